@@ -1,0 +1,5 @@
+//! The job file: read, checked whole, turned into values that cannot be wrong.
+
+mod spec;
+
+pub use spec::*;

@@ -1,0 +1,33 @@
+//! What a message is: opaque bytes and what comes with them. Values only, no I/O.
+
+pub mod canonical;
+pub mod date;
+pub mod digest;
+pub mod flags;
+pub mod folder;
+pub mod header;
+pub mod text;
+pub mod utf7;
+
+pub use date::InternalDate;
+pub use digest::{Digest, Digester, Digests};
+pub use flags::{FlagChange, Flags};
+pub use folder::{Folder, SpecialUse};
+
+/// What names a message at its source, within one folder (and, for IMAP, one UIDVALIDITY).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SourceKey {
+    /// IMAP UID (RFC 9051 §2.3.1.1).
+    Uid(u32),
+    /// POP3 unique-id (RFC 1939 §7), raw bytes, and its ordinal (from 0) among messages of one
+    /// session that share it.
+    Uidl { uidl: Box<[u8]>, ordinal: u32 },
+}
+
+/// Everything that travels with a message's bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope {
+    pub flags: Flags,
+    /// `None`: the source has none (POP3): it is then taken from the headers.
+    pub date: Option<InternalDate>,
+}
