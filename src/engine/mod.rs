@@ -1,5 +1,7 @@
 //! Runs jobs: threads, channels, byte budget, retry, stop. The only place that starts threads.
 
+pub mod front;
+
 use crate::error::Result;
 use crate::job::Job;
 use crate::outcome::{AccountReport, Event};
