@@ -1,1 +1,101 @@
-//! To come.
+//! What is to be done, decided before anything is done: `plan` prints the value that `run` executes.
+
+use crate::message::{Folder, SpecialUse};
+
+/// A folder as the source shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFolder {
+    /// Which of the job's sources, from 0.
+    pub source: u32,
+    pub folder: Folder,
+    /// The wire name, exact bytes.
+    pub name: Vec<u8>,
+    pub special_use: Option<SpecialUse>,
+    pub subscribed: bool,
+    /// 0 for POP3.
+    pub uid_validity: u32,
+    pub uid_next: Option<u32>,
+    pub messages: u32,
+    pub highest_modseq: Option<u64>,
+}
+
+/// A folder as the destination shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkFolder {
+    pub folder: Folder,
+    /// The wire name, exact bytes.
+    pub name: Vec<u8>,
+    pub special_use: Option<SpecialUse>,
+    pub subscribed: bool,
+    pub uid_validity: u32,
+    pub uid_next: Option<u32>,
+    pub messages: u32,
+}
+
+/// How the destination writes names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Naming {
+    pub separator: Option<u8>,
+    /// The personal namespace's prefix, wire form.
+    pub prefix: Vec<u8>,
+}
+
+/// Where a step delivers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub folder: Folder,
+    /// The wire name at the destination.
+    pub name: Vec<u8>,
+    /// What is there now; `None`: it has to be created.
+    pub standing: Option<SinkFolder>,
+    /// Create it with this use.
+    pub special_use: Option<SpecialUse>,
+    /// Subscribe it: the source is subscribed and the destination is not.
+    pub subscribe: bool,
+}
+
+/// What has to be done for a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing is known of it and nothing stands at its target: everything, in one stream.
+    CopyWhole { messages: u32 },
+    /// Nothing is known of it, but its target holds mail: that mail is indexed and adopted, the rest copied.
+    Match { messages: u32, standing: u32 },
+    /// Known from earlier runs: listed, compared with the journal; what is new is copied, flags follow.
+    Update {
+        messages: u32,
+        known: u64,
+        waiting: u64,
+    },
+    /// Nothing has changed since the last complete run.
+    Unchanged { messages: u32 },
+    /// Cannot be done as the job says.
+    Refused { messages: u32, why: String },
+}
+
+/// One folder's way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub source: SourceFolder,
+    pub target: Target,
+    pub work: Work,
+}
+
+/// A whole account's way to one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    pub account: String,
+    /// `pop3://budi@pop.example`, one a source.
+    pub sources: Vec<String>,
+    /// `imap://budi@imap.example`.
+    pub destination: String,
+    pub steps: Vec<Step>,
+    /// Folders the job leaves out, and why.
+    pub left_out: Vec<(Folder, String)>,
+    /// Messages of batches whose end an interrupted run never saw: looked for at the destination first.
+    pub unsettled: u64,
+    /// Things to know before running, full sentences.
+    pub notes: Vec<String>,
+    /// Are there `[[route]]`s that choose the folder message by message?
+    pub routed: bool,
+}

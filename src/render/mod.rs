@@ -1,1 +1,25 @@
-//! To come.
+//! Turns values into lines of text and JSON. Writes nothing itself: `cli` does.
+//!
+//! All text that came from a server or a message passes [`text`] (for people) or [`json::line`] (for programs) here.
+
+pub mod balance;
+pub mod errors;
+pub mod json;
+pub mod paint;
+pub mod plan;
+pub mod progress;
+pub mod status;
+pub mod summary;
+pub mod table;
+pub mod units;
+
+pub use paint::Paint;
+
+/// The longest text of a server that is shown to people, in characters.
+const LONGEST: usize = 300;
+
+/// Text of unknown origin made safe for a terminal, at most 300 characters.
+#[must_use]
+pub fn text(raw: &str) -> String {
+    crate::message::text::safe(raw.as_bytes(), LONGEST)
+}

@@ -1,0 +1,110 @@
+//! Plain aligned text, widths by character count.
+
+/// A column: its title, to which side its cells go, and the most characters they may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    pub title: &'static str,
+    pub right: bool,
+    pub widest: usize,
+}
+
+impl Column {
+    /// Text: to the left, at most 40 characters.
+    #[must_use]
+    pub const fn text(title: &'static str) -> Self {
+        Column {
+            title,
+            right: false,
+            widest: 40,
+        }
+    }
+
+    /// Numbers: to the right, never cut.
+    #[must_use]
+    pub const fn number(title: &'static str) -> Self {
+        Column {
+            title,
+            right: true,
+            widest: usize::MAX,
+        }
+    }
+
+    /// Text that is never cut.
+    #[must_use]
+    pub const fn whole(title: &'static str) -> Self {
+        Column {
+            title,
+            right: false,
+            widest: usize::MAX,
+        }
+    }
+}
+
+/// A title line and a line a row, each indented by two spaces and without spaces at its end. Cells that a row lacks are empty.
+#[must_use]
+pub fn table(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+    let titles = columns.iter().map(|c| c.title.to_owned()).collect();
+    let all: Vec<Vec<String>> = std::iter::once(&titles)
+        .chain(rows)
+        .map(|row| cut_row(columns, row))
+        .collect();
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|at| all.iter().map(|row| width(&row[at])).max().unwrap_or(0))
+        .collect();
+    all.iter().map(|row| line(columns, &widths, row)).collect()
+}
+
+fn cut_row(columns: &[Column], row: &[String]) -> Vec<String> {
+    columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| cut(row.get(at).map_or("", String::as_str), column.widest))
+        .collect()
+}
+
+/// At most `widest` characters, the last a `…` where it was longer.
+#[must_use]
+pub fn cut(text: &str, widest: usize) -> String {
+    if width(text) <= widest {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(widest.saturating_sub(1));
+    kept.chain(std::iter::once('…')).collect()
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn line(columns: &[Column], widths: &[usize], row: &[String]) -> String {
+    let mut out = String::new();
+    for ((column, cell), &wide) in columns.iter().zip(row).zip(widths) {
+        out.push_str("  ");
+        if column.right {
+            out.push_str(&format!("{cell:>wide$}"));
+        } else {
+            out.push_str(&format!("{cell:<wide$}"));
+        }
+    }
+    out.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_aligned_and_cut() {
+        let columns = [Column::text("Folder"), Column::number("Messages")];
+        let rows = vec![
+            vec!["INBOX".to_owned(), "1,000".to_owned()],
+            vec!["ü".repeat(50), "2".to_owned()],
+            vec!["short".to_owned()],
+        ];
+        let lines = table(&columns, &rows);
+        assert_eq!(lines[0].chars().count(), 2 + 40 + 2 + 8);
+        assert!(lines[1].starts_with("  INBOX ") && lines[1].ends_with("   1,000"));
+        assert!(lines[2].contains(&format!("{}…", "ü".repeat(39))));
+        assert_eq!(lines[3], "  short");
+    }
+}
