@@ -6,6 +6,7 @@ pub mod digest;
 pub mod flags;
 pub mod folder;
 pub mod header;
+mod header_date;
 pub mod text;
 pub mod utf7;
 
