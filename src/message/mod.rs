@@ -7,6 +7,7 @@ pub mod flags;
 pub mod folder;
 pub mod header;
 mod header_date;
+mod special_use;
 pub mod text;
 pub mod utf7;
 
