@@ -128,6 +128,10 @@ impl MaildirFolder {
     /// `Code::Disk`.
     pub fn publish(&self, names: &[String]) -> Result<()> {
         for staged in names {
+            if staged.contains('/') {
+                let bad = std::io::Error::from(std::io::ErrorKind::InvalidFilename);
+                return Err(Error::disk("publish", &self.dir.join(staged), &bad));
+            }
             let from = self.dir.join("tmp").join(name::unique_part(staged));
             let to = self.dir.join("cur").join(staged);
             if std::fs::symlink_metadata(&from).is_ok() || std::fs::symlink_metadata(&to).is_err() {
