@@ -165,18 +165,27 @@ pub fn read(root: &Path, place: &Place, budget: &Budget) -> Result<Body> {
 }
 
 fn locate(root: &Path, place: &Place) -> Result<PathBuf> {
-    let path = root.join(&place.path);
-    let (Some(name), Some(cur)) = (path.file_name().and_then(|n| n.to_str()), path.parent()) else {
-        return Err(spoilt(&path, "is no place in an archive"));
+    let relative = Path::new(&place.path);
+    let whole = root.join(relative);
+    confined(root, relative)?;
+    let (Some(name), Some(dir)) = (
+        whole.file_name().and_then(|n| n.to_str()),
+        maildir_of(relative),
+    ) else {
+        return Err(spoilt(&whole, "is no place in an archive"));
     };
-    let dir = cur.parent().unwrap_or(root);
-    confined(root, Path::new(&place.path))?;
-    match maildir::find(dir, name) {
-        Ok(Some(found)) => Ok(found),
-        Ok(None) => Err(spoilt(&path, "is gone")),
-        Err(_) if !dir.exists() => Err(spoilt(&path, "is gone")),
-        Err(e) => Err(e),
+    let dir = root.join(dir);
+    if !dir.join("cur").is_dir() {
+        return Err(spoilt(&whole, "is gone"));
     }
+    maildir::find(&dir, name)?.ok_or_else(|| spoilt(&whole, "is gone"))
+}
+
+/// `mail/.A` of `mail/.A/cur/NAME`.
+fn maildir_of(place: &Path) -> Option<&Path> {
+    let cur = place.parent()?;
+    let dir = cur.parent()?;
+    (cur.ends_with("cur") && dir.starts_with("mail")).then_some(dir)
 }
 
 /// No step of the way may lead outside: neither `..` nor a link planted in the archive.

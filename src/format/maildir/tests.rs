@@ -40,7 +40,7 @@ fn a_batch_appears_whole_with_dates_sizes_and_flags() {
     assert!(left.take(&names[0]) && !left.take(&names[0]));
     folder.publish(&names).unwrap();
     folder.publish(&names).unwrap();
-    assert!(names[0].ends_with(",S=9,W=12:2,Sa"), "{}", names[0]);
+    assert!(names[0].ends_with(",S=8,W=11:2,Sa"), "{}", names[0]);
     assert!(names[1].ends_with(",S=9,W=9:2,Sa"), "{}", names[1]);
 
     for (name, body) in names.iter().zip(&bodies) {
