@@ -89,7 +89,9 @@ impl Gate {
 
     fn vet(&mut self, raw: &Raw) -> Result<(), Error> {
         let Some(line) = Line::parse(raw) else {
-            return Err(self.link.protocol("sent something that is no IMAP response"));
+            return Err(self
+                .link
+                .protocol("sent something that is no IMAP response"));
         };
         self.link.note(&line)?;
         match line {
@@ -113,7 +115,11 @@ impl Gate {
             return Err(self.link.protocol("asks for more of a login without end"));
         }
         let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
-        let challenge = if challenge.iter().all(is_base64) { challenge } else { b"" };
+        let challenge = if challenge.iter().all(is_base64) {
+            challenge
+        } else {
+            b""
+        };
         let space: &[u8] = if challenge.is_empty() { b"" } else { b" " };
         self.vetted = [b"+", space, challenge, b"\r\n"].concat();
         Ok(())
