@@ -299,11 +299,13 @@ impl Link {
     fn read_into(&mut self, raw: &mut Raw, consumer: &mut dyn Consumer) -> Result<()> {
         let mut kept = 0;
         loop {
+            let old = raw.line.len();
             self.read_line(&mut raw.line)?;
             if ends_in_text(&raw.line) {
                 return Ok(());
             }
-            let Some((at, len)) = announced(&raw.line) else {
+            // Behind a literal that ends its response nothing follows, and its own announcement ends the line.
+            let Some((at, len)) = announced(&raw.line).filter(|(at, _)| *at >= old) else {
                 return Ok(());
             };
             if len > LITERAL_CAP {

@@ -181,6 +181,7 @@ pub(super) fn login(
         gate.begin("logging in");
         // Servers may tell others after the login: what was told before it is forgotten.
         gate.link.state.capabilities = None;
+        gate.challenged = true;
     }
     let client = imap::Client::new(handle.clone());
     let password = credentials.password.expose_secret();
@@ -200,6 +201,7 @@ pub(super) fn login(
     } else {
         return literal_login(handle, credentials);
     };
+    handle.gate().challenged = false;
     result.map_err(|(_, client)| {
         drop(client);
         login_error(handle)

@@ -39,3 +39,8 @@ pub use list::{Mailbox, Namespace};
 pub use session::Session;
 pub use state::{PermanentFlags, Selected};
 pub use status::Status;
+
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tests;

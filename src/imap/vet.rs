@@ -23,6 +23,8 @@ pub(super) struct Gate {
     pub(super) failure: Option<Error>,
     /// The login is done already: the crate's next command is swallowed and answered with OK.
     pub(super) pretend: bool,
+    /// A login is under way: `+` belongs to it. At any other time it is a server's mistake.
+    pub(super) challenged: bool,
     vetted: Vec<u8>,
     challenges: u32,
 }
@@ -44,6 +46,7 @@ impl Handle {
             answer: None,
             failure: None,
             pretend: false,
+            challenged: false,
             vetted: Vec::new(),
             challenges: 0,
         })))
@@ -95,7 +98,7 @@ impl Gate {
         };
         self.link.note(&line)?;
         match line {
-            Line::Continue(challenge) => self.vet_challenge(challenge),
+            Line::Continue(challenge) if self.challenged => self.vet_challenge(challenge),
             Line::Tagged(tag, condition) => {
                 let status = ascii_status(condition.status);
                 self.answer = Some(condition.to_completion());
