@@ -1,34 +1,56 @@
 //! Secrets and SASL mechanisms.
 
-use crate::error::Result;
-use secrecy::SecretString;
-use std::path::PathBuf;
+pub mod sasl;
+mod secret;
 
-/// Where a secret is to be had; a job file never holds the secret itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretRef {
-    /// An environment variable.
-    Env(String),
-    /// The first line of a file (its final line end taken off).
-    File(PathBuf),
-    /// The first line that a command (run by `sh -c`, in the job file's directory) writes to stdout.
-    Command { command: String, dir: PathBuf },
-    /// Asked at the terminal, without echo.
-    Prompt,
-}
+pub use secret::SecretRef;
 
-impl SecretRef {
-    /// Gets the secret. `who` (`budi at imap.example:993`) is for prompts and errors. Errors: `Code::Secret`, never with the secret in it.
-    /// A secret with CR, LF or NUL inside is refused.
-    pub fn resolve(&self, who: &str) -> Result<SecretString> {
-        let _ = who;
-        todo!()
-    }
-}
+use crate::error::{Code, Error, Kind, Result};
+use secrecy::{ExposeSecret, SecretString};
 
 /// Who logs in.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     pub user: String,
     pub password: SecretString,
+}
+
+impl Credentials {
+    /// Refuses a user or password with CR, LF or NUL inside, which could end a line and inject a command.
+    pub fn check(&self) -> Result<()> {
+        if unsafe_in_line(&self.user) {
+            let what = format!("the user {:?} holds a line end or a NUL", self.user);
+            return Err(Error::new(Kind::Account, Code::Auth, what));
+        }
+        if unsafe_in_line(self.password.expose_secret()) {
+            let what = "the password holds a line end or a NUL";
+            return Err(Error::new(Kind::Account, Code::Secret, what));
+        }
+        Ok(())
+    }
+}
+
+fn unsafe_in_line(text: &str) -> bool {
+    text.contains(['\r', '\n', '\0'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_and_nul_are_refused_and_nothing_secret_is_shown() {
+        let of = |user: &str, password: &str| Credentials {
+            user: user.into(),
+            password: password.into(),
+        };
+        assert!(of("budi", "päss word").check().is_ok());
+        assert_eq!(of("bu\ndi", "x").check().unwrap_err().code, Code::Auth);
+        for bad in ["canary\r", "can\nary", "\0canary"] {
+            let credentials = of("budi", bad);
+            let e = credentials.check().unwrap_err();
+            let shown = format!("{e:?} {e} {credentials:?}");
+            assert!(!shown.contains("nary"), "{shown}");
+        }
+    }
 }

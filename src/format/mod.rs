@@ -1,1 +1,3 @@
-//! To come.
+//! Mail on disk, shared by archive, source and sink.
+
+pub mod maildir;

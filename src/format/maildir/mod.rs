@@ -1,0 +1,271 @@
+//! Maildir on disk: messages staged in `tmp/`, made durable, then published in `cur/`, a batch at a time.
+//!
+//! A file is visible whole or not at all; between [`MaildirFolder::stage`] and [`MaildirFolder::publish`] the caller can
+//! write down what is about to appear.
+
+mod bytes;
+mod keywords;
+mod name;
+mod tree;
+
+pub use tree::Layout;
+pub(crate) use tree::{flat_name, short_name};
+
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::message::{Flags, Folder, InternalDate};
+use crate::spool::{Body, Budget};
+use keywords::Keywords;
+use rayon::prelude::*;
+use std::fs::FileTimes;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// A tree of Maildirs, INBOX its root.
+#[derive(Debug)]
+pub struct Maildir {
+    root: PathBuf,
+    layout: Layout,
+}
+
+/// One message to be written.
+#[derive(Clone, Copy)]
+pub struct Letter<'a> {
+    pub body: &'a Body,
+    pub flags: &'a Flags,
+    pub date: Option<InternalDate>,
+}
+
+impl Maildir {
+    /// Opens the tree at `root`, and makes its directory, 0700, where there is none.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn open(root: &Path, layout: Layout) -> Result<Self> {
+        fs::private_dir(root)?;
+        Ok(Maildir {
+            root: root.to_owned(),
+            layout,
+        })
+    }
+
+    /// Where a folder's Maildir is, relative to the root, whether it exists or not.
+    #[must_use]
+    pub fn location(&self, folder: &Folder) -> PathBuf {
+        self.layout.locate(folder).path
+    }
+
+    /// A folder to write to and read from, made where there is none.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn folder(&self, folder: &Folder) -> Result<MaildirFolder> {
+        let location = self.layout.locate(folder);
+        let mut dir = self.root.clone();
+        for level in location.path.components() {
+            dir.push(level);
+            fs::private_dir(&dir)?;
+        }
+        for part in ["tmp", "new", "cur"] {
+            fs::private_dir(&dir.join(part))?;
+        }
+        if dir != self.root && self.layout == Layout::PlusPlus {
+            ensure(&dir.join("maildirfolder"), b"")?;
+        }
+        if location.shortened {
+            ensure(&dir.join("mailhaul-folder"), folder.to_string().as_bytes())?;
+        }
+        Ok(MaildirFolder {
+            keywords: Keywords::load(&dir)?,
+            dir,
+        })
+    }
+}
+
+fn ensure(path: &Path, content: &[u8]) -> Result<()> {
+    if std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file()) {
+        return Ok(());
+    }
+    fs::persist(path, |file| file.write_all(content))
+}
+
+/// One Maildir. Written to by one owner at a time; other programs may read it and change flags meanwhile.
+#[derive(Debug)]
+pub struct MaildirFolder {
+    dir: PathBuf,
+    keywords: Keywords,
+}
+
+impl MaildirFolder {
+    /// Writes the messages into `tmp/`, durably, and gives the names they are to have in `cur/`, in the same order.
+    ///
+    /// # Errors
+    /// `Code::Disk`; files written so far stay in `tmp/`, where [`MaildirFolder::sweep`] finds them.
+    pub fn stage(&mut self, letters: &[Letter<'_>]) -> Result<Vec<String>> {
+        let infos: Vec<String> = letters
+            .iter()
+            .map(|letter| name::info(letter.flags, &self.keywords.letters(letter.flags)))
+            .collect();
+        self.keywords.save(&self.dir)?;
+        let tmp = self.dir.join("tmp");
+        // File systems commit together what is made durable at the same time.
+        let staged: Result<Vec<String>> = letters
+            .par_iter()
+            .zip(&infos)
+            .map(|(letter, info)| Ok(write_one(&tmp, letter)? + info))
+            .collect();
+        let staged = staged?;
+        fs::sync_dir(&tmp)?;
+        Ok(staged)
+    }
+
+    /// Moves staged messages into `cur/`, durably. One that is there already (an earlier try ended between) is
+    /// passed over.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn publish(&self, names: &[String]) -> Result<()> {
+        for staged in names {
+            let from = self.dir.join("tmp").join(name::unique_part(staged));
+            let to = self.dir.join("cur").join(staged);
+            if std::fs::symlink_metadata(&from).is_ok() || std::fs::symlink_metadata(&to).is_err() {
+                fs::rename(&from, &to)?;
+            }
+        }
+        fs::sync_dir(&self.dir.join("cur"))
+    }
+
+    /// Has this name been staged, and not published?
+    #[must_use]
+    pub fn is_staged(&self, staged: &str) -> bool {
+        let path = self.dir.join("tmp").join(name::unique_part(staged));
+        std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file())
+    }
+
+    /// Removes what earlier runs left in `tmp/`; files that other programs put there stay. Gives their number.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn sweep(&self) -> Result<usize> {
+        let tmp = self.dir.join("tmp");
+        let mut removed = 0;
+        for left in file_names(&tmp)?.iter().filter(|n| name::is_ours(n)) {
+            let path = tmp.join(left);
+            std::fs::remove_file(&path).map_err(|e| Error::disk("remove", &path, &e))?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    /// The names of the messages in `cur/` and `new/`, without their flags (they change), sorted.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn bases(&self) -> Result<Vec<String>> {
+        let mut bases = Vec::new();
+        for part in ["cur", "new"] {
+            let names = file_names(&self.dir.join(part))?;
+            bases.extend(names.iter().map(|n| name::base(n).to_owned()));
+        }
+        bases.sort_unstable();
+        Ok(bases)
+    }
+
+    /// Where the message is that once got this name; its flags may have changed since. `None`: it is gone.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn find(&self, name: &str) -> Result<Option<PathBuf>> {
+        find(&self.dir, name)
+    }
+
+    /// Gives a message other flags, by its name; returns the new name. Durable only after the next batch
+    /// or [`fs::sync_dir`]: the sidecar keeps flags too.
+    ///
+    /// # Errors
+    /// `Code::Disk`, also where the message is gone.
+    pub fn set_flags(&mut self, name: &str, flags: &Flags) -> Result<String> {
+        let letters = self.keywords.letters(flags);
+        self.keywords.save(&self.dir)?;
+        let from = self.find(name)?.ok_or_else(|| {
+            let gone = std::io::Error::from(std::io::ErrorKind::NotFound);
+            Error::disk("set the flags of", &self.dir.join("cur").join(name), &gone)
+        })?;
+        let renamed = name::base(name).to_owned() + &name::info(flags, &letters);
+        fs::rename(&from, &self.dir.join("cur").join(&renamed))?;
+        Ok(renamed)
+    }
+}
+
+/// The name without what changes with the flags.
+#[must_use]
+pub fn base_name(name: &str) -> &str {
+    name::base(name)
+}
+
+/// As [`MaildirFolder::find`], in the Maildir at `dir`.
+///
+/// # Errors
+/// `Code::Disk`.
+pub fn find(dir: &Path, name: &str) -> Result<Option<PathBuf>> {
+    let direct = dir.join("cur").join(name);
+    if std::fs::symlink_metadata(&direct).is_ok() {
+        return Ok(Some(direct));
+    }
+    let wanted = name::base(name);
+    for part in ["cur", "new"] {
+        let dir = dir.join(part);
+        let names = file_names(&dir)?;
+        if let Some(found) = names.iter().find(|n| name::base(n) == wanted) {
+            return Ok(Some(dir.join(found)));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a message file back into canonical form.
+///
+/// # Errors
+/// `Code::Disk`; what [`Budget::body`] says.
+pub fn read(path: &Path, budget: &Budget) -> Result<Body> {
+    bytes::read(path, budget)
+}
+
+fn write_one(tmp: &Path, letter: &Letter<'_>) -> Result<String> {
+    let unique = name::unique(letter.date.map(|d| d.epoch));
+    let path = tmp.join(&unique);
+    let mut file = fs::create_new(&path)?;
+    let broken = |e: std::io::Error| Error::disk("write", &path, &e);
+    let on_disk = bytes::write(&mut file, letter.body).map_err(broken)?;
+    if let Some(time) = letter.date.and_then(|d| instant(d.epoch)) {
+        file.set_times(FileTimes::new().set_modified(time))
+            .map_err(broken)?;
+    }
+    file.sync_all().map_err(broken)?;
+    Ok(name::sized(&unique, on_disk, letter.body.size()))
+}
+
+fn instant(epoch: i64) -> Option<SystemTime> {
+    let distance = Duration::from_secs(epoch.unsigned_abs());
+    if epoch < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    }
+}
+
+fn file_names(dir: &Path) -> Result<Vec<String>> {
+    let broken = |e: std::io::Error| Error::disk("list", dir, &e);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(broken)? {
+        // A name that is not UTF-8 is none of ours.
+        if let Ok(name) = entry.map_err(broken)?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! From a connection to a session that is logged in: greeting, STARTTLS, login (RFC 9051 §7.1, §6.2).
+
+use super::capability::Capabilities;
+use super::fault::Peer;
+use super::link::{Link, Nothing};
+use super::quote::Command;
+use super::response::{Line, Status};
+use super::vet::Handle;
+use super::wire::Wire;
+use crate::auth::Credentials;
+use crate::error::{Code, Error, Kind, Result};
+use crate::net::{self, Connection, Endpoint, Security, Stream};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
+
+/// The longest greeting or answer to STARTTLS, in bytes.
+const LINE: usize = 64 * 1024;
+
+/// A connection ready for a login, and whether the server holds it for logged in.
+pub(super) struct Opened {
+    pub(super) link: Link,
+    pub(super) preauth: bool,
+    pub(super) peer_address: Option<std::net::SocketAddr>,
+}
+
+pub(super) fn open(endpoint: &Endpoint) -> Result<Opened> {
+    let peer = Peer {
+        end: endpoint.end,
+        name: format!("{}:{}", endpoint.host, endpoint.port),
+    };
+    let connection = net::connect(endpoint)?;
+    let peer_address = connection.peer();
+    if endpoint.security == Security::StartTls {
+        let connection = start_tls(connection, &peer, endpoint)?;
+        let link = Link::new(Wire::new(Box::new(connection)), peer);
+        return Ok(Opened { link, preauth: false, peer_address });
+    }
+    let mut link = Link::new(Wire::new(Box::new(connection)), peer);
+    let preauth = greeting(&mut link)?;
+    Ok(Opened { link, preauth, peer_address })
+}
+
+/// Reads the greeting. Is the session authenticated already?
+fn greeting(link: &mut Link) -> Result<bool> {
+    link.doing = "waiting for the greeting";
+    let raw = link.read(&mut Nothing)?;
+    let Some(line) = Line::parse(&raw) else {
+        return Err(link.protocol("does not greet as an IMAP server"));
+    };
+    link.note(&line)?;
+    match line {
+        Line::Untagged(condition) if condition.status == Status::Ok => Ok(false),
+        Line::Untagged(condition) if condition.status == Status::Preauth => Ok(true),
+        _ => Err(link.protocol("does not greet as an IMAP server")),
+    }
+}
+
+/// Greeting and STARTTLS on a wire of their own, which is thrown away with everything it was told in plain text.
+fn start_tls(connection: Connection, peer: &Peer, endpoint: &Endpoint) -> Result<Connection> {
+    let mut wire = Wire::new(connection);
+    plain_greeting(&mut wire, peer)?;
+    let send = |wire: &mut Wire<Connection>, bytes: &[u8]| {
+        wire.queue(bytes).map_err(|e| peer.io(&e, "asking for STARTTLS", None))
+    };
+    send(&mut wire, b"s1 STARTTLS\r\n")?;
+    loop {
+        let line = plain_line(&mut wire, peer)?;
+        let raw = super::response::Raw { line, literals: Vec::new() };
+        match Line::parse(&raw) {
+            Some(Line::Tagged(b"s1", answer)) if answer.status == Status::Ok => break,
+            Some(Line::Tagged(_, answer)) => {
+                let words = answer.to_completion().words();
+                return Err(peer.tls("refused STARTTLS; nothing secret was sent").words(words));
+            }
+            Some(Line::Untagged(c)) if c.status == Status::Bye => return Err(peer.bye(&c.to_completion().words())),
+            Some(_) => {}
+            None => return Err(peer.protocol("sent something that is no IMAP response")),
+        }
+    }
+    if !wire.buffered().is_empty() {
+        return Err(peer.tls("sent bytes behind its go-ahead for TLS: somebody may be tampering with the connection"));
+    }
+    wire.into_stream().start_tls(endpoint)
+}
+
+fn plain_greeting<S: Stream>(wire: &mut Wire<S>, peer: &Peer) -> Result<()> {
+    let line = plain_line(wire, peer)?;
+    let raw = super::response::Raw { line, literals: Vec::new() };
+    match Line::parse(&raw) {
+        Some(Line::Untagged(c)) => match c.status {
+            Status::Ok => Ok(()),
+            Status::Preauth => Err(peer.tls("is logged in before TLS (PREAUTH), so STARTTLS is not possible")),
+            _ => Err(peer.bye(&c.to_completion().words())),
+        },
+        _ => Err(peer.protocol("does not greet as an IMAP server")),
+    }
+}
+
+/// A line without CRLF, of the little that is said before TLS.
+fn plain_line<S: Stream>(wire: &mut Wire<S>, peer: &Peer) -> Result<Vec<u8>> {
+    loop {
+        if let Some(at) = memchr::memchr(b'\n', wire.buffered()) {
+            let line = wire.buffered()[..at].trim_ascii_end().to_vec();
+            wire.consume(at + 1);
+            return Ok(line);
+        }
+        if wire.buffered().len() > LINE {
+            return Err(peer.protocol("sent a line without end"));
+        }
+        wire.fill().map_err(|e| peer.io(&e, "asking for STARTTLS", None))?;
+    }
+}
+
+/// Asks for the capabilities unless they were told.
+pub(super) fn capabilities(link: &mut Link) -> Result<Capabilities> {
+    link.doing = "asking for capabilities";
+    if link.state.capabilities.is_none() {
+        let answer = link.run(&Command::new("CAPABILITY"), &mut Nothing)?;
+        if !answer.is_ok() {
+            return Err(link.peer.refused(&answer, "CAPABILITY", Kind::Account));
+        }
+    }
+    Ok(link.state.capabilities.clone().unwrap_or_default())
+}
+
+struct Plain<'a>(&'a Credentials);
+
+impl imap::Authenticator for Plain<'_> {
+    type Response = Zeroizing<String>;
+
+    fn process(&self, _challenge: &[u8]) -> Self::Response {
+        message(self.0)
+    }
+}
+
+/// The message of SASL PLAIN (RFC 4616).
+fn message(credentials: &Credentials) -> Zeroizing<String> {
+    let password = credentials.password.expose_secret();
+    Zeroizing::new(format!("\0{}\0{password}", credentials.user))
+}
+
+/// Logs in by the `imap` crate. `preauth`: the server has done it.
+pub(super) fn login(handle: &Handle, preauth: bool, credentials: &Credentials) -> Result<imap::Session<Handle>> {
+    if preauth {
+        return pretend(handle);
+    }
+    check(credentials)?;
+    let capabilities = capabilities(&mut handle.gate().link)?;
+    {
+        let mut gate = handle.gate();
+        gate.begin("logging in");
+        // Servers may tell others after the login: what was told before it is forgotten.
+        gate.link.state.capabilities = None;
+    }
+    let client = imap::Client::new(handle.clone());
+    let password = credentials.password.expose_secret();
+    let result = if capabilities.auth_plain {
+        let mut mechanism = Zeroizing::new("PLAIN".to_owned());
+        if capabilities.sasl_ir {
+            mechanism.push(' ');
+            mechanism.push_str(&Zeroizing::new(STANDARD.encode(message(credentials).as_bytes())));
+        }
+        client.authenticate(mechanism.as_str(), &Plain(credentials))
+    } else if capabilities.login_disabled {
+        return Err(login_disabled(handle));
+    } else if credentials.user.is_ascii() && password.is_ascii() {
+        client.login(&credentials.user, password)
+    } else {
+        return literal_login(handle, credentials);
+    };
+    result.map_err(|(_, client)| {
+        drop(client);
+        login_error(handle)
+    })
+}
+
+fn check(credentials: &Credentials) -> Result<()> {
+    let dubious = |text: &str| text.bytes().any(|b| matches!(b, 0 | b'\r' | b'\n'));
+    if dubious(&credentials.user) || dubious(credentials.password.expose_secret()) {
+        return Err(Error::new(
+            Kind::Account,
+            Code::Secret,
+            "user or password holds a line end or NUL, which no login can carry",
+        ));
+    }
+    Ok(())
+}
+
+fn login_disabled(handle: &Handle) -> Error {
+    let gate = handle.gate();
+    let mut error = gate.link.peer.tls("takes no login on this connection (LOGINDISABLED); nothing secret was sent");
+    error.hint = Some("set security = \"tls\" or \"starttls\"".to_owned());
+    error
+}
+
+/// LOGIN with literals, for names and passwords that a quoted string cannot carry.
+fn literal_login(handle: &Handle, credentials: &Credentials) -> Result<imap::Session<Handle>> {
+    let command = Command::new("LOGIN ")
+        .string(credentials.user.as_bytes())
+        .text(" ")
+        .string(credentials.password.expose_secret().as_bytes());
+    {
+        let mut gate = handle.gate();
+        let answer = gate.link.run(&command, &mut Nothing)?;
+        if !answer.is_ok() {
+            return Err(gate.link.peer.refused_login(&answer));
+        }
+    }
+    pretend(handle)
+}
+
+/// Lets the `imap` crate believe that it logged in, since it knows no other way to a session.
+fn pretend(handle: &Handle) -> Result<imap::Session<Handle>> {
+    handle.gate().begin("logging in");
+    handle.gate().pretend = true;
+    let session = imap::Client::new(handle.clone()).login("", "");
+    handle.gate().pretend = false;
+    session.map_err(|_| super::fault::local("the control plane did not start"))
+}
+
+fn login_error(handle: &Handle) -> Error {
+    let mut gate = handle.gate();
+    if let Some(failure) = gate.failure.take() {
+        return failure;
+    }
+    match gate.answer.take() {
+        Some(answer) if !answer.is_ok() => gate.link.peer.refused_login(&answer),
+        _ => gate.link.protocol("answered a command that was not asked"),
+    }
+}

@@ -1,0 +1,284 @@
+//! A session: one connection, logged in, with one owner.
+
+use super::capability::Capabilities;
+use super::link::{Each, Nothing};
+use super::list::{self, Namespace};
+use super::login;
+use super::quote::{self, Command};
+use super::response::{Completion, Line};
+use super::state::Selected;
+use super::vet::{Gate, Handle};
+use crate::auth::Credentials;
+use crate::error::{Kind, Result};
+use crate::message::Flags;
+use crate::net::Endpoint;
+use std::net::SocketAddr;
+use std::sync::MutexGuard;
+
+/// One connection to an IMAP server, logged in. Dropped without [`Session::logout`] it just closes.
+///
+/// Any error that is transient leaves the session unusable: open another.
+pub struct Session {
+    pub(super) handle: Handle,
+    control: imap::Session<Handle>,
+    pub(super) capabilities: Capabilities,
+    pub(super) namespaces: list::Namespaces,
+    selected: Option<(Vec<u8>, bool)>,
+    peer_address: Option<SocketAddr>,
+    pub(super) synchronising: bool,
+    /// An APPEND with a LITERAL+ literal was taken in this session.
+    pub(super) literal_plus_proved: bool,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("peer", &self.peer_address).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Connects, does STARTTLS where asked, logs in, names itself (ID, RFC 2971) and learns namespaces (RFC 2342).
+    ///
+    /// Errors: `Code::Tls` before anything secret is sent where TLS cannot be had; `Code::Auth`, `Kind::Account` with the
+    /// server's words for a refused login; `Kind::Throttled` where the server has no room for one more session.
+    pub fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session> {
+        let opened = login::open(endpoint)?;
+        Self::start(opened, credentials)
+    }
+
+    fn start(opened: login::Opened, credentials: &Credentials) -> Result<Session> {
+        let handle = Handle::new(opened.link);
+        let control = login::login(&handle, opened.preauth, credentials)?;
+        let (capabilities, namespaces) = {
+            let mut gate = handle.gate();
+            let capabilities = login::capabilities(&mut gate.link)?;
+            let namespaces = list::introduce(&mut gate.link, &capabilities)?;
+            (capabilities, namespaces)
+        };
+        let mut session = Session {
+            handle,
+            control,
+            capabilities,
+            namespaces,
+            selected: None,
+            peer_address: opened.peer_address,
+            synchronising: false,
+            literal_plus_proved: false,
+        };
+        session.set_synchronising(false);
+        Ok(session)
+    }
+
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// The user's own namespace.
+    #[must_use]
+    pub fn personal(&self) -> &Namespace {
+        &self.namespaces.personal
+    }
+
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer_address
+    }
+
+    /// Name (wire bytes) of the selected mailbox, and whether it was selected for reading and writing.
+    #[must_use]
+    pub fn selected(&self) -> Option<(&[u8], bool)> {
+        self.selected.as_ref().map(|(name, write)| (name.as_slice(), *write))
+    }
+
+    /// Is the connection still good for commands?
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        !self.gate().link.broken
+    }
+
+    /// With `true` every literal waits for the server's go-ahead, whatever the server offers.
+    pub fn set_synchronising(&mut self, synchronising: bool) {
+        self.synchronising = synchronising;
+        let limit = match &self.capabilities {
+            _ if synchronising => None,
+            c if c.literal_plus => Some(u64::MAX),
+            c if c.literal_minus => Some(4096),
+            _ => None,
+        };
+        self.gate().link.at_once = limit;
+    }
+
+    pub(super) fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.handle.gate()
+    }
+
+    /// Runs one command by the `imap` crate; `what` names it in errors.
+    fn control<T>(
+        &mut self,
+        what: &'static str,
+        otherwise: Kind,
+        run: impl FnOnce(&mut imap::Session<Handle>) -> imap::Result<T>,
+    ) -> Result<()> {
+        {
+            let mut gate = self.handle.gate();
+            gate.begin(what);
+            gate.link.tag()?;
+        }
+        let result = run(&mut self.control);
+        let mut gate = self.handle.gate();
+        if let Some(failure) = gate.failure.take() {
+            return Err(failure);
+        }
+        match (result, gate.answer.take()) {
+            (Ok(_), Some(answer)) if answer.is_ok() => Ok(()),
+            (_, Some(answer)) if !answer.is_ok() => Err(gate.link.peer.refused(&answer, what, otherwise)),
+            _ => Err(gate.link.protocol("answered a command that was not asked")),
+        }
+    }
+
+    /// EXAMINE (RFC 9051 §6.3.3): opens a mailbox for reading. Error: `Kind::Folder` where the server refuses.
+    pub fn examine(&mut self, name: &[u8]) -> Result<Selected> {
+        self.open_mailbox(name, false)
+    }
+
+    /// SELECT (RFC 9051 §6.3.2): opens a mailbox for reading and writing. Error: as for [`Session::examine`].
+    pub fn select(&mut self, name: &[u8]) -> Result<Selected> {
+        self.open_mailbox(name, true)
+    }
+
+    fn open_mailbox(&mut self, name: &[u8], write: bool) -> Result<Selected> {
+        self.begin_select();
+        match std::str::from_utf8(name) {
+            Ok(plain) if quote::quoted(name).is_some() && write => {
+                self.control("SELECT", Kind::Folder, |control| control.select(plain))?;
+            }
+            Ok(plain) if quote::quoted(name).is_some() => {
+                self.control("EXAMINE", Kind::Folder, |control| control.examine(plain))?;
+            }
+            _ => {
+                let verb = if write { "SELECT " } else { "EXAMINE " };
+                self.run(&Command::new(verb).string(name), verb.trim_end(), Kind::Folder)?;
+            }
+        }
+        self.note_selected(name, write);
+        Ok(self.gate().link.state.selected.clone())
+    }
+
+    pub(super) fn begin_select(&mut self) {
+        self.selected = None;
+        self.gate().link.state.begin_select();
+    }
+
+    pub(super) fn note_selected(&mut self, name: &[u8], write: bool) {
+        let read_only = self.gate().link.state.selected.read_only;
+        self.selected = Some((name.to_vec(), write && !read_only));
+    }
+
+    /// One command of our own engine, its untagged responses of no interest.
+    pub(super) fn run(&mut self, command: &Command, what: &'static str, otherwise: Kind) -> Result<Completion> {
+        let mut gate = self.gate();
+        gate.link.doing = what;
+        let answer = gate.link.run(command, &mut Nothing)?;
+        if answer.is_ok() {
+            return Ok(answer);
+        }
+        Err(gate.link.peer.refused(&answer, what, otherwise))
+    }
+
+    /// UID STORE +FLAGS.SILENT and -FLAGS.SILENT (RFC 9051 §6.4.6) on UID ranges of the selected mailbox.
+    pub fn store(&mut self, set: &[(u32, u32)], add: &Flags, remove: &Flags) -> Result<()> {
+        for (sign, flags) in [('+', add), ('-', remove)] {
+            let atoms: Vec<String> = flags.atoms().into_iter().filter(|atom| quote::is_flag(atom)).collect();
+            if !atoms.is_empty() {
+                self.store_atoms(set, &format!("{sign}FLAGS.SILENT ({})", atoms.join(" ")))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn store_atoms(&mut self, set: &[(u32, u32)], query: &str) -> Result<()> {
+        for set in quote::sets(set)? {
+            self.control("STORE", Kind::Folder, |control| control.uid_store(&set, query))?;
+        }
+        Ok(())
+    }
+
+    /// UID EXPUNGE (RFC 4315): destroys those messages of the set that are flagged `\Deleted`, and no others.
+    pub fn uid_expunge(&mut self, set: &[(u32, u32)]) -> Result<()> {
+        if !self.capabilities.uidplus {
+            return Err(super::fault::local("UID EXPUNGE asked of a server without UIDPLUS"));
+        }
+        for set in quote::sets(set)? {
+            self.control("UID EXPUNGE", Kind::Folder, |control| control.uid_expunge(&set))?;
+        }
+        Ok(())
+    }
+
+    /// UID MOVE (RFC 6851); without it UID COPY, `\Deleted`, and UID EXPUNGE where the server has UIDPLUS.
+    pub fn uid_move(&mut self, set: &[(u32, u32)], mailbox: &[u8]) -> Result<()> {
+        let (verb, what) = if self.capabilities.move_ { ("MOVE", "MOVE") } else { ("COPY", "COPY") };
+        for text in quote::sets(set)? {
+            let command = Command::new(&format!("UID {verb} {text} ")).string(mailbox);
+            self.run(&command, what, Kind::Folder)?;
+        }
+        if self.capabilities.move_ {
+            return Ok(());
+        }
+        let deleted = Flags { deleted: true, ..Flags::default() };
+        self.store(set, &deleted, &Flags::default())?;
+        if self.capabilities.uidplus {
+            self.uid_expunge(set)?;
+        }
+        Ok(())
+    }
+
+    /// NOOP (RFC 9051 §6.1.2): keeps the connection alive.
+    pub fn noop(&mut self) -> Result<()> {
+        self.control("NOOP", Kind::Account, imap::Session::noop)
+    }
+
+    /// LOGOUT (RFC 9051 §6.1.3). Nothing hangs on its outcome.
+    pub fn logout(mut self) -> Result<()> {
+        self.gate().link.logging_out = true;
+        self.control("LOGOUT", Kind::Transient, imap::Session::logout)
+    }
+
+    /// Creates mailboxes (RFC 9051 §6.3.4, RFC 6154 §3), pipelined. One that is there already counts as created; a special
+    /// use is named only where the server can take it.
+    pub fn create(&mut self, mailboxes: &[(&[u8], Option<crate::message::SpecialUse>)]) -> Result<Vec<Result<()>>> {
+        let with_use = self.capabilities.create_special_use;
+        let commands = mailboxes.iter().map(|(name, special)| {
+            let command = Command::new("CREATE ").string(name);
+            match special {
+                Some(special) if with_use => command.text(&format!(" (USE ({}))", special.attribute())),
+                _ => command,
+            }
+        });
+        self.each(commands, "CREATE", "ALREADYEXISTS")
+    }
+
+    /// Subscribes mailboxes (RFC 9051 §6.3.7), pipelined.
+    pub fn subscribe(&mut self, mailboxes: &[&[u8]]) -> Result<Vec<Result<()>>> {
+        let commands = mailboxes.iter().map(|name| Command::new("SUBSCRIBE ").string(name));
+        self.each(commands, "SUBSCRIBE", "ALREADYEXISTS")
+    }
+
+    fn each(
+        &mut self,
+        commands: impl Iterator<Item = Command>,
+        what: &'static str,
+        fine: &str,
+    ) -> Result<Vec<Result<()>>> {
+        let mut gate = self.gate();
+        gate.link.doing = what;
+        let answers = gate.link.pipeline(commands, &mut Each(|_: &Line<'_>| Ok(())))?;
+        let peer = gate.link.peer.clone();
+        let outcome = |answer: &Completion| match answer.code() {
+            _ if answer.is_ok() => Ok(()),
+            Some(code) if code.eq_ignore_ascii_case(fine) => Ok(()),
+            _ => Err(peer.refused(answer, what, Kind::Folder)),
+        };
+        Ok(answers.iter().map(outcome).collect())
+    }
+}

@@ -1,0 +1,109 @@
+//! Every key a job may have, and those that are planned but not there yet.
+
+pub(super) const TOP: &[&str] = &[
+    "version",
+    "source",
+    "destination",
+    "archive",
+    "folders",
+    "filter",
+    "route",
+    "accounts",
+    "parallel-accounts",
+    "budget",
+    "dedup",
+    "collapse",
+    "verify",
+];
+pub(super) const SOURCE: &[&str] = &[
+    "protocol",
+    "preset",
+    "host",
+    "port",
+    "security",
+    "ca-file",
+    "pin-sha256",
+    "user",
+    "password",
+    "connections",
+    "timeout",
+    "after",
+    "seen",
+    "deleted",
+    "shared",
+];
+pub(super) const DESTINATION: &[&str] = &[
+    "protocol",
+    "preset",
+    "host",
+    "port",
+    "security",
+    "ca-file",
+    "pin-sha256",
+    "user",
+    "password",
+    "connections",
+    "timeout",
+    "order",
+];
+pub(super) const PASSWORD: &[&str] = &["env", "file", "command", "prompt"];
+pub(super) const AFTER: &[&str] = &["delete-after-days", "move-to"];
+pub(super) const ARCHIVE: &[&str] = &["path", "format", "layout", "keep-mail"];
+pub(super) const FOLDERS: &[&str] = &[
+    "map",
+    "include",
+    "exclude",
+    "flatten",
+    "special-use",
+    "subscribe",
+    "merge",
+];
+pub(super) const FILTER: &[&str] = &["since", "before", "max-size"];
+pub(super) const ROUTE: &[&str] = &["from", "to", "list-id", "year", "folder"];
+
+/// The tables that a misplaced key may belong to, as a job writes them.
+const HOMES: &[(&str, &[&str])] = &[
+    ("at the top, before the first [table]", TOP),
+    ("in [source]", SOURCE),
+    ("in [destination]", DESTINATION),
+    ("in [archive]", ARCHIVE),
+    ("in [folders]", FOLDERS),
+    ("in [filter]", FILTER),
+    ("in [[route]]", ROUTE),
+];
+
+/// Where a key would be known, if anywhere.
+pub(super) fn home(key: &str) -> Option<&'static str> {
+    HOMES
+        .iter()
+        .find(|(_, keys)| keys.contains(&key))
+        .map(|(home, _)| *home)
+}
+
+/// Words that other mail tools use for a key of ours.
+pub(super) fn alias(key: &str) -> Option<&'static str> {
+    match key {
+        "server" | "hostname" | "address" => Some("host"),
+        "username" | "login" | "account" | "email" => Some("user"),
+        "pass" | "passwd" | "secret" => Some("password"),
+        "ssl" | "tls" | "encryption" => Some("security"),
+        "type" => Some("protocol"),
+        _ => None,
+    }
+}
+
+/// Keys that belong to a later version: refused with these words, never ignored.
+pub(super) fn later(table: &str, key: &str) -> Option<&'static str> {
+    match (table, key) {
+        ("password", "keyring" | "oauth2") => {
+            Some("not in this version yet; there are env, file, command and prompt")
+        }
+        ("source" | "destination", "path" | "layout") => Some(
+            "belongs to local ends (maildir, mbox, archive), which are not in this version yet",
+        ),
+        (_, "on-vanish" | "schedule" | "proxy" | "throttle" | "compress") => {
+            Some("not in this version yet")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,67 @@
+//! The standing index of a destination folder: its headers are fetched once.
+
+use super::{Journal, RunId, SinkFolderId, StandingRow, signed, unsigned};
+use crate::error::Result;
+use rusqlite::{Result as SqlResult, Row as SqlRow, params};
+
+impl Journal {
+    /// Gives what is known to stand in a destination folder to `f`, in the order of the UIDs.
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`.
+    pub fn standing(&self, folder: SinkFolderId, f: impl FnMut(StandingRow)) -> Result<()> {
+        self.each(
+            "SELECT * FROM standing WHERE sink_folder = ? ORDER BY uid",
+            [folder],
+            read,
+            f,
+        )
+    }
+
+    /// Adds to the index, or replaces what it says of the same UIDs.
+    ///
+    /// # Errors
+    /// As every write: see [`Journal::end_run`].
+    pub fn add_standing(
+        &mut self,
+        run: RunId,
+        folder: SinkFolderId,
+        rows: &[StandingRow],
+    ) -> Result<()> {
+        self.write(run, |tx| {
+            let mut insert = tx.prepare_cached(
+                "INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?;
+            for row in rows {
+                insert.execute(params![
+                    folder,
+                    row.uid,
+                    signed(row.message_id),
+                    row.date,
+                    signed(row.from),
+                    signed(row.subject),
+                    row.loose,
+                    row.exact,
+                    row.size,
+                    row.row,
+                    run.0
+                ])?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn read(row: &SqlRow<'_>) -> SqlResult<StandingRow> {
+    Ok(StandingRow {
+        uid: row.get("uid")?,
+        message_id: unsigned(row.get("message_id")?),
+        date: row.get("date")?,
+        from: unsigned(row.get("sender")?),
+        subject: unsigned(row.get("subject")?),
+        loose: row.get("loose")?,
+        exact: row.get("exact")?,
+        size: row.get("size")?,
+        row: row.get("message")?,
+    })
+}

@@ -1,0 +1,137 @@
+//! What an unfit file does: refused with words, and left as it is.
+
+use super::*;
+use std::fs::OpenOptions;
+use std::io::{Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
+
+fn with_messages(dir: &Path) -> Journal {
+    let mut journal = Journal::open(dir, &identity()).unwrap();
+    let run = journal.begin_run("job").unwrap();
+    let folder = journal.folder(run, 0, b"INBOX", 1).unwrap();
+    for first in (1..=500).step_by(50) {
+        let batch: Vec<_> = (first..first + 50).map(seen).collect();
+        journal.record(run, folder, &batch).unwrap();
+    }
+    journal
+}
+
+/// As a killed process leaves it: the file and its write-ahead log, without the shared memory.
+fn torn_copy(from: &Path, to: &Path, keep: u64) {
+    for name in ["journal.db", "journal.db-wal"] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let wal = OpenOptions::new().write(true).open(to.join("journal.db-wal"));
+    wal.unwrap().set_len(keep).unwrap();
+}
+
+#[test]
+fn a_torn_log_loses_whole_transactions_at_most() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = with_messages(dir.path());
+    let length = std::fs::metadata(dir.path().join("journal.db-wal")).unwrap().len();
+    let mut counts = Vec::new();
+    for part in 0..=20 {
+        let to = tempfile::tempdir().unwrap();
+        let keep = length * part / 20 - u64::from(part == 20) + u64::from(part == 0);
+        torn_copy(dir.path(), to.path(), keep);
+        let torn = Journal::open(to.path(), &identity()).unwrap();
+        let messages: usize = torn
+            .folders(0)
+            .unwrap()
+            .iter()
+            .map(|f| rows(&torn, f.id).len())
+            .sum();
+        assert_eq!(messages % 50, 0);
+        counts.push(messages);
+    }
+    drop(journal);
+    assert!(counts.is_sorted() && counts[0] == 0 && counts[20] == 450, "{counts:?}");
+}
+
+#[test]
+fn another_account_is_refused_and_a_new_destination_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(with_messages(dir.path()));
+    let mut other = identity();
+    other.sources = vec!["imap://b'@old".into()];
+    let refused = Journal::open(dir.path(), &other).unwrap_err();
+    assert_eq!(refused.code, Code::Foreign);
+    assert!(refused.hint.unwrap().contains("imap://b''@old"));
+    assert!(Journal::open_read_only(dir.path(), &other).is_err());
+    let mut moved = identity();
+    moved.destinations = vec!["imap://a@elsewhere".into()];
+    let reader = Journal::open_read_only(dir.path(), &moved).unwrap().unwrap();
+    assert_eq!(reader.counts(0).unwrap()[0].outcome, None);
+    drop(reader);
+    let mut more = identity();
+    more.sources.push("pop3://c@x".into());
+    Journal::open(dir.path(), &more).unwrap();
+    Journal::open(dir.path(), &moved).unwrap();
+}
+
+#[test]
+fn foreign_newer_and_damaged_files_stay_as_they_are() {
+    let cases: [(&str, Code); 4] = [
+        ("PRAGMA application_id = 1", Code::Foreign),
+        ("PRAGMA user_version = 2", Code::Foreign),
+        ("empty", Code::Foreign),
+        ("garbage", Code::Journal),
+    ];
+    for (change, code) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Journal::open(dir.path(), &identity()).unwrap());
+        let path = dir.path().join("journal.db");
+        match change {
+            "empty" => fs::persist(&path, |_| Ok(())).unwrap(),
+            "garbage" => fs::persist(&path, |f| f.write_all(&[7; 9000])).unwrap(),
+            sql => Connection::open(&path).unwrap().execute_batch(sql).unwrap(),
+        }
+        let before = std::fs::read(&path).unwrap();
+        let refused = Journal::open(dir.path(), &identity()).unwrap_err();
+        assert_eq!(refused.code, code, "{change}: {refused}");
+        let refused = Journal::open_read_only(dir.path(), &identity()).unwrap_err();
+        assert_eq!(refused.code, code, "{change}: {refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+}
+
+#[test]
+fn spoilt_pages_show_when_it_is_opened_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(with_messages(dir.path()));
+    let path = dir.path().join("journal.db");
+    let mut file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start(8 * 4096)).unwrap();
+    file.write_all(&[0xff; 20 * 4096]).unwrap();
+    let refused = Journal::open(dir.path(), &identity()).unwrap_err();
+    assert_eq!(refused.code, Code::Journal, "{refused}");
+}
+
+#[test]
+fn looking_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(!Journal::exists(dir.path()));
+    assert!(Journal::open_read_only(dir.path(), &identity()).unwrap().is_none());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    drop(with_messages(dir.path()));
+    let mode = std::fs::metadata(dir.path().join("journal.db")).unwrap().permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    let count = || std::fs::read_dir(dir.path()).unwrap().count();
+    let before = count();
+    let mut reader = Journal::open_read_only(dir.path(), &identity()).unwrap().unwrap();
+    assert_eq!(reader.runs().unwrap().len(), 1);
+    assert!(reader.begin_run("job").is_err());
+    drop(reader);
+    assert_eq!(count(), before);
+}
+
+#[test]
+fn a_link_in_its_place_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    drop(Journal::open(other.path(), &identity()).unwrap());
+    let link = dir.path().join("journal.db");
+    std::os::unix::fs::symlink(other.path().join("journal.db"), link).unwrap();
+    assert!(Journal::open(dir.path(), &identity()).is_err());
+}

@@ -1,0 +1,223 @@
+//! What goes into the journal and comes out of it. Names are wire bytes, times unix seconds, sizes bytes.
+
+use crate::message::{Digest, Digests, Flags, InternalDate, SourceKey};
+
+/// Which run writes. Not to be had but from [`Journal::begin_run`](super::Journal::begin_run).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunId(pub(super) i64);
+
+impl RunId {
+    /// The number that `status` shows.
+    #[must_use]
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
+pub type FolderId = i64;
+pub type MessageRow = i64;
+pub type SinkFolderId = i64;
+pub type IntentId = i64;
+
+/// Whose mail a journal is about: `imap://user@host` for each end, in the job's order. Sources and sinks are
+/// called by their index in these lists.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JournalIdentity {
+    pub sources: Vec<String>,
+    pub destinations: Vec<String>,
+}
+
+/// A run as `status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub id: i64,
+    pub job: String,
+    pub started_unix: i64,
+    /// `None`: it goes on, or was killed.
+    pub ended_unix: Option<i64>,
+    /// JSON.
+    pub summary: Option<String>,
+}
+
+/// A folder of a source, and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFolder {
+    pub id: FolderId,
+    pub source: u32,
+    pub name: Vec<u8>,
+    pub uid_validity: u32,
+    pub uid_next: Option<u32>,
+    pub messages: Option<u32>,
+    pub highest_modseq: Option<u64>,
+    /// Has a run done the whole folder since a message was last added?
+    pub complete: bool,
+}
+
+/// Where a kept message is: a path relative to the archive, and what its bytes must give.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// With `/`, never absolute, never with `..`.
+    pub path: String,
+    pub digest: Digest,
+}
+
+/// A message that a source has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub key: SourceKey,
+    /// `None`: not downloaded (skipped, or failed).
+    pub digests: Option<Digests>,
+    pub message_id: Option<Vec<u8>>,
+    pub size: u64,
+    pub flags: Flags,
+    pub date: Option<InternalDate>,
+    pub place: Option<Place>,
+}
+
+/// A message as one sink sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub row: MessageRow,
+    pub key: SourceKey,
+    pub size: u64,
+    /// At the source, as last seen.
+    pub flags: Flags,
+    /// As the sink got them last; `None` where it is not delivered.
+    pub flags_delivered: Option<Flags>,
+    pub date: Option<InternalDate>,
+    pub place: Option<Place>,
+    pub digests: Option<Digests>,
+    pub message_id: Option<Vec<u8>>,
+    /// The newest; `None`: nothing was decided yet.
+    pub outcome: Option<String>,
+    pub delivered: Option<Delivered>,
+    /// Was it sent without an outcome being known?
+    pub open_intent: bool,
+    pub removed_at_source: bool,
+}
+
+/// Where a message stands at a sink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    pub folder: SinkFolderId,
+    pub uid_validity: u32,
+    /// `None`: the server did not tell.
+    pub uid: Option<u32>,
+}
+
+/// A batch about to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    pub sink: u32,
+    pub folder: SinkFolderId,
+    pub uid_validity: u32,
+    /// No message of the batch can get a lower UID.
+    pub floor: u32,
+    /// In the order in which they are sent.
+    pub messages: Vec<MessageRow>,
+}
+
+/// What became of a message at a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conclusion {
+    pub row: MessageRow,
+    pub sink: u32,
+    /// `copied`, `adopted`, `duplicate`, `altered`, `rejected`, `vanished`, `failed` or `skipped`.
+    pub outcome: &'static str,
+    /// The server's words.
+    pub words: Option<String>,
+    pub delivered: Option<Delivered>,
+    /// As delivered.
+    pub flags: Flags,
+    /// The message that it is a duplicate of.
+    pub of: Option<MessageRow>,
+}
+
+/// A batch of which it is not known what arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenIntent {
+    pub id: IntentId,
+    pub created_unix: i64,
+    pub folder: SinkFolderId,
+    pub name: Vec<u8>,
+    pub uid_validity: u32,
+    pub floor: u32,
+    pub messages: Vec<IntentMessage>,
+}
+
+/// A member of such a batch, in the order sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntentMessage {
+    pub row: MessageRow,
+    pub folder: FolderId,
+    pub key: SourceKey,
+    pub digests: Digests,
+    pub message_id: Option<Vec<u8>>,
+    pub size: u64,
+    pub flags: Flags,
+    pub date: Option<InternalDate>,
+    pub place: Option<Place>,
+    /// Was its outcome found already? Then `uid` is taken and stands for no other member.
+    pub concluded: bool,
+    pub uid: Option<u32>,
+}
+
+/// A message that stands in a destination folder, by hashes of what identity looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StandingRow {
+    pub uid: u32,
+    pub message_id: u64,
+    pub date: Option<i64>,
+    pub from: u64,
+    pub subject: u64,
+    pub loose: Option<[u8; 16]>,
+    pub exact: Option<[u8; 16]>,
+    pub size: u32,
+    /// The message of a source that it stands for.
+    pub row: Option<MessageRow>,
+}
+
+/// A message that every sink has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletable {
+    pub row: MessageRow,
+    pub key: SourceKey,
+    pub digests: Digests,
+    pub size: u64,
+    pub place: Option<Place>,
+    /// When the last sink had it.
+    pub delivered_at_unix: i64,
+    /// By index of the sink.
+    pub at: Vec<DeletableAt>,
+}
+
+/// What a sink made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletableAt {
+    pub outcome: String,
+    pub delivered: Delivered,
+}
+
+/// Messages of one source folder with one outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    pub folder: FolderId,
+    /// `None`: seen, nothing decided yet.
+    pub outcome: Option<String>,
+    pub messages: u64,
+    pub bytes: u64,
+}
+
+/// A message that was not copied, for `status --failed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    pub row: MessageRow,
+    /// The source folder's name.
+    pub folder: Vec<u8>,
+    pub key: SourceKey,
+    pub message_id: Option<Vec<u8>>,
+    pub size: u64,
+    pub outcome: String,
+    pub words: Option<String>,
+    pub run: i64,
+}
