@@ -33,10 +33,20 @@ pub struct Globals {
     #[arg(long, global = true, help_heading = "Global options")]
     pub no_color: bool,
     /// Set a key of the job file, for this time only: --set source.port=995 (repeatable)
-    #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY=VALUE",
+        help_heading = "Global options"
+    )]
     pub set: Vec<String>,
     /// Only this account of a job that has several (repeatable)
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
     pub account: Vec<String>,
 }
 
@@ -68,7 +78,9 @@ pub struct RunArgs {
 ///
 /// Connects, lists and compares; changes nothing, neither at a server nor on disk.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  mailhaul plan budi.toml --json | jq 'select(.type == \"plan\") | .messages'")]
+#[command(
+    after_help = "Example:\n  mailhaul plan budi.toml --json | jq 'select(.type == \"plan\") | .messages'"
+)]
 pub struct PlanArgs {
     /// The job file
     #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
@@ -91,7 +103,9 @@ pub struct StatusArgs {
 
 /// Write completions for a shell to stdout
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  mailhaul completions fish > ~/.config/fish/completions/mailhaul.fish")]
+#[command(
+    after_help = "Example:\n  mailhaul completions fish > ~/.config/fish/completions/mailhaul.fish"
+)]
 pub struct CompletionsArgs {
     /// The shell
     pub shell: Shell,

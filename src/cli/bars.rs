@@ -52,7 +52,9 @@ impl Bars {
 
     fn draw_account(&mut self, at: usize, account: &AccountProgress, now: Duration) {
         if at == self.accounts.len() {
-            let bar = self.all.add(ProgressBar::new(0).with_style(self.style.clone()));
+            let bar = self
+                .all
+                .add(ProgressBar::new(0).with_style(self.style.clone()));
             bar.set_prefix(table::cut(&text(&account.account), 24));
             let folders = Vec::new();
             self.accounts.push(AccountBars { bar, folders });
@@ -62,7 +64,8 @@ impl Bars {
             bars.bar.finish_and_clear();
             Vec::new()
         } else {
-            bars.bar.set_length(account.planned.unwrap_or(0).max(account.done));
+            bars.bar
+                .set_length(account.planned.unwrap_or(0).max(account.done));
             bars.bar.set_position(account.done);
             bars.bar.set_message(account.line(now));
             folder_lines(account)
@@ -78,7 +81,10 @@ impl Bars {
     /// Takes every bar away; what was written above stays.
     pub(super) fn clear(self) {
         for account in self.accounts {
-            account.folders.iter().for_each(ProgressBar::finish_and_clear);
+            account
+                .folders
+                .iter()
+                .for_each(ProgressBar::finish_and_clear);
             account.bar.finish_and_clear();
         }
         // A terminal that cannot be cleared any more is gone, and nobody looks at it.
@@ -95,7 +101,10 @@ fn folder_lines(account: &AccountProgress) -> Vec<String> {
     let shown = account.folders.iter().take(MOST_FOLDERS);
     let mut lines: Vec<String> = shown.map(|folder| folder.line()).collect();
     if account.folders.len() > MOST_FOLDERS {
-        lines.push(format!("… and {} more", account.folders.len() - MOST_FOLDERS));
+        lines.push(format!(
+            "… and {} more",
+            account.folders.len() - MOST_FOLDERS
+        ));
     }
     lines
 }
@@ -123,7 +132,11 @@ mod tests {
 
     #[test]
     fn the_templates_are_understood() {
-        for template in ["{prefix} {bar:24} {msg}", "{prefix} {bar:24.green} {msg}", "  {msg}"] {
+        for template in [
+            "{prefix} {bar:24} {msg}",
+            "{prefix} {bar:24.green} {msg}",
+            "  {msg}",
+        ] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

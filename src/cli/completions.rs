@@ -24,7 +24,9 @@ mod tests {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "mailhaul", &mut script);
             let script = String::from_utf8(script).unwrap();
-            assert!(script.contains("status") && script.contains("--strict") || *shell == Shell::Fish);
+            assert!(
+                script.contains("status") && script.contains("--strict") || *shell == Shell::Fish
+            );
             assert!(script.contains("completions"), "{shell}");
         }
     }

@@ -16,7 +16,11 @@ pub(super) fn run(args: &ManArgs, terminal: &Terminal) -> ExitCode {
             ExitCode::Done
         }
         Err(e) => {
-            let error = Error::new(Kind::Internal, Code::Internal, "cannot write the manual page");
+            let error = Error::new(
+                Kind::Internal,
+                Code::Internal,
+                "cannot write the manual page",
+            );
             terminal.fail(&error.words(e.to_string()))
         }
     }
@@ -28,8 +32,11 @@ fn render(page: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let sub = page.and_then(|name| main.find_subcommand(name).cloned());
     let is_main = sub.is_none();
     let command = sub.unwrap_or(main);
-    let title = command.get_bin_name().unwrap_or("mailhaul").replace(' ', "-");
-    let man = Man::new(command.display_name(title.clone()).name(title));
+    let title = command
+        .get_bin_name()
+        .unwrap_or("mailhaul")
+        .replace(' ', "-");
+    let man = Man::new(command.display_name(title));
     man.render_title(out)?;
     man.render_name_section(out)?;
     man.render_synopsis_section(out)?;
@@ -47,9 +54,14 @@ fn exit_status(out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, ".SH \"EXIT STATUS\"")?;
     let mut codes = ExitCode::ALL;
     codes.sort_by_key(|code| code.number());
-    codes
-        .iter()
-        .try_for_each(|code| writeln!(out, ".TP\n\\fB{}\\fR\n{}", code.number(), plain(code.meaning())))
+    codes.iter().try_for_each(|code| {
+        writeln!(
+            out,
+            ".TP\n\\fB{}\\fR\n{}",
+            code.number(),
+            plain(code.meaning())
+        )
+    })
 }
 
 const FILES: [(&str, &str); 3] = [
@@ -89,7 +101,14 @@ mod tests {
     #[test]
     fn the_main_page_has_commands_exit_codes_and_files() {
         let page = page(None);
-        for part in [".TH mailhaul 1", "mailhaul\\-run(1)", "EXIT STATUS", "\\fB130\\fR", ".SH FILES", "JOB.state/"] {
+        for part in [
+            ".TH mailhaul 1",
+            "mailhaul\\-run(1)",
+            "EXIT STATUS",
+            "\\fB130\\fR",
+            ".SH FILES",
+            "JOB.state/",
+        ] {
             assert!(page.contains(part), "{part} is not in:\n{page}");
         }
     }

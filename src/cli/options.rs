@@ -41,9 +41,8 @@ fn assignment(set: &str) -> Result<(String, String)> {
     let (key, value) = set.split_once('=').unwrap_or((set, ""));
     let key = key.trim();
     if key.is_empty() || key.len() == set.trim().len() {
-        return Err(
-            Error::new(Kind::Job, Code::Usage, "--set wants KEY=VALUE").hint("--set source.port=995")
-        );
+        return Err(Error::new(Kind::Job, Code::Usage, "--set wants KEY=VALUE")
+            .hint("--set source.port=995"));
     }
     Ok((key.to_owned(), value.to_owned()))
 }

@@ -129,9 +129,11 @@ impl<'a> Talk<'a> {
                 let line = format!("{account}: {text}");
                 self.say(&errors::warning(&line, self.terminal.err));
             }
-            Event::Waiting { account, why, seconds }
-                if *seconds >= WORTH_TELLING && !self.terminal.quiet =>
-            {
+            Event::Waiting {
+                account,
+                why,
+                seconds,
+            } if *seconds >= WORTH_TELLING && !self.terminal.quiet => {
                 let wait = duration(Duration::from_secs(*seconds));
                 self.say(&format!("{}: waiting {wait}: {}", text(account), text(why)));
             }

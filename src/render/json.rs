@@ -73,7 +73,10 @@ pub fn summary(reports: &[AccountReport], elapsed: Duration, exit_code: u8) -> S
     line(&Line::Summary {
         accounts: reports.len(),
         ended_early: reports.iter().filter(|r| r.error.is_some()).count(),
-        balance: Balance::new(reports.iter().map(AccountReport::source_count).sum(), &counts),
+        balance: Balance::new(
+            reports.iter().map(AccountReport::source_count).sum(),
+            &counts,
+        ),
         flags_changed: folders().map(|f| f.flags_changed).sum(),
         bytes: folders().map(|f| f.bytes).sum(),
         seconds: elapsed.as_secs_f64(),
@@ -105,17 +108,33 @@ pub fn plan(plan: &Plan) -> Vec<String> {
         .map(|s| (s.source.folder.to_string(), s.target.folder.to_string()))
         .collect();
     let steps = plan.steps.iter().zip(&names).map(|(step, (folder, to))| {
-        line(&Line::PlanStep(StepJson::new(&plan.account, folder, to, step)))
+        line(&Line::PlanStep(StepJson::new(
+            &plan.account,
+            folder,
+            to,
+            step,
+        )))
     });
-    steps.chain(std::iter::once(line(&Line::of_plan(plan)))).collect()
+    steps
+        .chain(std::iter::once(line(&Line::of_plan(plan))))
+        .collect()
 }
 
 /// The parts of a status: `status-run`, `status-folder`, `status-failed`.
 #[must_use]
 pub fn status(account: &super::status::Status, failed_only: bool) -> Vec<String> {
-    let run = account.runs.iter().map(|run| line(&Line::of_run(&account.account, run)));
-    let folders = account.folders.iter().map(|f| line(&Line::of_folder(&account.account, f)));
-    let failed = account.failed.iter().map(|t| line(&Line::of_failed(&account.account, t)));
+    let run = account
+        .runs
+        .iter()
+        .map(|run| line(&Line::of_run(&account.account, run)));
+    let folders = account
+        .folders
+        .iter()
+        .map(|f| line(&Line::of_folder(&account.account, f)));
+    let failed = account
+        .failed
+        .iter()
+        .map(|t| line(&Line::of_failed(&account.account, t)));
     if failed_only {
         failed.collect()
     } else {

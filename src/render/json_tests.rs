@@ -13,7 +13,11 @@ fn parsed(line: &str) -> Value {
 fn a_folder_that_is_done() {
     let event = Event::FolderDone {
         account: "budi".into(),
-        report: folder("INBOX", "Archive", &[(Outcome::Copied, 2), (Outcome::Present, 1)]),
+        report: folder(
+            "INBOX",
+            "Archive",
+            &[(Outcome::Copied, 2), (Outcome::Present, 1)],
+        ),
     };
     let hex = "ab".repeat(32);
     assert_eq!(
@@ -29,7 +33,10 @@ fn a_folder_that_is_done() {
 #[test]
 fn the_type_comes_first() {
     let line = account_done(&report(Vec::new()));
-    assert!(line.starts_with(r#"{"type":"account-done","account":"budi","#), "{line}");
+    assert!(
+        line.starts_with(r#"{"type":"account-done","account":"budi","#),
+        "{line}"
+    );
 }
 
 #[test]
@@ -97,7 +104,10 @@ fn every_type_and_field_is_documented() {
             .find(|section| section.starts_with(&format!("`{kind}`")))
             .unwrap_or_else(|| panic!("docs/json.md lacks {kind}"));
         for field in value.as_object().unwrap().keys() {
-            assert!(section.contains(&format!("`{field}`")), "docs/json.md: {kind} lacks {field}");
+            assert!(
+                section.contains(&format!("`{field}`")),
+                "docs/json.md: {kind} lacks {field}"
+            );
         }
     }
 }

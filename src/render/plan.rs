@@ -9,7 +9,11 @@ use crate::plan::{Plan, Step, Work};
 #[must_use]
 pub fn lines(plan: &Plan, paint: Paint) -> Vec<String> {
     let mut lines = vec![paint.strong(&text(&plan.account))];
-    lines.extend(plan.sources.iter().map(|from| format!("  from {}", text(from))));
+    lines.extend(
+        plan.sources
+            .iter()
+            .map(|from| format!("  from {}", text(from))),
+    );
     lines.push(format!("  to   {}", text(&plan.destination)));
     if plan.unsettled > 0 {
         lines.push(format!(
@@ -19,11 +23,17 @@ pub fn lines(plan: &Plan, paint: Paint) -> Vec<String> {
     }
     lines.extend(steps(plan));
     lines.push(totals(plan));
-    lines.extend(plan.left_out.iter().map(|(folder, why)| {
-        format!("left out: {}: {}", text(&folder.to_string()), text(why))
-    }));
+    lines.extend(
+        plan.left_out
+            .iter()
+            .map(|(folder, why)| format!("left out: {}: {}", text(&folder.to_string()), text(why))),
+    );
     lines.extend(refusals(plan, paint));
-    lines.extend(plan.notes.iter().map(|note| format!("note: {}", text(note))));
+    lines.extend(
+        plan.notes
+            .iter()
+            .map(|note| format!("note: {}", text(note))),
+    );
     lines
 }
 
@@ -36,7 +46,11 @@ fn steps(plan: &Plan) -> Vec<String> {
         Column::text("To"),
         Column::whole("What"),
     ];
-    let rows: Vec<Vec<String>> = plan.steps.iter().map(|step| row(step, plan.routed)).collect();
+    let rows: Vec<Vec<String>> = plan
+        .steps
+        .iter()
+        .map(|step| row(step, plan.routed))
+        .collect();
     table(&columns, &rows)
 }
 
@@ -65,7 +79,9 @@ pub fn what(work: &Work) -> String {
             count((*messages).into(), "message"),
             number((*standing).into())
         ),
-        Work::Update { messages, waiting, .. } => format!(
+        Work::Update {
+            messages, waiting, ..
+        } => format!(
             "compare {} with the last run; about {} to copy",
             count((*messages).into(), "message"),
             number(*waiting)
@@ -99,8 +115,12 @@ fn preparation(step: &Step) -> String {
 fn totals(plan: &Plan) -> String {
     let works = || plan.steps.iter().map(|step| &step.work);
     let waiting: u64 = works().map(waiting).sum();
-    let unchanged = works().filter(|w| matches!(w, Work::Unchanged { .. })).count();
-    let refused = works().filter(|w| matches!(w, Work::Refused { .. })).count();
+    let unchanged = works()
+        .filter(|w| matches!(w, Work::Unchanged { .. }))
+        .count();
+    let refused = works()
+        .filter(|w| matches!(w, Work::Refused { .. }))
+        .count();
     let busy = plan.steps.len() - unchanged - refused;
     let mut line = format!(
         "{} to do, at most {} to copy",
@@ -184,9 +204,22 @@ mod tests {
         let shown = lines(
             &plan(vec![
                 step("INBOX", Work::CopyWhole { messages: 1234 }),
-                step("Sent", Work::Update { messages: 9, known: 5, waiting: 4 }),
+                step(
+                    "Sent",
+                    Work::Update {
+                        messages: 9,
+                        known: 5,
+                        waiting: 4,
+                    },
+                ),
                 step("Old", Work::Unchanged { messages: 2 }),
-                step("Bad", Work::Refused { messages: 1, why: "it would land in Sent".into() }),
+                step(
+                    "Bad",
+                    Work::Refused {
+                        messages: 1,
+                        why: "it would land in Sent".into(),
+                    },
+                ),
             ]),
             Paint::PLAIN,
         );
@@ -215,8 +248,10 @@ mod tests {
     fn notes_doubts_and_what_is_left_out_are_told() {
         let mut plan = plan(Vec::new());
         plan.unsettled = 5;
-        plan.notes.push("The server deletes\x07 what was read.".into());
-        plan.left_out.push((Folder::inbox(), "excluded by the job".into()));
+        plan.notes
+            .push("The server deletes\x07 what was read.".into());
+        plan.left_out
+            .push((Folder::inbox(), "excluded by the job".into()));
         let shown = lines(&plan, Paint::PLAIN).join("\n");
         assert!(shown.contains("5 messages in doubt"));
         assert!(shown.contains("left out: INBOX: excluded by the job"));

@@ -58,10 +58,18 @@ impl AccountProgress {
             folder.done += messages;
         }
         // One sample a second is enough, and keeps the queue short however many events come.
-        if self.recent.back().is_none_or(|(at, _)| now >= *at + Duration::from_secs(1)) {
+        if self
+            .recent
+            .back()
+            .is_none_or(|(at, _)| now >= *at + Duration::from_secs(1))
+        {
             self.recent.push_back((now, self.done));
         }
-        while self.recent.front().is_some_and(|(at, _)| *at + RECENT < now) {
+        while self
+            .recent
+            .front()
+            .is_some_and(|(at, _)| *at + RECENT < now)
+        {
             self.recent.pop_front();
         }
     }
@@ -76,7 +84,10 @@ impl AccountProgress {
     /// that of the last 20 s, each a little stretched.
     #[must_use]
     pub fn left(&self, now: Duration) -> Option<(Duration, Duration)> {
-        let rest = self.planned?.checked_sub(self.done).filter(|&rest| rest > 0)?;
+        let rest = self
+            .planned?
+            .checked_sub(self.done)
+            .filter(|&rest| rest > 0)?;
         let elapsed = self.elapsed(now);
         if elapsed < EARLIEST_GUESS || self.done == 0 {
             return None;
@@ -133,7 +144,11 @@ impl FolderProgress {
         } else {
             format!(" → {}", table::cut(&text(&self.to), 30))
         };
-        format!("{name}{to}: {} of {}", number(self.done), number(self.planned.max(self.done)))
+        format!(
+            "{name}{to}: {} of {}",
+            number(self.done),
+            number(self.planned.max(self.done))
+        )
     }
 }
 

@@ -18,7 +18,12 @@ fn advanced(messages: u64, bytes: u64) -> Event {
 fn begun() -> Progress {
     let mut progress = Progress::default();
     let account = "budi".to_owned();
-    progress.take(&Event::AccountStarted { account: account.clone() }, secs(0));
+    progress.take(
+        &Event::AccountStarted {
+            account: account.clone(),
+        },
+        secs(0),
+    );
     progress.take(
         &Event::FolderStarted {
             account,
@@ -88,7 +93,10 @@ fn samples_stay_few() {
 fn folders_come_and_go() {
     let mut progress = begun();
     progress.take(&advanced(12, 1), secs(1));
-    assert_eq!(progress.accounts[0].folders[0].line(), "INBOX → Archive: 12 of 1,000");
+    assert_eq!(
+        progress.accounts[0].folders[0].line(),
+        "INBOX → Archive: 12 of 1,000"
+    );
     let done = Event::FolderDone {
         account: "budi".into(),
         report: folder("INBOX", "Archive", &[(Outcome::Copied, 12)]),

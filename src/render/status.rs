@@ -9,18 +9,17 @@ use crate::outcome::Trouble;
 /// One run as the journal remembers it.
 #[derive(Debug, Clone)]
 pub struct RunStatus {
-    pub run: u64,
+    pub run: i64,
     /// Epoch seconds.
     pub started: i64,
     /// Epoch seconds; `None`: it never came to its end, or it is running.
     pub ended: Option<i64>,
-    pub copied: u64,
-    /// `complete`, `interrupted`, … : one word or a short sentence.
-    pub outcome: String,
+    /// Messages that it copied, where it left a summary.
+    pub copied: Option<u64>,
 }
 
 /// One source folder as the journal knows it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct FolderStatus {
     pub folder: String,
     /// Messages of the source that the journal knows.
@@ -53,22 +52,25 @@ pub fn lines(status: &Status, paint: Paint) -> Vec<String> {
     lines.extend(folders(&status.folders));
     let in_doubt: u64 = status.folders.iter().map(|f| f.in_doubt).sum();
     if in_doubt > 0 {
-        let doubt = format!("{} in doubt, settled by the next run", count(in_doubt, "message"));
+        let doubt = format!(
+            "{} in doubt, settled by the next run",
+            count(in_doubt, "message")
+        );
         lines.push(paint.dubious(&doubt));
     }
     lines
 }
 
 fn run_line(run: &RunStatus) -> String {
-    let ended = run.ended.map_or_else(|| "no end recorded".to_owned(), instant);
-    format!(
-        "run {}: {} to {}, {} copied, {}",
-        run.run,
-        instant(run.started),
-        ended,
-        count(run.copied, "message"),
-        text(&run.outcome)
-    )
+    let ended = run.ended.map_or_else(
+        || ", no end recorded (it goes on, or was killed)".to_owned(),
+        |end| format!(" to {}", instant(end)),
+    );
+    let copied = run
+        .copied
+        .map(|n| format!(", {} copied", count(n, "message")))
+        .unwrap_or_default();
+    format!("run {}: {}{ended}{copied}", run.run, instant(run.started))
 }
 
 fn folders(folders: &[FolderStatus]) -> Vec<String> {
@@ -96,7 +98,10 @@ fn folders(folders: &[FolderStatus]) -> Vec<String> {
 #[must_use]
 pub fn failed(status: &Status, paint: Paint) -> Vec<String> {
     if status.failed.is_empty() {
-        return vec![format!("{}: every known message was copied", text(&status.account))];
+        return vec![format!(
+            "{}: every known message was copied",
+            text(&status.account)
+        )];
     }
     let title = paint.strong(&text(&status.account));
     let lines = status.failed.iter().map(|t| trouble_line(t, paint));
@@ -116,8 +121,7 @@ mod tests {
                 run: 2,
                 started: 0,
                 ended: None,
-                copied: 1200,
-                outcome: "interrupted".into(),
+                copied: None,
             }],
             folders: vec![FolderStatus {
                 folder: "INBOX".into(),
@@ -133,7 +137,10 @@ mod tests {
     #[test]
     fn runs_folders_and_doubts() {
         let shown = lines(&status(), Paint::PLAIN);
-        assert_eq!(shown[1], "run 2: 1970-01-01 00:00 UTC to no end recorded, 1,200 messages copied, interrupted");
+        assert_eq!(
+            shown[1],
+            "run 2: 1970-01-01 00:00 UTC, no end recorded (it goes on, or was killed)"
+        );
         let cells: Vec<&str> = shown[3].split_whitespace().collect();
         assert_eq!(cells, ["INBOX", "1,300", "1,200", "1", "50"]);
         assert_eq!(shown[4], "50 messages in doubt, settled by the next run");
@@ -144,7 +151,13 @@ mod tests {
         let shown = failed(&status(), Paint::PLAIN);
         assert!(shown[1].starts_with("failed: INBOX 4711 <one@example.org>: NO"));
         assert!(!shown[1].contains('\x1b'));
-        let none = failed(&Status { account: "a".into(), ..Status::default() }, Paint::PLAIN);
+        let none = failed(
+            &Status {
+                account: "a".into(),
+                ..Status::default()
+            },
+            Paint::PLAIN,
+        );
         assert_eq!(none, ["a: every known message was copied"]);
     }
 

@@ -60,7 +60,11 @@ pub fn accounts(reports: &[AccountReport], elapsed: Duration) -> Vec<String> {
             number(ended_early)
         ),
         balance::line(source_count, &counts),
-        format!("{} in {}", bytes(delivered_bytes(reports)), duration(elapsed)),
+        format!(
+            "{} in {}",
+            bytes(delivered_bytes(reports)),
+            duration(elapsed)
+        ),
     ]
 }
 
@@ -83,12 +87,19 @@ fn nothing_to_do(report: &AccountReport) -> Option<String> {
         return None;
     }
     let there = counts.of(Outcome::Present);
-    let wanted = if is_plain(&counts) { "" } else { " to be copied" };
+    let wanted = if is_plain(&counts) {
+        ""
+    } else {
+        " to be copied"
+    };
     Some(match there {
         0 if idle == 0 => "nothing to do: the source holds no messages".to_owned(),
         0 => "nothing to do: no message is to be copied".to_owned(),
         1 => format!("nothing to do: the 1 message{wanted} is already there"),
-        n => format!("nothing to do: all {} messages{wanted} are already there", number(n)),
+        n => format!(
+            "nothing to do: all {} messages{wanted} are already there",
+            number(n)
+        ),
     })
 }
 
@@ -113,7 +124,11 @@ fn folder_table(report: &AccountReport) -> Vec<String> {
         Column::number("Not copied"),
         Column::whole("Fingerprint"),
     ];
-    let rows: Vec<Vec<String>> = busy.iter().take(MOST_FOLDERS).map(|f| folder_row(f)).collect();
+    let rows: Vec<Vec<String>> = busy
+        .iter()
+        .take(MOST_FOLDERS)
+        .map(|f| folder_row(f))
+        .collect();
     let mut lines = table(&columns, &rows);
     let hidden = report.folders.len() - rows.len();
     if hidden > 0 {
@@ -213,7 +228,8 @@ fn trouble_lines(trouble: &[Trouble], report: &AccountReport, paint: Paint) -> V
         .map(|one| trouble_line(one, paint))
         .collect();
     let counts = report.counts();
-    let all = (balance::not_copied(&counts) + counts.of(Outcome::Altered)).max(trouble.len() as u64);
+    let all =
+        (balance::not_copied(&counts) + counts.of(Outcome::Altered)).max(trouble.len() as u64);
     let hidden = all - lines.len() as u64;
     if hidden > 0 && !lines.is_empty() {
         lines.push(format!("… and {} more", number(hidden)));
@@ -256,7 +272,9 @@ fn next_steps(report: &AccountReport, style: Style<'_>) -> Vec<String> {
         steps.push(format!("mailhaul run {job} (goes on where this run ended)"));
     }
     if balance::not_copied(&counts) > 0 {
-        steps.push(format!("mailhaul status {job} --failed (names every message not copied)"));
+        steps.push(format!(
+            "mailhaul status {job} --failed (names every message not copied)"
+        ));
     }
     steps
         .iter()

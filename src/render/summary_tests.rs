@@ -49,14 +49,28 @@ fn changed_flags_are_something_done() {
 fn folders_are_a_table_when_there_are_several() {
     let shown = shown(&report(vec![
         folder("INBOX", "INBOX", &[(Outcome::Copied, 1)]),
-        folder("Gesendet", "Sent", &[(Outcome::Copied, 1000), (Outcome::Failed, 2)]),
+        folder(
+            "Gesendet",
+            "Sent",
+            &[(Outcome::Copied, 1000), (Outcome::Failed, 2)],
+        ),
         folder("Old", "Old", &[(Outcome::Present, 9)]),
     ]));
     let row = shown.lines().find(|l| l.contains("Gesendet")).unwrap();
     let cells: Vec<&str> = row.split_whitespace().collect();
     assert_eq!(
         cells,
-        ["Gesendet", "Sent", "1,002", "1,000", "0", "0", "2", "abababababababab", "equal"]
+        [
+            "Gesendet",
+            "Sent",
+            "1,002",
+            "1,000",
+            "0",
+            "0",
+            "2",
+            "abababababababab",
+            "equal"
+        ]
     );
     assert!(shown.contains("  … and 1 other folder"));
     assert!(!shown.contains("Old"));

@@ -21,7 +21,9 @@ fn torn_copy(from: &Path, to: &Path, keep: u64) {
     for name in ["journal.db", "journal.db-wal"] {
         std::fs::copy(from.join(name), to.join(name)).unwrap();
     }
-    let wal = OpenOptions::new().write(true).open(to.join("journal.db-wal"));
+    let wal = OpenOptions::new()
+        .write(true)
+        .open(to.join("journal.db-wal"));
     wal.unwrap().set_len(keep).unwrap();
 }
 
@@ -29,7 +31,9 @@ fn torn_copy(from: &Path, to: &Path, keep: u64) {
 fn a_torn_log_loses_whole_transactions_at_most() {
     let dir = tempfile::tempdir().unwrap();
     let journal = with_messages(dir.path());
-    let length = std::fs::metadata(dir.path().join("journal.db-wal")).unwrap().len();
+    let length = std::fs::metadata(dir.path().join("journal.db-wal"))
+        .unwrap()
+        .len();
     let mut counts = Vec::new();
     for part in 0..=20 {
         let to = tempfile::tempdir().unwrap();
@@ -46,7 +50,10 @@ fn a_torn_log_loses_whole_transactions_at_most() {
         counts.push(messages);
     }
     drop(journal);
-    assert!(counts.is_sorted() && counts[0] == 0 && counts[20] == 450, "{counts:?}");
+    assert!(
+        counts.is_sorted() && counts[0] == 0 && counts[20] == 450,
+        "{counts:?}"
+    );
 }
 
 #[test]
@@ -61,7 +68,9 @@ fn another_account_is_refused_and_a_new_destination_is_not() {
     assert!(Journal::open_read_only(dir.path(), &other).is_err());
     let mut moved = identity();
     moved.destinations = vec!["imap://a@elsewhere".into()];
-    let reader = Journal::open_read_only(dir.path(), &moved).unwrap().unwrap();
+    let reader = Journal::open_read_only(dir.path(), &moved)
+        .unwrap()
+        .unwrap();
     assert_eq!(reader.counts(0).unwrap()[0].outcome, None);
     drop(reader);
     let mut more = identity();
@@ -112,14 +121,22 @@ fn spoilt_pages_show_when_it_is_opened_after_a_kill() {
 fn looking_makes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     assert!(!Journal::exists(dir.path()));
-    assert!(Journal::open_read_only(dir.path(), &identity()).unwrap().is_none());
+    assert!(
+        Journal::open_read_only(dir.path(), &identity())
+            .unwrap()
+            .is_none()
+    );
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     drop(with_messages(dir.path()));
-    let mode = std::fs::metadata(dir.path().join("journal.db")).unwrap().permissions();
+    let mode = std::fs::metadata(dir.path().join("journal.db"))
+        .unwrap()
+        .permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
     let count = || std::fs::read_dir(dir.path()).unwrap().count();
     let before = count();
-    let mut reader = Journal::open_read_only(dir.path(), &identity()).unwrap().unwrap();
+    let mut reader = Journal::open_read_only(dir.path(), &identity())
+        .unwrap()
+        .unwrap();
     assert_eq!(reader.runs().unwrap().len(), 1);
     assert!(reader.begin_run("job").is_err());
     drop(reader);

@@ -96,11 +96,10 @@ pub(super) enum Line<'a> {
     },
     StatusRun {
         account: &'a str,
-        run: u64,
+        run: i64,
         started: i64,
         ended: Option<i64>,
-        copied: u64,
-        outcome: &'a str,
+        copied: Option<u64>,
     },
     StatusFolder {
         account: &'a str,
@@ -368,7 +367,9 @@ impl<'a> Line<'a> {
             messages: plan.steps.iter().map(|step| waiting(&step.work)).sum(),
             unsettled: plan.unsettled,
             routed: plan.routed,
-            left_out: left_out.map(|(folder, why)| LeftOut { folder, why }).collect(),
+            left_out: left_out
+                .map(|(folder, why)| LeftOut { folder, why })
+                .collect(),
             notes: &plan.notes,
         }
     }
@@ -380,7 +381,6 @@ impl<'a> Line<'a> {
             started: run.started,
             ended: run.ended,
             copied: run.copied,
-            outcome: &run.outcome,
         }
     }
 
