@@ -1,5 +1,10 @@
 //! What is to be done, decided before anything is done: `plan` prints the value that `run` executes.
 
+mod address;
+pub mod filter;
+pub mod map;
+pub mod route;
+
 use crate::message::{Folder, SpecialUse};
 
 /// A folder as the source shows it.
