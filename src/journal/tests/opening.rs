@@ -1,6 +1,7 @@
 //! What an unfit file does: refused with words, and left as it is.
 
 use super::*;
+use crate::fs;
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -151,4 +152,32 @@ fn a_link_in_its_place_is_refused() {
     let link = dir.path().join("journal.db");
     std::os::unix::fs::symlink(other.path().join("journal.db"), link).unwrap();
     assert!(Journal::open(dir.path(), &identity()).is_err());
+}
+
+#[test]
+fn a_reader_sees_what_a_running_or_killed_run_has_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = with_messages(dir.path());
+    let killed = tempfile::tempdir().unwrap();
+    let length = std::fs::metadata(dir.path().join("journal.db-wal"))
+        .unwrap()
+        .len();
+    torn_copy(dir.path(), killed.path(), length);
+    let run = journal.begin_run("job").unwrap();
+    for (at, runs) in [(dir.path(), 2), (killed.path(), 1)] {
+        let reader = Journal::open_read_only(at, &identity()).unwrap().unwrap();
+        assert_eq!(reader.runs().unwrap().len(), runs);
+        assert_eq!(reader.counts(0).unwrap()[0].messages, 500);
+    }
+    journal.end_run(run, "{}").unwrap();
+}
+
+#[test]
+fn a_directory_with_odd_characters_holds_a_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let odd = dir.path().join("50% a?b#c ü");
+    fs::private_dir(&odd).unwrap();
+    drop(with_messages(&odd));
+    let reader = Journal::open_read_only(&odd, &identity()).unwrap().unwrap();
+    assert_eq!(reader.counts(0).unwrap()[0].messages, 500);
 }
