@@ -137,6 +137,19 @@ pub struct FolderReport {
     pub error: Option<Error>,
 }
 
+impl FolderReport {
+    /// The report of the same folder, worked on once more in the same run.
+    pub fn merge(&mut self, later: FolderReport) {
+        self.counts.merge(&later.counts);
+        self.source_count += later.source_count;
+        self.bytes += later.bytes;
+        self.flags_changed += later.flags_changed;
+        self.read = later.read.or(self.read.take());
+        self.delivered = later.delivered.or(self.delivered.take());
+        self.error = later.error.or(self.error.take());
+    }
+}
+
 /// A message that did not go as it should.
 #[derive(Debug, Clone)]
 pub struct Trouble {

@@ -1,1 +1,59 @@
-//! To come.
+//! The command line: arguments, one file a command, and the only writer to the terminal.
+
+mod args;
+mod bars;
+mod completions;
+mod exit_codes;
+mod load;
+mod man;
+mod options;
+mod plan;
+mod run;
+mod status;
+mod talk;
+mod terminal;
+
+pub use args::{Args, Command};
+pub use exit_codes::ExitCode;
+
+use clap::Parser;
+use options::Options;
+use std::ffi::OsString;
+use terminal::Terminal;
+
+/// Does what the arguments (the program's name first) say. Writes to stdout and stderr; never panics on what it is given.
+#[must_use]
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Args::try_parse_from(args) {
+        Ok(args) => dispatch(&args),
+        Err(refusal) => explain(&refusal),
+    }
+}
+
+fn dispatch(args: &Args) -> ExitCode {
+    let options = match Options::new(&args.globals) {
+        Ok(options) => options,
+        Err(error) => return Terminal::plain().fail(&error),
+    };
+    let terminal = Terminal::new(&options);
+    match &args.command {
+        Command::Run(run) => run::run(run, &options, &terminal),
+        Command::Plan(plan) => plan::run(plan, &options, &terminal),
+        Command::Status(status) => status::run(status, &options, &terminal),
+        Command::Completions(completions) => completions::run(completions, &terminal),
+        Command::Man(man) => man::run(man, &terminal),
+    }
+}
+
+/// Help and version are data and succeed; all else that clap has to say is wrong usage.
+fn explain(refusal: &clap::Error) -> ExitCode {
+    let terminal = Terminal::plain();
+    let text = refusal.render().to_string();
+    if refusal.use_stderr() {
+        terminal.say(text.trim_end());
+        ExitCode::Usage
+    } else {
+        terminal.data(text.trim_end());
+        ExitCode::Done
+    }
+}

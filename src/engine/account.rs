@@ -9,11 +9,11 @@ use crate::auth::Credentials;
 use crate::error::{End, Result};
 use crate::job::{Account, Protocol, Server};
 use crate::journal::{Journal, JournalIdentity, RunId};
-use crate::outcome::{AccountReport, Event, FolderReport};
+use crate::outcome::{AccountReport, Event};
 use crate::plan::{self, FolderKnown, Inputs, Landscape, Plan, SourceFolder, Step, Work};
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Instant;
 
 /// What an account needs beside the job: secrets, and what the whole run shares.
@@ -341,26 +341,4 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
         plans.push(plan_from(account, sink as u32, folders.clone(), &landscape, &known, unsettled));
     }
     Ok(plans)
-}
-
-/// Reports of steps that were worked on twice become one.
-pub(super) fn merge(reports: Vec<(usize, FolderReport)>) -> Vec<FolderReport> {
-    let mut merged: Vec<(usize, FolderReport)> = Vec::new();
-    let mut ordered: VecDeque<_> = reports.into();
-    while let Some((order, report)) = ordered.pop_front() {
-        match merged.iter_mut().find(|(at, _)| *at == order) {
-            None => merged.push((order, report)),
-            Some((_, first)) => {
-                first.counts.merge(&report.counts);
-                first.source_count += report.source_count;
-                first.bytes += report.bytes;
-                first.flags_changed += report.flags_changed;
-                first.read = report.read.or(first.read.take());
-                first.delivered = report.delivered.or(first.delivered.take());
-                first.error = report.error.or(first.error.take());
-            }
-        }
-    }
-    merged.sort_by_key(|(order, _)| *order);
-    merged.into_iter().map(|(_, report)| report).collect()
 }

@@ -8,7 +8,7 @@ use super::target::{self, Check};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::identity::Standing;
 use crate::job::Verify;
-use crate::journal::{Conclusion, Delivered, Intent, IntentId, MessageRow, StandingRow};
+use crate::journal::{Conclusion, Delivered, Intent, IntentId, MessageRow};
 use crate::message::Flags;
 use crate::outcome::Outcome;
 use crate::plan::Target;
@@ -342,8 +342,9 @@ fn conclude(deliverer: &mut Deliverer<'_>, target: &Target, intent: Option<Inten
         conclusions.push(conclusion(context, row, *outcome, item, Some(delivered)));
         let Some(uid) = *uid else { continue };
         landing.door.floor = landing.door.floor.max(uid.saturating_add(1));
-        landing.index.insert(stands(item, uid, row), Some(claimant));
-        standing.push(standing_row(item, uid, row, run.folder));
+        let stands = stands(item, uid, row);
+        standing.push(target::standing_row(&stands, uid, Some((row, run.folder))));
+        landing.index.insert(stands, Some(claimant));
         if *outcome == Outcome::Copied && wants_reading_back(verify, item) {
             let digest = item.load.body.digests().exact;
             landing.checks.push(Check { row, uid, digest, outcome: *outcome });
@@ -393,22 +394,6 @@ fn conclusion(
 fn stands(item: &Pending, uid: u32, row: MessageRow) -> Standing {
     let size = Some(item.load.body.size());
     Standing { source_row: Some(row), ..Standing::of(Some(uid), &item.load.header, Some(item.load.body.digests()), size) }
-}
-
-fn standing_row(item: &Pending, uid: u32, row: MessageRow, folder: crate::journal::FolderId) -> StandingRow {
-    let standing = stands(item, uid, row);
-    StandingRow {
-        uid,
-        message_id: standing.key,
-        date: standing.date,
-        from: standing.from,
-        subject: standing.subject,
-        loose: standing.loose.map(u128::to_be_bytes),
-        exact: standing.exact.map(u128::to_be_bytes),
-        size: standing.size,
-        row: Some(row),
-        folder: Some(folder),
-    }
 }
 
 /// Is this message read back in the run? A sample is drawn by the digest, so that every run draws the same.

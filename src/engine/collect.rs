@@ -15,7 +15,7 @@ use crate::plan::filter;
 use crate::plan::{Step, Work};
 use crate::source::{Arrival, Listed, Opened, Source, Wanted};
 use crossbeam_channel::{Sender, bounded};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Sessions at a source that shows only a part of itself in each.
@@ -35,18 +35,22 @@ fn lane_closed() -> Error {
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(context: &'a Context, open: Vec<Option<Box<dyn Source>>>, lane: Sender<Cargo>) -> Self {
-        let links = open.into_iter().enumerate().map(|(index, open)| SourceLink::new(context, index, open)).collect();
+    pub(super) fn new(context: &'a Context, lane: Sender<Cargo>) -> Self {
+        let links = (0..context.sources.len()).map(|index| SourceLink::new(context, index)).collect();
         Collector { context, links, lane }
     }
 
     /// Works through one step. `Err` ends the lane; what concerns this folder only is in its report.
-    pub(super) fn collect(&mut self, step: Step) -> Result<()> {
+    pub(super) fn collect(&mut self, order: usize, step: Step) -> Result<()> {
         let (source, name, validity) = (step.source.source, step.source.name.clone(), step.source.uid_validity);
         let run = self.context.run;
         let folder = self.context.ledger.ask(move |journal| journal.folder(run, source, &name, validity))?;
-        let run = StepRun::new(step, folder);
-        run.report().source_count = u64::from(run.step.source.messages);
+        let again = self.context.folder_of(order).is_some();
+        let run = StepRun::new(order, again, step, folder);
+        self.context.enter(&run);
+        if !again {
+            run.report().source_count = u64::from(run.step.source.messages);
+        }
         self.context.tell(Event::FolderStarted {
             account: self.context.account.name.clone(),
             folder: run.step.source.folder.to_string(),
@@ -206,7 +210,7 @@ impl Reading<'_> {
             Ok(())
         })?;
         let first = !std::mem::replace(&mut self.listed, true);
-        if first || source.may_hold_back() {
+        if !self.run.again && (first || source.may_hold_back()) {
             let fresh = listing.iter().filter(|listed| !self.seen.contains(&listed.key)).count();
             let mut report = self.run.report();
             report.source_count = if first { u64::from(opened.messages) } else { report.source_count + fresh as u64 };
@@ -223,26 +227,40 @@ impl Reading<'_> {
         let (folder, sink, run) = (self.run.folder, self.context.sink, self.context.run);
         let compared =
             self.context.ledger.ask(move |journal| known::compare(journal, run, folder, sink, listing, complete))?;
-        for (outcome, messages) in compared.done {
-            self.run.count(self.context, outcome, messages, 0);
+        if !self.run.again {
+            self.tell_done(compared.done, compared.trouble);
         }
         self.seen.extend(compared.done_keys);
-        for trouble in compared.trouble {
-            self.context.trouble(known::told(&self.run.step.source.folder, trouble));
-        }
         for work in compared.flags {
             self.send(Cargo::Flags(work))?;
         }
         let deleted_too = self.copies_deleted();
         let mut wanted = Vec::new();
         for (listed, fate) in compared.open {
+            let listed = Listed { date: listed.date.or(fate.date()), ..listed };
             match (unwanted(self.context, &listed, deleted_too), fate) {
+                (Some(_), Fate::Skipped(_)) => {
+                    // Written down by an earlier run.
+                    self.seen.insert(listed.key);
+                    self.run.count(self.context, Outcome::Skipped, u64::from(!self.run.again), 0);
+                }
                 (Some(reason), _) => self.skip(&listed, reason)?,
+                (None, Fate::Skipped(_)) => wanted.push(listed),
                 (None, Fate::Fetch) => wanted.push(listed),
                 (None, Fate::Kept(place)) => self.from_archive(listed, place, &mut wanted)?,
             }
         }
         Ok(wanted)
+    }
+
+    /// What earlier runs did.
+    fn tell_done(&self, done: HashMap<Outcome, u64>, trouble: Vec<known::OldTrouble>) {
+        for (outcome, messages) in done {
+            self.run.count(self.context, outcome, messages, 0);
+        }
+        for trouble in trouble {
+            self.context.trouble(known::told(&self.run.step.source.folder, trouble));
+        }
     }
 
     /// A message that an earlier run kept but did not deliver: not downloaded again.

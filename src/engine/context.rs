@@ -7,11 +7,14 @@ use crate::auth::Credentials;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{Account, DestinationSpec, SourceSpec};
 use crate::journal::{FolderId, RunId};
+use crate::message::Folder;
 use crate::outcome::{Counts, Event, FolderReport, Outcome, Trouble};
-use crate::plan::Step;
+use crate::plan::{Landscape, Step, Target};
+use crate::source::Source;
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Trouble that is told one by one; beyond it only the counts grow.
 const TROUBLE_TOLD: usize = 1000;
@@ -30,7 +33,27 @@ pub(super) struct Context {
     pub(super) budget: Budget,
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
-    pub(super) trouble: Mutex<Vec<Trouble>>,
+    /// Connections to the sources that nobody uses at the moment, one place a source.
+    pub(super) idle_sources: Vec<Mutex<Option<Box<dyn Source>>>>,
+    /// When messages were first found to be in doubt, if any are.
+    pub(super) doubt_since: Mutex<Option<Instant>>,
+    landscape: Mutex<Landscape>,
+    trouble: Mutex<Vec<Trouble>>,
+    steps: Mutex<Vec<Arc<StepRun>>>,
+}
+
+/// What a context is made of.
+pub(super) struct Parts {
+    pub(super) account: Account,
+    pub(super) sources: Vec<(SourceSpec, Credentials)>,
+    pub(super) destination: (DestinationSpec, Credentials),
+    pub(super) sink: u32,
+    pub(super) run: RunId,
+    pub(super) ledger: Ledger,
+    pub(super) archive: Option<Archive>,
+    pub(super) budget: Budget,
+    pub(super) events: Sender<Event>,
+    pub(super) stop: Stop,
 }
 
 /// A lock whose holder panicked holds plain data that is still whole.
@@ -39,6 +62,66 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
+    pub(super) fn new(parts: Parts) -> Self {
+        let idle_sources = parts.sources.iter().map(|_| Mutex::new(None)).collect();
+        Context {
+            account: parts.account,
+            sources: parts.sources,
+            destination: parts.destination,
+            sink: parts.sink,
+            run: parts.run,
+            ledger: parts.ledger,
+            archive: parts.archive.map(Mutex::new),
+            budget: parts.budget,
+            events: parts.events,
+            stop: parts.stop,
+            idle_sources,
+            doubt_since: Mutex::new(None),
+            landscape: Mutex::new(Landscape::default()),
+            trouble: Mutex::new(Vec::new()),
+            steps: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(super) fn set_landscape(&self, landscape: Landscape) {
+        *lock(&self.landscape) = landscape;
+    }
+
+    /// The destination as it was when the run began.
+    pub(super) fn landscape(&self) -> Landscape {
+        lock(&self.landscape).clone()
+    }
+
+    pub(super) fn target(&self, folder: &Folder) -> Target {
+        lock(&self.landscape).target(folder)
+    }
+
+    /// A step is worked on: its report becomes part of the account's.
+    pub(super) fn enter(&self, run: &Arc<StepRun>) {
+        lock(&self.steps).push(Arc::clone(run));
+    }
+
+    /// The journal's folder of the plan's step `order`, if it was worked on.
+    pub(super) fn folder_of(&self, order: usize) -> Option<FolderId> {
+        lock(&self.steps).iter().find(|run| run.order == order).map(|run| run.folder)
+    }
+
+    /// Messages of a folder that was worked on turned out to be delivered.
+    pub(super) fn count_late(&self, folder: FolderId, outcome: Outcome, messages: u64) {
+        let run = lock(&self.steps).iter().find(|run| run.folder == folder).cloned();
+        if let Some(run) = run {
+            run.count(self, outcome, messages, 0);
+        }
+    }
+
+    /// What the account's report is made of, and the archive, which outlives the leg.
+    pub(super) fn into_results(self) -> (Vec<FolderReport>, Vec<Trouble>, Option<Archive>) {
+        let steps = self.steps.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let trouble = self.trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let archive = self.archive.map(|archive| archive.into_inner().unwrap_or_else(PoisonError::into_inner));
+        (merge(&steps), trouble, archive)
+    }
+
     /// Tells the front; that nobody listens any more is no reason to stop moving mail.
     pub(super) fn tell(&self, event: Event) {
         drop(self.events.send(event));
@@ -69,13 +152,17 @@ pub(super) fn interrupted() -> Error {
 
 /// A step while it is worked on, seen from both sides of a lane.
 pub(super) struct StepRun {
+    /// Its place in the plan.
+    pub(super) order: usize,
+    /// It was worked on before in this run: what was done then is not counted again.
+    pub(super) again: bool,
     pub(super) step: Step,
     pub(super) folder: FolderId,
     report: Mutex<FolderReport>,
 }
 
 impl StepRun {
-    pub(super) fn new(step: Step, folder: FolderId) -> Arc<Self> {
+    pub(super) fn new(order: usize, again: bool, step: Step, folder: FolderId) -> Arc<Self> {
         let report = FolderReport {
             folder: step.source.folder.to_string(),
             to: step.target.folder.to_string(),
@@ -87,7 +174,7 @@ impl StepRun {
             delivered: None,
             error: None,
         };
-        Arc::new(StepRun { step, folder, report: Mutex::new(report) })
+        Arc::new(StepRun { order, again, step, folder, report: Mutex::new(report) })
     }
 
     pub(super) fn report(&self) -> MutexGuard<'_, FolderReport> {
@@ -103,4 +190,18 @@ impl StepRun {
         drop(report);
         context.tell(Event::Advanced { account: context.account.name.clone(), folder, messages, bytes });
     }
+}
+
+/// The reports of a plan's steps, in its order; those of a step that was worked on twice become one.
+fn merge(steps: &[Arc<StepRun>]) -> Vec<FolderReport> {
+    let mut merged: Vec<(usize, FolderReport)> = Vec::new();
+    for run in steps {
+        let report = run.report().clone();
+        match merged.iter_mut().find(|(order, _)| *order == run.order) {
+            None => merged.push((run.order, report)),
+            Some((_, first)) => first.merge(report),
+        }
+    }
+    merged.sort_by_key(|(order, _)| *order);
+    merged.into_iter().map(|(_, report)| report).collect()
 }

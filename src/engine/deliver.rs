@@ -210,7 +210,7 @@ impl<'a> Deliverer<'a> {
         let run = self.step()?;
         let routed = route::route(&self.context.account.routes, load.body.head(), load.date);
         Ok(match routed {
-            Some(folder) => self.context.landscape.target(&folder),
+            Some(folder) => self.context.target(&folder),
             None => run.step.target.clone(),
         })
     }

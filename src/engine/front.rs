@@ -2,7 +2,8 @@
 
 use super::Stop;
 use crate::error::{Code, Error, Kind, Result};
-use crate::job::Job;
+use crate::job::{Account, Job, Protocol, Server};
+use crate::journal::JournalIdentity;
 use crate::outcome::{AccountReport, Event};
 use crate::plan::Plan;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
@@ -34,6 +35,30 @@ pub fn plan_with(
     each: impl FnMut(Option<Event>),
 ) -> Result<Vec<(String, Result<Vec<Plan>>)>> {
     attend(|events| super::plan(job, events, stop), each)
+}
+
+/// Whose mail an account's journal is about.
+#[must_use]
+pub fn journal_identity(account: &Account) -> JournalIdentity {
+    JournalIdentity {
+        sources: account.sources.iter().map(|s| address(&s.server)).collect(),
+        destinations: account
+            .destinations
+            .iter()
+            .map(|d| address(&d.server))
+            .collect(),
+    }
+}
+
+/// `imap://user@host`: what makes an end another one. Port and security may change without that.
+#[must_use]
+pub fn address(server: &Server) -> String {
+    let scheme = match server.protocol {
+        Protocol::Pop3 => "pop3",
+        Protocol::Imap => "imap",
+    };
+    let host = server.endpoint.host.to_ascii_lowercase();
+    format!("{scheme}://{}@{host}", server.user)
 }
 
 fn attend<T: Send>(
@@ -73,10 +98,7 @@ pub struct SignalWatch {
 
 /// The first SIGINT or SIGTERM asks `stop`; each further one calls `on_second`, on a thread of its own.
 /// Errors: `Code::Internal` where the system refuses the handlers.
-pub fn watch_signals(
-    stop: &Stop,
-    on_second: impl Fn() + Send + 'static,
-) -> Result<SignalWatch> {
+pub fn watch_signals(stop: &Stop, on_second: impl Fn() + Send + 'static) -> Result<SignalWatch> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| no_signals(&e))?;
     let handle = signals.handle();
     let stop = stop.clone();

@@ -3,7 +3,7 @@
 use super::cargo::FlagWork;
 use crate::error::Result;
 use crate::journal::{FolderId, Journal, Place, Row, RunId};
-use crate::message::{Folder, SourceKey};
+use crate::message::{Folder, InternalDate, SourceKey};
 use crate::outcome::{Outcome, Trouble};
 use crate::source::Listed;
 use std::collections::HashMap;
@@ -17,6 +17,23 @@ pub(super) enum Fate {
     Fetch,
     /// An earlier run kept it in the archive but did not deliver it.
     Kept(Place),
+    /// An earlier run left it out; it had this date.
+    Skipped(Option<InternalDate>),
+}
+
+impl Fate {
+    /// The date of the message, if the journal knows it.
+    pub(super) fn date(&self) -> Option<InternalDate> {
+        match self {
+            Fate::Skipped(date) => *date,
+            _ => None,
+        }
+    }
+}
+
+/// Does this outcome of an earlier run leave something to do?
+pub(super) fn is_open(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Failed | Outcome::Vanished | Outcome::Skipped)
 }
 
 /// A message that an earlier run could not copy, for good.
@@ -81,7 +98,8 @@ fn fate(listed: &Listed, row: Row, compared: &mut Compared) -> Option<Fate> {
     let again = || Some(row.place.clone().map_or(Fate::Fetch, Fate::Kept));
     let outcome = row.outcome.as_deref().and_then(Outcome::from_word);
     let (now, done) = match outcome {
-        None | Some(Outcome::Failed | Outcome::Vanished | Outcome::Skipped) => return again(),
+        None | Some(Outcome::Failed | Outcome::Vanished) => return again(),
+        Some(Outcome::Skipped) => return Some(Fate::Skipped(row.date)),
         Some(Outcome::Duplicate) => (Outcome::Duplicate, false),
         Some(Outcome::Rejected) => (Outcome::Rejected, false),
         Some(Outcome::Copied | Outcome::Present | Outcome::Altered) => (Outcome::Present, true),

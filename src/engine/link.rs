@@ -1,6 +1,6 @@
 //! Connections that are made anew: the retry decorator around sources and sinks.
 
-use super::context::Context;
+use super::context::{Context, lock};
 use crate::error::{Error, Kind, Result};
 use crate::outcome::Event;
 use crate::sink::{self, Sink};
@@ -77,12 +77,15 @@ pub(super) struct SourceLink<'a> {
 }
 
 impl<'a> SourceLink<'a> {
-    pub(super) fn new(context: &'a Context, index: usize, open: Option<Box<dyn Source>>) -> Self {
-        SourceLink { context, index, open, patience: Patience::new() }
+    pub(super) fn new(context: &'a Context, index: usize) -> Self {
+        SourceLink { context, index, open: None, patience: Patience::new() }
     }
 
-    /// The connection, made if there is none; patient with passing failures.
+    /// The connection, made if there is none, an idle one first; patient with passing failures.
     pub(super) fn get(&mut self) -> Result<&mut dyn Source> {
+        if self.open.is_none() {
+            self.open = lock(&self.context.idle_sources[self.index]).take();
+        }
         while self.open.is_none() {
             self.context.check_stop()?;
             let (spec, credentials) = &self.context.sources[self.index];
@@ -97,13 +100,31 @@ impl<'a> SourceLink<'a> {
         }
     }
 
+    /// Runs something that may be repeated without harm, on a fresh connection if the first is lost.
+    pub(super) fn retry<T>(&mut self, mut work: impl FnMut(&mut dyn Source) -> Result<T>) -> Result<T> {
+        loop {
+            match work(self.get()?) {
+                Err(error) if error.is_transient() => {
+                    self.drop_connection();
+                    self.patience.wait(self.context, error)?;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// The connection is of no use any more.
     pub(super) fn drop_connection(&mut self) {
         self.open = None;
     }
 
+    /// Leaves the connection to whoever needs one next.
+    pub(super) fn give_back(&mut self) {
+        *lock(&self.context.idle_sources[self.index]) = self.open.take();
+    }
+
     pub(super) fn close(&mut self) -> Result<()> {
-        self.open.take().map_or(Ok(()), Source::close)
+        self.open.take().map_or(Ok(()), |source| source.close())
     }
 }
 
@@ -137,6 +158,16 @@ impl<'a> SinkLink<'a> {
         }
     }
 
+    /// Keeps an open connection alive.
+    pub(super) fn idle(&mut self) -> Result<()> {
+        self.open.as_mut().map_or(Ok(()), |sink| sink.idle())
+    }
+
+    /// Hands the connection on.
+    pub(super) fn take(&mut self) -> Option<Box<dyn Sink>> {
+        self.open.take()
+    }
+
     /// Runs something that may be repeated without harm, on a fresh connection if the first is lost.
     pub(super) fn retry<T>(&mut self, mut work: impl FnMut(&mut dyn Sink) -> Result<T>) -> Result<T> {
         loop {
@@ -159,6 +190,6 @@ impl<'a> SinkLink<'a> {
     }
 
     pub(super) fn close(&mut self) -> Result<()> {
-        self.open.take().map_or(Ok(()), Sink::close)
+        self.open.take().map_or(Ok(()), |sink| sink.close())
     }
 }

@@ -5,7 +5,7 @@ use super::link::SinkLink;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::identity::{HeaderIdentity, Index, Standing};
 use crate::job::Dedup;
-use crate::journal::{SinkFolderId, StandingRow};
+use crate::journal::{FolderId, MessageRow, SinkFolderId, StandingRow};
 use crate::message::{Digest, Folder};
 use crate::outcome::Outcome;
 use crate::plan::Target;
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 /// A delivered message that is to be read back.
 #[derive(Debug, Clone)]
 pub(super) struct Check {
-    pub(super) row: crate::journal::MessageRow,
+    pub(super) row: MessageRow,
     pub(super) uid: u32,
     pub(super) digest: Digest,
     /// Its outcome before the check.
@@ -121,7 +121,8 @@ fn index(
     link.retry(|sink| {
         fresh.clear();
         sink.heads(name, next, &mut |head| {
-            fresh.push(standing_row(head.uid, &HeaderIdentity::of(&head.head), head.size));
+            let standing = Standing::of(Some(head.uid), &HeaderIdentity::of(&head.head), None, head.size);
+            fresh.push(standing_row(&standing, head.uid, None));
             Ok(())
         })
     })?;
@@ -134,7 +135,7 @@ fn index(
 }
 
 /// How a source folder is named in an index.
-pub(super) fn claimant(folder: crate::journal::FolderId) -> u32 {
+pub(super) fn claimant(folder: FolderId) -> u32 {
     // A journal with four thousand million folders is not to be expected.
     u32::try_from(folder).unwrap_or(u32::MAX)
 }
@@ -154,18 +155,18 @@ fn standing(row: &StandingRow) -> Standing {
     }
 }
 
-fn standing_row(uid: u32, header: &HeaderIdentity, size: Option<u64>) -> StandingRow {
-    let standing = Standing::of(Some(uid), header, None, size);
+/// What the journal keeps of a standing message; `of`: the message of the job it is, and that one's folder.
+pub(super) fn standing_row(standing: &Standing, uid: u32, of: Option<(MessageRow, FolderId)>) -> StandingRow {
     StandingRow {
         uid,
         message_id: standing.key,
         date: standing.date,
         from: standing.from,
         subject: standing.subject,
-        loose: None,
-        exact: None,
+        loose: standing.loose.map(u128::to_be_bytes),
+        exact: standing.exact.map(u128::to_be_bytes),
         size: standing.size,
-        row: None,
-        folder: None,
+        row: of.map(|(row, _)| row),
+        folder: of.map(|(_, folder)| folder),
     }
 }

@@ -1,1 +1,427 @@
-//! To come.
+//! Whole jobs, right and wrong.
+
+use super::*;
+use crate::auth::SecretRef;
+use crate::message::Folder;
+use crate::net::{Security, Trust};
+use std::time::Duration;
+
+const SOURCE: &str = "[source]\nprotocol = \"pop3\"\nhost = \"pop.old.example\"\nuser = \"budi\"\npassword = { env = \"OLD\" }\n";
+const IMAP_SOURCE: &str = "[source]\nprotocol = \"imap\"\nhost = \"imap.old.example\"\nuser = \"budi\"\npassword = { env = \"OLD\" }\n";
+const DESTINATION: &str = "[destination]\nprotocol = \"imap\"\nhost = \"imap.new.example\"\nuser = \"new\"\npassword = { env = \"NEW\" }\n";
+
+/// Loads a job of that text from a directory of its own, with a CSV beside it.
+fn load_with(text: &str, csv: &str, set: &[(&str, &str)]) -> Result<Job, Vec<String>> {
+    let dir = tempfile::tempdir().unwrap();
+    put(&dir.path().join("job.toml"), text);
+    put(&dir.path().join("users.csv"), csv);
+    let pairs = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    let overrides: Vec<_> = pairs.collect();
+    let prefix = format!("{}/", dir.path().display());
+    let loaded = Job::load(&dir.path().join("job.toml"), &overrides);
+    loaded.map_err(|errors| {
+        let texts = errors.iter().map(|e| e.to_string().replace(&prefix, ""));
+        texts.collect()
+    })
+}
+
+fn put(path: &Path, text: &str) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn load_text(text: &str) -> Result<Job, Vec<String>> {
+    load_with(text, "", &[])
+}
+
+/// A job with additions to the top, the source and the end.
+fn job(top: &str, source: &str, rest: &str) -> String {
+    format!("version = 1\n{top}\n{SOURCE}{source}\n{DESTINATION}{rest}\n")
+}
+
+fn imap_job(source: &str, rest: &str) -> String {
+    format!("version = 1\n{IMAP_SOURCE}{source}\n{DESTINATION}{rest}\n")
+}
+
+fn only_error(text: &str) -> String {
+    let errors = load_text(text).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    errors[0].clone()
+}
+
+#[test]
+fn defaults() {
+    let job = load_text(&job("", "", "")).unwrap();
+    assert_eq!((job.budget, job.parallel_accounts), (16 << 20, 4));
+    assert!(job.warnings.is_empty(), "{:?}", job.warnings);
+    let account = &job.accounts[0];
+    assert_eq!(account.name, "job");
+    assert!(!account.archive.keep_mail);
+    assert!(account.archive.path.is_absolute() && account.archive.path.ends_with("job.state"));
+    let (source, destination) = (&account.sources[0], &account.destinations[0]);
+    assert_eq!(source.server.endpoint.port, 995);
+    assert_eq!(source.server.connections, 1);
+    assert_eq!(source.after, After::Keep);
+    assert_eq!(destination.server.endpoint.port, 993);
+    assert_eq!(destination.server.connections, 4);
+    assert_eq!(
+        destination.server.endpoint.timeout,
+        Duration::from_secs(300)
+    );
+    assert_eq!(destination.server.endpoint.trust, Trust::System);
+    assert!(destination.keep_order && account.folders.special_use && account.folders.subscribe);
+}
+
+#[test]
+fn values_arrive() {
+    let pin = "AB:".repeat(31) + "cd";
+    let source = format!(
+        "security = \"starttls\"\ntimeout = \"90s\"\npin-sha256 = \"{pin}\"\nseen = true\nafter = \"delete\""
+    );
+    let rest = "order = \"any\"\n[archive]\npath = \"./a.archive\"\nlayout = \"fs\"\n[filter]\nsince = 2015-01-01\nmax-size = \"1 kB\"\n[folders]\nmap = [[\"a(.*)\", \"b$1\"]]";
+    let job = load_text(&job(
+        "budget = 2000000\ndedup = \"off\"\nverify = \"all\"",
+        &source,
+        rest,
+    ))
+    .unwrap();
+    assert_eq!(job.budget, 2_000_000);
+    let account = &job.accounts[0];
+    assert_eq!((account.dedup, account.verify), (Dedup::Off, Verify::All));
+    let source = &account.sources[0];
+    assert_eq!(source.server.endpoint.security, Security::StartTls);
+    assert_eq!(source.server.endpoint.port, 110);
+    assert_eq!(source.server.endpoint.timeout, Duration::from_secs(90));
+    let mut digest = [0xab; 32];
+    digest[31] = 0xcd;
+    assert_eq!(source.server.endpoint.trust, Trust::Pin(digest));
+    assert!(source.seen && source.after == After::Delete);
+    assert_eq!(account.archive.layout, Layout::Fs);
+    assert!(account.archive.keep_mail && account.archive.path.ends_with("a.archive"));
+    assert!(!account.archive.path.to_string_lossy().contains("/./"));
+    assert_eq!(account.filter.since, Some(1_420_070_400));
+    assert_eq!(account.filter.max_size, Some(1000));
+    assert_eq!(account.folders.map[0].0.as_str(), "^(?:a(.*))$");
+    assert!(!account.destinations[0].keep_order);
+}
+
+#[test]
+fn after_of_an_imap_source() {
+    let after = |text: &str| {
+        load_text(&imap_job(text, "")).unwrap().accounts[0].sources[0]
+            .after
+            .clone()
+    };
+    assert_eq!(after("after = \"mark-read\""), After::MarkRead);
+    assert_eq!(
+        after("after = { delete-after-days = 30 }"),
+        After::DeleteAfterDays(30)
+    );
+    let moved = After::MoveTo(Folder::parse("Old/Mail").unwrap());
+    assert_eq!(after("after = { move-to = \"Old/Mail\" }"), moved);
+    let error = only_error(&imap_job("after = \"move-to\"", ""));
+    assert!(
+        error.contains("try: after = { move-to = \"Archive\" }"),
+        "{error}"
+    );
+    assert!(
+        only_error(&imap_job("after = { move-to = \"a//b\" }", "")).contains("name of a folder")
+    );
+}
+
+#[test]
+fn what_means_nothing_for_the_protocol_is_refused() {
+    for key in [
+        "after = \"mark-read\"",
+        "deleted = \"copy\"",
+        "shared = true",
+    ] {
+        let error = only_error(&job("", key, ""));
+        assert!(error.contains("for IMAP sources only"), "{error}");
+    }
+    assert!(only_error(&imap_job("seen = true", "")).contains("for POP3 sources only"));
+}
+
+#[test]
+fn a_preset_gives_host_and_limits() {
+    let gmail = IMAP_SOURCE.replace("host = \"imap.old.example\"", "preset = \"gmail\"");
+    let text = |more: &str| format!("version = 1\n{gmail}{more}\n{DESTINATION}");
+    let job = load_text(&text("connections = 15")).unwrap();
+    let server = &job.accounts[0].sources[0].server;
+    assert_eq!(
+        (server.endpoint.host.as_str(), server.endpoint.port),
+        ("imap.gmail.com", 993)
+    );
+    let error = only_error(&text("connections = 16"));
+    assert!(error.contains("from 1 to 15, found 16"), "{error}");
+}
+
+#[test]
+fn plain_is_warned_about_unless_loopback() {
+    let plain = job("", "security = \"plain\"", "");
+    let warnings = load_text(&plain).unwrap().warnings;
+    assert!(warnings[0].contains("pop.old.example"), "{warnings:?}");
+    let here = load_with(&plain, "", &[("source.host", "127.0.0.1")]).unwrap();
+    assert!(here.warnings.is_empty(), "{:?}", here.warnings);
+}
+
+#[test]
+fn set_wins_over_the_file_and_is_checked_alike() {
+    let set = [
+        ("source.port", "1100"),
+        ("source.user", "123"),
+        ("archive.path", "x"),
+    ];
+    let loaded = load_with(&job("", "port = 995", ""), "", &set).unwrap();
+    let account = &loaded.accounts[0];
+    assert_eq!(account.sources[0].server.endpoint.port, 1100);
+    assert_eq!(account.sources[0].server.user, "123");
+    assert!(account.archive.path.ends_with("x"));
+    let wrong = load_with(
+        &job("", "", ""),
+        "",
+        &[("source.port", "abc"), ("source.prt", "1")],
+    );
+    let errors = wrong.unwrap_err();
+    assert_eq!(
+        errors[0],
+        "--set source.port: expected a number from 1 to 65535, found \"abc\""
+    );
+    assert_eq!(
+        errors[1],
+        "--set source.prt: unknown key\n  try: did you mean `port`?"
+    );
+}
+
+#[test]
+fn a_password_is_nowhere_in_an_error() {
+    let secret = "hunter2!";
+    let ways = [
+        "\"hunter2!\"",
+        "{ env = \"hunter2!\" }",
+        "{ evn = \"hunter2!\" }",
+        "[\"hunter2!\"]",
+        "{ prompt = \"hunter2!\" }",
+        "{ file = [\"hunter2!\"] }",
+        "{ oauth2 = \"hunter2!\" }",
+        "\"hunter2!",
+        "hunter2!",
+    ];
+    for way in ways {
+        let text = job("", "", "").replace("{ env = \"OLD\" }", way);
+        let errors = load_text(&text).unwrap_err();
+        assert!(
+            errors.iter().all(|e| !e.contains(secret)),
+            "{way}: {errors:#?}"
+        );
+    }
+    let set = load_with(&job("", "", ""), "", &[("source.password", secret)]);
+    let errors = set.unwrap_err();
+    assert!(errors[0].contains("does not stand in a job") && !errors[0].contains(secret));
+}
+
+#[test]
+fn secrets_by_reference() {
+    let secret = |way: &str| {
+        let text = job("", "", "").replace("{ env = \"OLD\" }", way);
+        load_text(&text).unwrap().accounts[0].sources[0]
+            .server
+            .password
+            .clone()
+    };
+    assert_eq!(secret("{ env = \"A_1\" }"), SecretRef::Env("A_1".into()));
+    assert_eq!(secret("{ prompt = true }"), SecretRef::Prompt);
+    assert!(
+        matches!(secret("{ file = \"p.txt\" }"), SecretRef::File(p) if p.is_absolute() && p.ends_with("p.txt"))
+    );
+    assert!(
+        matches!(secret("{ command = \"x y\" }"), SecretRef::Command { command, dir } if command == "x y" && dir.is_absolute())
+    );
+}
+
+#[test]
+fn the_same_mailbox_is_refused() {
+    let one = |source: &str, destination: &str| {
+        let text = format!(
+            "version = 1\n[source]\nprotocol = \"pop3\"\n{source}\npassword = {{ env = \"A\" }}\n[destination]\nprotocol = \"imap\"\n{destination}\npassword = {{ env = \"B\" }}\n"
+        );
+        load_text(&text)
+    };
+    let refused = [
+        (
+            "host = \"mail.x.org\"\nuser = \"Budi\"",
+            "host = \"MAIL.x.org.\"\nuser = \"budi\"",
+        ),
+        (
+            "preset = \"gmail\"\nuser = \"recent:budi@gmail.com\"",
+            "preset = \"gmail\"\nuser = \"budi\"",
+        ),
+        (
+            "host = \"::1\"\nuser = \"b\"\nport = 9",
+            "host = \"::1\"\nuser = \"b\"\nport = 9",
+        ),
+    ];
+    for (source, destination) in refused {
+        let errors = one(source, destination).unwrap_err();
+        assert!(
+            errors[0].contains("may not be the same mailbox"),
+            "{errors:?}"
+        );
+    }
+    let apart = one(
+        "host = \"127.0.0.1\"\nuser = \"b\"",
+        "host = \"127.0.0.1\"\nuser = \"b\"",
+    );
+    assert!(apart.is_ok());
+    let near = one(
+        "host = \"pop.x.org\"\nuser = \"b\"",
+        "host = \"imap.x.org\"\nuser = \"b\"",
+    );
+    assert!(near.unwrap().warnings[0].contains("may be the same server"));
+}
+
+#[test]
+fn a_source_twice_is_refused() {
+    let text =
+        format!("version = 1\n{SOURCE}{SOURCE}{DESTINATION}").replace("[source]", "[[source]]");
+    assert!(only_error(&text).contains("the same mailbox is a source twice"));
+}
+
+const MANY: &str = "accounts = \"users.csv\"";
+
+fn many(archive: &str) -> String {
+    job(MANY, "", &format!("[archive]\npath = \"{archive}\""))
+        .replace("\"budi\"", "\"{user}\"")
+        .replace("\"new\"", "\"{user}\"")
+}
+
+#[test]
+fn accounts_come_from_the_csv() {
+    let loaded = load_with(&many("{user}.archive"), "user,x\nbudi,1\nsiti,2\n", &[]).unwrap();
+    let names: Vec<_> = loaded.accounts.iter().map(|a| a.name.as_str()).collect();
+    assert_eq!(names, ["budi", "siti"]);
+    assert_eq!(loaded.accounts[1].sources[0].server.user, "siti");
+    assert!(loaded.accounts[1].archive.path.ends_with("siti.archive"));
+    let chosen = loaded.clone().select(&["siti".to_owned()]).unwrap();
+    assert_eq!(chosen.accounts.len(), 1);
+    let errors = loaded
+        .select(&["sita".to_owned(), "x".to_owned()])
+        .unwrap_err();
+    assert_eq!(errors.len(), 2);
+}
+
+#[test]
+fn a_column_may_be_a_number() {
+    let text = many("{user}").replacen("user =", "port = \"{port}\"\nuser =", 1);
+    let loaded = load_with(&text, "user,port\nbudi,1100\n", &[]).unwrap();
+    assert_eq!(loaded.accounts[0].sources[0].server.endpoint.port, 1100);
+    let errors = load_with(&text, "user,port\nbudi,1100\nsiti,x\n", &[]).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].contains("(with users.csv:3): source.port: expected a number"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn accounts_need_their_own_archives() {
+    let errors = load_with(&many("one.archive"), "user\nbudi\nsiti\n", &[]).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("same archive") && errors[0].contains("{user}.archive"));
+    let without = job(MANY, "", "").replace("\"budi\"", "\"{user}\"");
+    let loaded = load_with(&without, "user\nbudi\nsiti\n", &[]).unwrap();
+    assert!(loaded.accounts[1].archive.path.ends_with("job.state/siti"));
+}
+
+#[test]
+fn a_fault_of_the_job_is_told_once_for_all_accounts() {
+    let text = many("{user}").replacen("user =", "port = 0\nuser =", 1);
+    let errors = load_with(&text, "user\nbudi\nsiti\n", &[]).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[test]
+fn a_csv_that_cannot_be_read_is_told() {
+    let text = many("{user}").replace("users.csv", "nobody.csv");
+    let error = only_error(&text);
+    assert!(
+        error.starts_with("job.toml:2:12: accounts: cannot read"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_job_that_cannot_be_read_is_told() {
+    let errors = Job::load(Path::new("no/such/job.toml"), &[]).unwrap_err();
+    assert!(
+        errors[0]
+            .to_string()
+            .starts_with("no/such/job.toml: cannot read the job")
+    );
+    let error = one_error(&errors);
+    assert_eq!(error.kind, crate::error::Kind::Job);
+}
+
+#[test]
+fn text_that_is_not_utf8_is_told_with_its_line() {
+    use std::io::Write;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"version = 1\n# \xe9t\xe9\n").unwrap();
+    let errors = Job::load(file.path(), &[]).unwrap_err();
+    assert_eq!(errors[0].place, Place::At { line: 2, column: 3 });
+}
+
+fn files(dir: &str) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+    let entries = std::fs::read_dir(dir).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|p| p.extension().is_some_and(|e| e == "toml"))
+        .collect()
+}
+
+#[test]
+fn every_sample_job_is_right() {
+    let files = files("sample-jobs");
+    assert!(files.len() >= 6);
+    for file in files {
+        let job = Job::load(&file, &[]);
+        assert!(job.is_ok(), "{job:#?}");
+    }
+}
+
+/// Every key has to stand in the sample that claims to show them all.
+#[test]
+fn the_full_sample_names_every_key() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-jobs/full.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let tables = [
+        keys::TOP,
+        keys::SOURCE,
+        keys::DESTINATION,
+        keys::PASSWORD,
+        keys::AFTER,
+        keys::ARCHIVE,
+        keys::FOLDERS,
+        keys::FILTER,
+        keys::ROUTE,
+    ];
+    for key in tables.concat() {
+        assert!(text.contains(key), "{key}");
+    }
+}
+
+#[test]
+fn every_wrong_job_is_told_with_its_place() {
+    let files = files("tests/cli/jobs_wrong");
+    assert!(files.len() >= 18);
+    for file in files {
+        let errors = Job::load(&file, &[]).unwrap_err();
+        assert!(!errors.is_empty(), "{}", file.display());
+        for error in &errors {
+            let text = error.to_string();
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+}

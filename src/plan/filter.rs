@@ -11,18 +11,29 @@ pub fn passes(
     size: Option<u64>,
 ) -> Result<(), &'static str> {
     let epoch = date.map(|date| date.epoch);
-    if filter.since.zip(epoch).is_some_and(|(since, at)| at < since) {
+    if filter
+        .since
+        .zip(epoch)
+        .is_some_and(|(since, at)| at < since)
+    {
         return Err("older than since");
     }
-    if filter.before.zip(epoch).is_some_and(|(before, at)| at >= before) {
+    if filter
+        .before
+        .zip(epoch)
+        .is_some_and(|(before, at)| at >= before)
+    {
         return Err("not older than before");
     }
-    if filter.max_size.zip(size).is_some_and(|(most, size)| size > most) {
+    if filter
+        .max_size
+        .zip(size)
+        .is_some_and(|(most, size)| size > most)
+    {
         return Err("larger than max-size");
     }
     Ok(())
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -46,7 +57,10 @@ mod tests {
         assert_eq!(passes(&filter, at(100), Some(10)), Ok(()));
         assert_eq!(passes(&filter, at(199), None), Ok(()));
         assert_eq!(passes(&filter, at(200), None), Err("not older than before"));
-        assert_eq!(passes(&filter, at(150), Some(11)), Err("larger than max-size"));
+        assert_eq!(
+            passes(&filter, at(150), Some(11)),
+            Err("larger than max-size")
+        );
     }
 
     #[test]

@@ -5,17 +5,9 @@ use crate::message::{Folder, SpecialUse};
 use globset::{GlobBuilder, GlobMatcher};
 use std::collections::BTreeMap;
 
-/// A folder as a server tells of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    pub folder: Folder,
-    /// From the server's own attribute; `None`: it names none.
-    pub special_use: Option<SpecialUse>,
-}
-
 /// Where a source folder goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct Landing {
     pub folder: Folder,
     /// What to create the folder as, where it is not there yet (RFC 6154 §3).
     pub special_use: Option<SpecialUse>,
@@ -43,23 +35,26 @@ pub struct Uses {
 }
 
 impl Uses {
+    /// From all folders of one end, each with the use that its server names, if any.
+    ///
     /// A use that the server names is never guessed for another folder. Guesses look at top folders and those directly
     /// under INBOX or `[Gmail]` alone: `Projects/2015/Sent` is nobody's Sent folder.
     #[must_use]
-    pub fn of(folders: &[Known]) -> Self {
+    pub fn of<'a>(folders: impl IntoIterator<Item = (&'a Folder, Option<SpecialUse>)>) -> Self {
+        let folders: Vec<_> = folders.into_iter().collect();
         let mut uses = Uses::default();
-        for known in folders {
-            if let Some(named) = known.special_use {
-                uses.add(&known.folder, named);
+        for (folder, special_use) in &folders {
+            if let Some(named) = special_use {
+                uses.add(folder, *named);
             }
         }
         let named: Vec<SpecialUse> = uses.by.keys().copied().collect();
-        for known in folders.iter().filter(|k| k.special_use.is_none()) {
-            let guess = Some(&known.folder)
+        for (folder, _) in folders.iter().filter(|(_, named)| named.is_none()) {
+            let guess = Some(*folder)
                 .filter(|folder| is_near_top(folder))
                 .and_then(SpecialUse::guess);
             if let Some(guess) = guess.filter(|guess| !named.contains(guess)) {
-                uses.add(&known.folder, guess);
+                uses.add(folder, guess);
             }
         }
         uses
@@ -135,7 +130,7 @@ pub fn target(
     folder: &Folder,
     source: &Uses,
     destination: &Uses,
-) -> Result<Target, String> {
+) -> Result<Landing, String> {
     if rules.flatten {
         return Ok(plain(Folder::inbox(), By::Flatten));
     }
@@ -155,8 +150,8 @@ pub fn target(
     })
 }
 
-fn plain(folder: Folder, by: By) -> Target {
-    Target {
+fn plain(folder: Folder, by: By) -> Landing {
+    Landing {
         folder,
         special_use: None,
         by,
@@ -175,10 +170,10 @@ fn mapped(rules: &FolderRules, folder: &Folder) -> Option<(usize, String)> {
     })
 }
 
-fn same_use(folder: &Folder, special_use: SpecialUse, destination: &Uses) -> Target {
+fn same_use(folder: &Folder, special_use: SpecialUse, destination: &Uses) -> Landing {
     match destination.folder_of(special_use) {
         Some(there) => plain(there.clone(), By::SpecialUse),
-        None => Target {
+        None => Landing {
             folder: folder.clone(),
             special_use: Some(special_use),
             by: By::Name,
@@ -240,5 +235,131 @@ fn key(folder: &Folder, ignore_case: bool) -> Vec<String> {
         names.map(|name| name.to_ascii_lowercase()).collect()
     } else {
         names.cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use globset::Glob;
+    use regex::Regex;
+
+    fn folder(text: &str) -> Folder {
+        Folder::parse(text).unwrap()
+    }
+
+    fn rules() -> FolderRules {
+        FolderRules {
+            special_use: true,
+            subscribe: true,
+            ..FolderRules::default()
+        }
+    }
+
+    fn uses(folders: &[(&str, Option<SpecialUse>)]) -> Uses {
+        let parsed: Vec<_> = folders.iter().map(|(f, u)| (folder(f), *u)).collect();
+        Uses::of(parsed.iter().map(|(f, u)| (f, *u)))
+    }
+
+    fn glob(text: &str) -> GlobMatcher {
+        Glob::new(text).unwrap().compile_matcher()
+    }
+
+    fn lands(rules: &FolderRules, from: &str, source: &Uses, destination: &Uses) -> String {
+        let target = target(rules, &folder(from), source, destination);
+        target.unwrap().folder.to_string()
+    }
+
+    #[test]
+    fn include_and_exclude() {
+        let rules = FolderRules {
+            include: vec![glob("Inbox"), glob("Work*")],
+            exclude: vec![glob("Work/Old*")],
+            ..rules()
+        };
+        assert_eq!(wanted(&rules, &folder("INBOX")), Ok(()));
+        assert_eq!(wanted(&rules, &folder("Work/2015/a")), Ok(()));
+        assert_eq!(wanted(&rules, &folder("work")), Err("not in include"));
+        assert_eq!(wanted(&rules, &folder("Work/Old/x")), Err("in exclude"));
+        assert_eq!(wanted(&super::tests::rules(), &folder("x")), Ok(()));
+    }
+
+    #[test]
+    fn the_first_map_wins_over_special_use() {
+        let rules = FolderRules {
+            map: vec![
+                (Regex::new("^(?:INBOX\\.(.*))$").unwrap(), "$1".into()),
+                (Regex::new("^(?:Sent)$").unwrap(), "Old/Sent".into()),
+                (Regex::new("^(?:S(.*))$").unwrap(), "Never/$1".into()),
+            ],
+            ..rules()
+        };
+        let both = uses(&[("Sent", Some(SpecialUse::Sent))]);
+        assert_eq!(lands(&rules, "INBOX.Work", &both, &both), "Work");
+        let to = target(&rules, &folder("Sent"), &both, &both).unwrap();
+        assert_eq!((to.folder, to.by), (folder("Old/Sent"), By::Map(1)));
+        let empty = target(&rules, &folder("INBOX."), &both, &both);
+        assert_eq!(empty, Err(String::new()));
+    }
+
+    #[test]
+    fn flatten_wins_over_all() {
+        let rules = FolderRules {
+            flatten: true,
+            map: vec![(Regex::new("^(?:.*)$").unwrap(), "X".into())],
+            ..rules()
+        };
+        let none = Uses::default();
+        assert_eq!(lands(&rules, "Work", &none, &none), "INBOX");
+    }
+
+    #[test]
+    fn special_use_goes_to_the_folder_of_the_same_use() {
+        let source = uses(&[("Sent", Some(SpecialUse::Sent)), ("Sent/2015", None)]);
+        let destination = uses(&[("Gesendet", Some(SpecialUse::Sent))]);
+        assert_eq!(lands(&rules(), "Sent", &source, &destination), "Gesendet");
+        assert_eq!(
+            lands(&rules(), "Sent/2015", &source, &destination),
+            "Gesendet/2015"
+        );
+        let off = FolderRules {
+            special_use: false,
+            ..rules()
+        };
+        assert_eq!(lands(&off, "Sent", &source, &destination), "Sent");
+        let made = target(&rules(), &folder("Sent"), &source, &Uses::default()).unwrap();
+        assert_eq!(made.special_use, Some(SpecialUse::Sent));
+        assert_eq!(made.folder, folder("Sent"));
+    }
+
+    #[test]
+    fn a_use_is_guessed_only_where_the_server_names_none() {
+        let named = uses(&[("Sent", None), ("Out", Some(SpecialUse::Sent))]);
+        assert_eq!(named.folder_of(SpecialUse::Sent), Some(&folder("Out")));
+        assert_eq!(named.use_of(&folder("Sent")), None);
+        let guessed = uses(&[("Projects/2015/Sent", None), ("Sent", None)]);
+        assert_eq!(guessed.folder_of(SpecialUse::Sent), Some(&folder("Sent")));
+        let views = uses(&[("[Gmail]/All Mail", Some(SpecialUse::All))]);
+        assert_eq!(views.use_of(&folder("[Gmail]/All Mail")), None);
+    }
+
+    #[test]
+    fn folders_that_land_in_one_are_found() {
+        let pairs = [
+            (folder("a"), folder("X")),
+            (folder("b"), folder("Y")),
+            (folder("c"), folder("x")),
+            (folder("d"), folder("X")),
+        ];
+        let exact = collisions(&rules(), &pairs, false);
+        assert_eq!(exact.len(), 1);
+        assert_eq!(exact[0].sources, [folder("a"), folder("d")]);
+        let folded = collisions(&rules(), &pairs, true);
+        assert_eq!(folded[0].sources, [folder("a"), folder("c"), folder("d")]);
+        let merging = FolderRules {
+            merge: true,
+            ..rules()
+        };
+        assert!(collisions(&merging, &pairs, true).is_empty());
     }
 }

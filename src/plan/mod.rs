@@ -1,5 +1,6 @@
 //! What is to be done, decided before anything is done: `plan` prints the value that `run` executes.
 
+mod address;
 mod build;
 pub mod filter;
 mod landscape;

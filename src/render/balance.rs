@@ -78,7 +78,11 @@ mod tests {
 
     #[test]
     fn each_other_outcome_has_its_own_word() {
-        let run = counts(&[(Outcome::Altered, 1), (Outcome::Vanished, 2), (Outcome::Skipped, 3)]);
+        let run = counts(&[
+            (Outcome::Altered, 1),
+            (Outcome::Vanished, 2),
+            (Outcome::Skipped, 3),
+        ]);
         assert_eq!(
             line(6, &run),
             "6 = 0 copied + 1 altered + 2 vanished + 3 skipped; unaccounted 0"

@@ -53,16 +53,23 @@ mod tests {
     use crate::error::{Code, Kind};
 
     fn refused() -> Error {
-        Error::new(Kind::Account, Code::Auth, "cannot log in to imap.example:993 as budi")
-            .words("NO [AUTH\x1b[2J] no\r\n")
-            .hint("check the password")
+        Error::new(
+            Kind::Account,
+            Code::Auth,
+            "cannot log in to imap.example:993 as budi",
+        )
+        .words("NO [AUTH\x1b[2J] no\r\n")
+        .hint("check the password")
     }
 
     #[test]
     fn an_error_has_code_words_and_hint() {
         let shown = error(&refused(), Paint::PLAIN);
         let lines: Vec<&str> = shown.lines().collect();
-        assert!(lines[0].starts_with("error[auth]: cannot log in to imap.example:993 as budi: NO [AUTH"));
+        assert!(
+            lines[0]
+                .starts_with("error[auth]: cannot log in to imap.example:993 as budi: NO [AUTH")
+        );
         assert_eq!(lines[1], "try: check the password");
         assert_eq!(lines.len(), 2);
     }

@@ -8,6 +8,8 @@ pub mod json;
 pub mod paint;
 pub mod plan;
 pub mod progress;
+#[cfg(test)]
+mod samples;
 pub mod status;
 pub mod summary;
 pub mod table;

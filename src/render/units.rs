@@ -97,7 +97,17 @@ mod tests {
     #[test]
     fn times_read_well() {
         let shown = [0, 9, 34, 200, 7500, 273_600].map(|s| duration(Duration::from_secs(s)));
-        assert_eq!(shown, ["0.0 s", "9.0 s", "34 s", "3 min 20 s", "2 h 5 min", "3 d 4 h"]);
+        assert_eq!(
+            shown,
+            [
+                "0.0 s",
+                "9.0 s",
+                "34 s",
+                "3 min 20 s",
+                "2 h 5 min",
+                "3 d 4 h"
+            ]
+        );
     }
 
     #[test]
@@ -113,7 +123,10 @@ mod tests {
     fn rates_need_time() {
         assert_eq!(rate(1000, Duration::from_millis(10)), None);
         assert_eq!(rate(2048, Duration::from_secs(2)).unwrap(), "1.0 KiB/s");
-        assert_eq!(per_second(u64::MAX, Duration::from_millis(50)), Some(u64::MAX));
+        assert_eq!(
+            per_second(u64::MAX, Duration::from_millis(50)),
+            Some(u64::MAX)
+        );
     }
 
     #[test]

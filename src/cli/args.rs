@@ -1,0 +1,149 @@
+//! The arguments as they are written; [`super::options`] makes sense of them.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Moves, backs up and restores mail, and proves that nothing was lost.
+///
+/// A job file says from where (POP3 or IMAP) and to where (IMAP). mailhaul keeps a journal of what it delivered: a run
+/// can be stopped at any moment, and the same command goes on where it stopped, with no message lost and none doubled.
+#[derive(Debug, Parser)]
+#[command(name = "mailhaul", version, term_width = 90, max_term_width = 90, after_help = MAIN_EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const MAIN_EXAMPLES: &str = "Example:
+  mailhaul plan budi.toml     shows what would be done
+  mailhaul run budi.toml      does it";
+
+#[derive(Debug, ClapArgs)]
+pub struct Globals {
+    /// Write JSON Lines to stdout
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// Say nothing unless something goes wrong
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// Use no colours (as does the environment variable NO_COLOR)
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub no_color: bool,
+    /// Set a key of the job file, for this time only: --set source.port=995 (repeatable)
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY=VALUE",
+        help_heading = "Global options"
+    )]
+    pub set: Vec<String>,
+    /// Only this account of a job that has several (repeatable)
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    pub account: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Run(RunArgs),
+    Plan(PlanArgs),
+    Status(StatusArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// Copy what the job says
+///
+/// Goes on where an earlier run stopped. The first Ctrl-C finishes what is in flight and stops, a second one leaves at
+/// once; after either the same command goes on. The summary at the end accounts for every message of the source.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul run budi.toml --set destination.port=1993")]
+pub struct RunArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+    /// End with exit code 5 if a server altered messages
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// Show what `run` would do now
+///
+/// Connects, lists and compares; changes nothing, neither at a server nor on disk.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Example:\n  mailhaul plan budi.toml --json | jq 'select(.type == \"plan\") | .messages'"
+)]
+pub struct PlanArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+}
+
+/// Show what the journal knows: runs, folders, messages not copied
+///
+/// Connects to nothing.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul status budi.toml --failed")]
+pub struct StatusArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+    /// Name every message that was not copied, with the server's words
+    #[arg(long)]
+    pub failed: bool,
+}
+
+/// Write completions for a shell to stdout
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Example:\n  mailhaul completions fish > ~/.config/fish/completions/mailhaul.fish"
+)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Write the manual page to stdout
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul man run | man -l -")]
+pub struct ManArgs {
+    /// The page of this command; without it the main page
+    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "completions", "man"])]
+    pub page: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_but_help_has_a_page_and_an_example() {
+        for command in Args::command().get_subcommands() {
+            let page = Args::try_parse_from(["mailhaul", "man", command.get_name()]);
+            assert!(page.is_ok(), "{}", command.get_name());
+            let example = command.get_after_help().map(ToString::to_string);
+            assert!(example.is_some_and(|e| e.starts_with("Example:")));
+        }
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        let before = Args::try_parse_from(["mailhaul", "--json", "run", "a.toml"]).unwrap();
+        let after = Args::try_parse_from(["mailhaul", "run", "a.toml", "--json"]).unwrap();
+        assert!(before.globals.json && after.globals.json);
+    }
+}

@@ -1,0 +1,88 @@
+//! The only writer to the terminal: stdout is data, stderr talks.
+
+use super::exit_codes::ExitCode;
+use super::options::Options;
+use crate::error::Error;
+use crate::render::{Paint, errors, json};
+use std::io::{IsTerminal, Write};
+
+/// Writes lines. A reader that went away (`mailhaul plan … | head`) is no reason to stop or to fail: the mail matters more
+/// than what is told about it, so that errors of writing are dropped here, on purpose and nowhere else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terminal {
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    /// Colours for stdout.
+    pub(crate) out: Paint,
+    /// Colours for stderr.
+    pub(crate) err: Paint,
+    /// May progress bars be drawn?
+    pub(crate) bars: bool,
+}
+
+impl Terminal {
+    pub(crate) fn new(options: &Options) -> Self {
+        let talks = std::io::stderr().is_terminal();
+        Terminal {
+            json: options.json,
+            quiet: options.quiet,
+            out: Paint::new(options.colour && !options.json && std::io::stdout().is_terminal()),
+            err: Paint::new(options.colour && talks),
+            bars: talks && !options.json && !options.quiet,
+        }
+    }
+
+    /// Before the options are known.
+    pub(crate) fn plain() -> Self {
+        Terminal {
+            json: false,
+            quiet: false,
+            out: Paint::PLAIN,
+            err: Paint::PLAIN,
+            bars: false,
+        }
+    }
+
+    /// A line, or several, of data.
+    pub(crate) fn data(&self, text: &str) {
+        drop(writeln!(std::io::stdout().lock(), "{text}"));
+    }
+
+    pub(crate) fn lines(&self, lines: &[String]) {
+        lines.iter().for_each(|line| self.data(line));
+    }
+
+    /// Bytes of data as they are.
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
+        let mut out = std::io::stdout().lock();
+        drop(out.write_all(bytes).and_then(|()| out.flush()));
+    }
+
+    /// A line, or several, for the person in front.
+    pub(crate) fn say(&self, text: &str) {
+        drop(writeln!(std::io::stderr().lock(), "{text}"));
+    }
+
+    pub(crate) fn warn(&self, text: &str) {
+        if self.json {
+            self.data(&json::warning(text));
+        } else {
+            self.say(&errors::warning(text, self.err));
+        }
+    }
+
+    /// Tells an error and gives back the exit code that it leads to.
+    pub(crate) fn fail(&self, error: &Error) -> ExitCode {
+        self.fail_for(None, error)
+    }
+
+    /// The same for an error that concerns one account.
+    pub(crate) fn fail_for(&self, account: Option<&str>, error: &Error) -> ExitCode {
+        match account {
+            _ if self.json => self.data(&json::error(account, error)),
+            Some(account) => self.say(&errors::account_error(account, error, self.err)),
+            None => self.say(&errors::error(error, self.err)),
+        }
+        ExitCode::of_error(error)
+    }
+}

@@ -1,0 +1,147 @@
+//! JSON Lines: the contract with programs, documented in `docs/json.md`.
+//!
+//! Texts of servers stand in it unchanged, but every character that could act on a terminal is written `\uXXXX`.
+
+mod values;
+
+use super::progress::AccountProgress;
+use crate::error::Error;
+use crate::outcome::{AccountReport, Counts, Event};
+use crate::plan::Plan;
+use serde::Serialize;
+use std::time::Duration;
+use values::{Balance, Line, StepJson};
+
+/// One line, without its line end.
+fn line(value: &Line<'_>) -> String {
+    // A value made of texts, numbers and lists always serialises; should that ever change, an error line says so.
+    escape(&to_json(value))
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| {
+        r#"{"type":"error","account":null,"code":"internal","end":null,"what":"a line could not be written","words":null,"try":null}"#
+            .to_owned()
+    })
+}
+
+/// Such characters stand in JSON only inside strings, so that replacing them keeps it valid.
+fn escape(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if acts_on_terminals(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn acts_on_terminals(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// An event as a line; `None` for `Advanced`, which [`progress`] sums up.
+#[must_use]
+pub fn event(event: &Event) -> Option<String> {
+    Line::of_event(event).map(|value| line(&value))
+}
+
+/// Where an account stands, `now` since the start of the run.
+#[must_use]
+pub fn progress(account: &AccountProgress, now: Duration) -> String {
+    line(&Line::of_progress(account, now))
+}
+
+/// An account's `account-done`.
+#[must_use]
+pub fn account_done(report: &AccountReport) -> String {
+    line(&Line::of_report(report))
+}
+
+/// The whole run: all accounts, and what the process ends with.
+#[must_use]
+pub fn summary(reports: &[AccountReport], elapsed: Duration, exit_code: u8) -> String {
+    let mut counts = Counts::default();
+    reports.iter().for_each(|r| counts.merge(&r.counts()));
+    let folders = || reports.iter().flat_map(|r| &r.folders);
+    line(&Line::Summary {
+        accounts: reports.len(),
+        ended_early: reports.iter().filter(|r| r.error.is_some()).count(),
+        balance: Balance::new(
+            reports.iter().map(AccountReport::source_count).sum(),
+            &counts,
+        ),
+        flags_changed: folders().map(|f| f.flags_changed).sum(),
+        bytes: folders().map(|f| f.bytes).sum(),
+        seconds: elapsed.as_secs_f64(),
+        exit_code,
+    })
+}
+
+/// An error; `account` where it ended one.
+#[must_use]
+pub fn error(account: Option<&str>, error: &Error) -> String {
+    line(&Line::of_error(account, error))
+}
+
+/// A warning about the job itself.
+#[must_use]
+pub fn warning(text: &str) -> String {
+    line(&Line::Warning {
+        account: None,
+        text,
+    })
+}
+
+/// A plan: a `plan-step` a folder, then the `plan`.
+#[must_use]
+pub fn plan(plan: &Plan) -> Vec<String> {
+    let names: Vec<(String, String)> = plan
+        .steps
+        .iter()
+        .map(|s| (s.source.folder.to_string(), s.target.folder.to_string()))
+        .collect();
+    let steps = plan.steps.iter().zip(&names).map(|(step, (folder, to))| {
+        line(&Line::PlanStep(StepJson::new(
+            &plan.account,
+            folder,
+            to,
+            step,
+        )))
+    });
+    steps
+        .chain(std::iter::once(line(&Line::of_plan(plan))))
+        .collect()
+}
+
+/// The parts of a status: `status-run`, `status-folder`, `status-failed`.
+#[must_use]
+pub fn status(account: &super::status::Status, failed_only: bool) -> Vec<String> {
+    let run = account
+        .runs
+        .iter()
+        .map(|run| line(&Line::of_run(&account.account, run)));
+    let folders = account
+        .folders
+        .iter()
+        .map(|f| line(&Line::of_folder(&account.account, f)));
+    let failed = account
+        .failed
+        .iter()
+        .map(|t| line(&Line::of_failed(&account.account, t)));
+    if failed_only {
+        failed.collect()
+    } else {
+        run.chain(folders).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

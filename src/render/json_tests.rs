@@ -1,0 +1,113 @@
+use super::super::samples::{folder, report, trouble};
+use super::*;
+use crate::error::{Code, End, Kind};
+use crate::outcome::Outcome;
+use serde_json::{Value, json};
+
+fn parsed(line: &str) -> Value {
+    assert!(!line.contains('\n'));
+    serde_json::from_str(line).unwrap()
+}
+
+#[test]
+fn a_folder_that_is_done() {
+    let event = Event::FolderDone {
+        account: "budi".into(),
+        report: folder(
+            "INBOX",
+            "Archive",
+            &[(Outcome::Copied, 2), (Outcome::Present, 1)],
+        ),
+    };
+    let hex = "ab".repeat(32);
+    assert_eq!(
+        parsed(&super::event(&event).unwrap()),
+        json!({"type": "folder-done", "account": "budi", "folder": "INBOX", "to": "Archive", "source": 3,
+            "outcomes": {"copied": 2, "present": 1, "duplicate": 0, "altered": 0, "rejected": 0, "vanished": 0,
+                "failed": 0, "skipped": 0},
+            "unaccounted": 0, "flags_changed": 0, "bytes": 2048, "read": hex, "delivered": hex, "equal": true,
+            "error": null})
+    );
+}
+
+#[test]
+fn the_type_comes_first() {
+    let line = account_done(&report(Vec::new()));
+    assert!(
+        line.starts_with(r#"{"type":"account-done","account":"budi","#),
+        "{line}"
+    );
+}
+
+#[test]
+fn server_text_is_kept_but_cannot_act_on_a_terminal() {
+    let mut one = trouble(Outcome::Rejected);
+    one.words = "a\x1b[2J\u{9b}1m\u{202e}b\u{7f}\r\nç".into();
+    let words = one.words.clone();
+    let event = Event::Trouble {
+        account: "budi".into(),
+        trouble: one,
+    };
+    let line = super::event(&event).unwrap();
+    assert!(!line.chars().any(acts_on_terminals), "{line:?}");
+    assert!(line.contains('ç'));
+    assert_eq!(parsed(&line)["words"], words);
+}
+
+#[test]
+fn an_error_has_end_and_hint() {
+    let e = Error::new(Kind::Account, Code::Auth, "cannot log in")
+        .words("NO")
+        .hint("check")
+        .at(End::Source);
+    assert_eq!(
+        parsed(&error(Some("budi"), &e)),
+        json!({"type": "error", "account": "budi", "code": "auth", "end": "source", "what": "cannot log in",
+            "words": "NO", "try": "check"})
+    );
+}
+
+#[test]
+fn a_summary_adds_accounts_up() {
+    let one = report(vec![folder("INBOX", "INBOX", &[(Outcome::Copied, 2)])]);
+    let value = parsed(&summary(&[one.clone(), one], Duration::from_secs(2), 0));
+    assert_eq!(value["source"], 4);
+    assert_eq!(value["outcomes"]["copied"], 4);
+    assert_eq!(value["exit_code"], 0);
+}
+
+#[test]
+fn every_type_and_field_is_documented() {
+    let doc = include_str!("../../docs/json.md");
+    let reported = Event::FolderDone {
+        account: "a".into(),
+        report: folder("INBOX", "INBOX", &[]),
+    };
+    let broken = Event::Trouble {
+        account: "a".into(),
+        trouble: trouble(Outcome::Failed),
+    };
+    let e = Error::new(Kind::Job, Code::Job, "x");
+    let one = report(Vec::new());
+    for line in [
+        super::event(&reported).unwrap(),
+        super::event(&broken).unwrap(),
+        account_done(&one),
+        summary(&[one], Duration::ZERO, 0),
+        error(None, &e),
+        warning("x"),
+    ] {
+        let value = parsed(&line);
+        let kind = value["type"].as_str().unwrap();
+        let section = doc
+            .split("\n## ")
+            .find(|section| section.starts_with(&format!("`{kind}`")))
+            .unwrap_or_else(|| panic!("docs/json.md lacks {kind}"));
+        for field in value.as_object().unwrap().keys() {
+            assert!(
+                section.contains(&format!("`{field}`")),
+                "docs/json.md: {kind} lacks {field}"
+            );
+        }
+    }
+}
