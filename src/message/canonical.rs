@@ -36,3 +36,31 @@ pub fn canonical(raw: &[u8]) -> Vec<u8> {
     Canonicalizer::default().push(raw, &mut out);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn only_an_lf_alone_changes() {
+        assert_eq!(
+            canonical(b"a\nb\r\nc\rd\r\r\n\n"),
+            b"a\r\nb\r\nc\rd\r\r\n\r\n"
+        );
+        assert_eq!(canonical(b""), b"");
+        assert_eq!(canonical(b"\n"), b"\r\n");
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_make_no_difference(pieces in prop::collection::vec("[a\r\n]{0,6}", 0..9)) {
+            let whole = canonical(pieces.concat().as_bytes());
+            let mut canonicalizer = Canonicalizer::default();
+            let mut out = Vec::new();
+            pieces.iter().for_each(|p| canonicalizer.push(p.as_bytes(), &mut out));
+            prop_assert_eq!(&out, &whole);
+            prop_assert_eq!(canonical(&whole), whole);
+        }
+    }
+}

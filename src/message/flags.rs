@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 /// A message's system flags and keywords. `\Recent` is the session's, not the message's, and never kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+///
+/// Two are equal if they hold the same flags, keywords compared without regard to ASCII case.
+#[derive(Debug, Clone, Default)]
 pub struct Flags {
     pub seen: bool,
     pub answered: bool,
@@ -21,53 +23,169 @@ pub struct FlagChange {
     pub remove: Flags,
 }
 
+const SYSTEM: [&str; 5] = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"];
+
 impl Flags {
-    /// Adds one flag in IMAP's writing (`\Seen`, `$Forwarded`); `\Recent`, `\*` and unknown backslashed flags are dropped.
+    /// Adds one flag in IMAP's writing (`\Seen`, `$Forwarded`); `\Recent`, `\*` and unknown backslashed flags are dropped, as is
+    /// what could break out of a flag list: white space, controls, parentheses, quotes, backslashes.
     pub fn insert(&mut self, atom: &str) {
-        let _ = atom;
-        todo!()
+        let system = SYSTEM.iter().position(|s| s.eq_ignore_ascii_case(atom));
+        if let Some(at) = system {
+            *self.system_mut()[at] = true;
+        } else if is_keyword(atom) && !self.has_keyword(atom) {
+            self.keywords.insert(atom.to_owned());
+        }
+    }
+
+    fn system(&self) -> [bool; 5] {
+        [
+            self.seen,
+            self.answered,
+            self.flagged,
+            self.deleted,
+            self.draft,
+        ]
+    }
+
+    fn system_mut(&mut self) -> [&mut bool; 5] {
+        [
+            &mut self.seen,
+            &mut self.answered,
+            &mut self.flagged,
+            &mut self.deleted,
+            &mut self.draft,
+        ]
+    }
+
+    /// Is this keyword set, in whatever case?
+    #[must_use]
+    pub fn has_keyword(&self, keyword: &str) -> bool {
+        self.keywords.contains(keyword)
+            || self
+                .keywords
+                .iter()
+                .any(|have| have.eq_ignore_ascii_case(keyword))
     }
 
     /// In IMAP's writing, system flags first: `["\\Seen", "$Forwarded"]`.
     #[must_use]
     pub fn atoms(&self) -> Vec<String> {
-        todo!()
+        let system = SYSTEM.iter().zip(self.system());
+        system
+            .filter(|(_, set)| *set)
+            .map(|(name, _)| (*name).to_owned())
+            .chain(self.keywords.iter().cloned())
+            .collect()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        todo!()
+        self.system() == [false; 5] && self.keywords.is_empty()
     }
 
     /// One line of text for the journal and sidecars: atoms joined by one space; the inverse is [`Flags::from_text`].
     #[must_use]
     pub fn to_text(&self) -> String {
-        todo!()
+        self.atoms().join(" ")
     }
 
     #[must_use]
     pub fn from_text(text: &str) -> Self {
-        let _ = text;
-        todo!()
+        let mut flags = Flags::default();
+        text.split_ascii_whitespace()
+            .for_each(|atom| flags.insert(atom));
+        flags
     }
 
     /// What has to be added and removed to come from `self` to `new`.
     #[must_use]
     pub fn change_to(&self, new: &Flags) -> FlagChange {
-        let _ = new;
-        todo!()
+        FlagChange {
+            add: new.without(self),
+            remove: self.without(new),
+        }
+    }
+
+    fn without(&self, other: &Flags) -> Flags {
+        let mut rest = Flags {
+            keywords: self
+                .keywords
+                .iter()
+                .filter(|k| !other.has_keyword(k))
+                .cloned()
+                .collect(),
+            ..Flags::default()
+        };
+        let (mine, theirs) = (self.system(), other.system());
+        for (at, set) in rest.system_mut().into_iter().enumerate() {
+            *set = mine[at] && !theirs[at];
+        }
+        rest
     }
 
     /// All flags of both.
     pub fn unite(&mut self, other: &Flags) {
-        let _ = other;
-        todo!()
+        other.atoms().iter().for_each(|atom| self.insert(atom));
     }
 }
+
+fn is_keyword(atom: &str) -> bool {
+    let breaks = |c: char| c.is_whitespace() || c.is_control() || "()\"\\".contains(c);
+    !atom.is_empty() && !atom.contains(breaks)
+}
+
+impl PartialEq for Flags {
+    fn eq(&self, other: &Self) -> bool {
+        self.system() == other.system()
+            && self.keywords.iter().all(|k| other.has_keyword(k))
+            && other.keywords.iter().all(|k| self.has_keyword(k))
+    }
+}
+
+impl Eq for Flags {}
 
 impl FlagChange {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_round_trip_in_imap_writing() {
+        let flags = Flags::from_text("$Forwarded \\seen \\Recent \\* \\Foo Work \\DRAFT work");
+        assert_eq!(flags.atoms(), ["\\Seen", "\\Draft", "$Forwarded", "Work"]);
+        assert_eq!(Flags::from_text(&flags.to_text()), flags);
+        assert!(Flags::from_text("").is_empty());
+    }
+
+    #[test]
+    fn nothing_that_breaks_out_of_a_flag_list_is_kept() {
+        let mut flags = Flags::default();
+        for atom in ["", "a b", "a)", "(a", "a\r\nb", "a\0", "\"a", "a\\b", "\\"] {
+            flags.insert(atom);
+        }
+        assert!(flags.is_empty(), "{flags:?}");
+        flags.insert("weird]%*");
+        assert_eq!(flags.to_text(), "weird]%*");
+    }
+
+    #[test]
+    fn changes_and_unions_ignore_case() {
+        let old = Flags::from_text("\\Seen Work Old");
+        let new = Flags::from_text("\\Flagged work New");
+        let change = old.change_to(&new);
+        assert_eq!(change.add.to_text(), "\\Flagged New");
+        assert_eq!(change.remove.to_text(), "\\Seen Old");
+        let same = old.change_to(&Flags::from_text("\\Seen WORK old"));
+        assert!(same.is_empty());
+        let mut both = old.clone();
+        both.unite(&new);
+        assert_eq!(both.to_text(), "\\Seen \\Flagged New Old Work");
+        assert_ne!(old, new);
     }
 }
