@@ -7,6 +7,9 @@ use crate::error::{Kind, Result};
 /// No listing is longer: that would be more than two million messages.
 const LISTING_BYTES: usize = 128 * 1024 * 1024;
 
+/// Message numbers and their unique ids (bytes).
+pub type UniqueIds = Vec<(u32, Vec<u8>)>;
+
 impl Session {
     /// Message numbers and sizes in bytes, as the server lists them: sizes may be wrong.
     pub fn list(&mut self) -> Result<Vec<(u32, u64)>> {
@@ -28,7 +31,7 @@ impl Session {
     /// Message numbers and unique ids (bytes), in the order of numbers; `None` where the server has no UIDL. A message
     /// whose id is empty is left out, of several lines for one number the first counts; nothing is said about the ids
     /// being distinct or of the length that the RFC wants.
-    pub fn uidl(&mut self) -> Result<Option<Vec<(u32, Vec<u8>)>>> {
+    pub fn uidl(&mut self) -> Result<Option<UniqueIds>> {
         if let Err(refusal) = self.ask(format_args!("UIDL"))? {
             return match refusal.not_now(self.wire.endpoint(), None) {
                 Some(e) => Err(e),

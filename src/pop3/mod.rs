@@ -16,4 +16,5 @@ mod wire;
 mod tests;
 
 pub use capability::{Capabilities, Expire};
+pub use listing::UniqueIds;
 pub use session::Session;
