@@ -43,6 +43,18 @@ impl Capabilities {
         found
     }
 
+    /// What counts after login. Dovecot then no longer lists what only matters before; the two limits hold in any case.
+    pub(super) fn over(self, before: Self) -> Self {
+        if !self.known {
+            return before;
+        }
+        Capabilities {
+            expire: self.expire.or(before.expire),
+            login_delay: self.login_delay.or(before.login_delay),
+            ..self
+        }
+    }
+
     fn take(&mut self, line: &str) {
         let mut words = line.split_ascii_whitespace();
         let name = words.next().unwrap_or_default().to_ascii_uppercase();
@@ -96,6 +108,16 @@ mod tests {
         assert!(found.user && found.top && found.uidl && found.response_codes);
         assert!(!found.pipelining && !found.stls);
         assert!(found.has_sasl("PLAIN") && !found.has_sasl("LOGIN"));
+    }
+
+    #[test]
+    fn limits_told_before_login_hold_after_it() {
+        let before = parse("SASL PLAIN\nEXPIRE 7\nLOGIN-DELAY 5");
+        let both = parse("PIPELINING\nEXPIRE 9").over(before.clone());
+        assert_eq!(both.expire, Some(Expire::Days(9)));
+        assert_eq!(both.login_delay, Some(Duration::from_secs(5)));
+        assert!(both.pipelining && both.sasl.is_empty());
+        assert_eq!(Capabilities::default().over(before.clone()), before);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::auth::Credentials;
 use crate::error::{Code, Error, Kind, Result};
 use crate::net::{self, Connection, Endpoint, Security};
 
-/// No maildrop's capability list is longer.
+/// No capability list is longer.
 const CAPA_BYTES: usize = 64 * 1024;
 
 pub(super) fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session> {
@@ -26,7 +26,7 @@ pub(super) fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Ses
     let before = capa(&mut wire)?;
     login::login(&mut wire, &greeting, &before, credentials)?;
     let after = capa(&mut wire)?;
-    Ok(Session::new(wire, if after.known { after } else { before }))
+    Ok(Session::new(wire, after.over(before)))
 }
 
 /// A connection whose greeting was read, and the greeting's text.

@@ -4,7 +4,8 @@
 //! empty message. A dot that begins a line is the server's and is taken off. A bare LF is a byte like others: Dovecot
 //! sends CRLF always, and taking LF `.` CRLF for the end would let mail cut itself short. One exception: when it stands
 //! exactly where the announced size ends, because a server that passes bare LF on puts its end marker right behind it.
-//! That a message had no line end at its end cannot be told from what is sent.
+//! That a message had no line end at its end cannot be told from what is sent (Dovecot adds one, and its size in LIST does
+//! not count it).
 
 use crate::error::Result;
 use memchr::memmem::Finder;
