@@ -1,0 +1,136 @@
+//! Status lines (RFC 1939 §3) with their response codes (RFC 2449 §8, RFC 3206).
+
+use crate::error::{Code, Error, Kind};
+use crate::net::Endpoint;
+use std::time::Duration;
+
+/// A status line: the text behind the indicator.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Reply {
+    Ok(Vec<u8>),
+    No(Refusal),
+    /// `+`: the server waits for the next step of AUTH (RFC 5034 §4).
+    More,
+}
+
+/// What followed `-ERR`, its response code included.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal(pub(super) Vec<u8>);
+
+impl Reply {
+    /// `None` when the line is no status line.
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+        let end = memchr::memchr(b' ', line).unwrap_or(line.len());
+        let (status, rest) = line.split_at(end);
+        let text = rest.trim_ascii();
+        match status.to_ascii_uppercase().as_slice() {
+            b"+OK" => Some(Reply::Ok(text.to_vec())),
+            b"-ERR" => Some(Reply::No(Refusal(text.to_vec()))),
+            b"+" => Some(Reply::More),
+            _ => None,
+        }
+    }
+}
+
+/// How long to stay away from a maildrop that another session holds, and from one whose server said to log in less often.
+const IN_USE: Duration = Duration::from_secs(30);
+const LOGIN_DELAY: Duration = Duration::from_secs(300);
+
+impl Refusal {
+    /// The server's words, raw.
+    pub(super) fn words(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+
+    /// The response code without brackets, in upper case: `SYS/TEMP`.
+    pub(super) fn code(&self) -> Option<String> {
+        let inner = self.0.strip_prefix(b"[")?;
+        let end = memchr::memchr(b']', inner)?;
+        Some(String::from_utf8_lossy(&inner[..end]).to_ascii_uppercase())
+    }
+
+    fn says(&self, any: &[&str]) -> bool {
+        let text = self.words().to_ascii_lowercase();
+        any.iter().any(|part| text.contains(part))
+    }
+
+    /// Does the server not know the command, so that another way may do?
+    pub(super) fn is_unsupported(&self) -> bool {
+        self.code().is_none()
+            && self.says(&[
+                "unknown",
+                "unsupported",
+                "not supported",
+                "unrecogni",
+                "invalid command",
+                "not implemented",
+                "disabled",
+                "mechanism",
+            ])
+    }
+
+    /// The refusal read as one that says nothing of the password: another session, too many logins, a server in trouble.
+    pub(super) fn not_now(&self, endpoint: &Endpoint, delay: Option<Duration>) -> Option<Error> {
+        let code = self.code();
+        let locked = ["lock", "in use", "in-use", "already open"];
+        let (kind, class, what) = match code.as_deref() {
+            Some("IN-USE") => in_use(),
+            Some("LOGIN-DELAY") => (
+                Kind::Throttled(delay.unwrap_or(LOGIN_DELAY)),
+                Code::Throttled,
+                "the server wants more time between two logins",
+            ),
+            Some(code) if code.starts_with("SYS/TEMP") => (
+                Kind::Transient,
+                Code::Refused,
+                "the server has a passing trouble",
+            ),
+            Some(code) if code.starts_with("SYS/PERM") => (
+                Kind::Account,
+                Code::Refused,
+                "the server has a lasting trouble with this account",
+            ),
+            None if self.says(&locked) && !self.says(&["account", "user"]) => in_use(),
+            _ => return None,
+        };
+        Some(endpoint.error(kind, class, what).words(self.words()))
+    }
+}
+
+fn in_use() -> (Kind, Code, &'static str) {
+    let what = "another session has the maildrop open";
+    (Kind::Throttled(IN_USE), Code::Throttled, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_lines() {
+        assert_eq!(Reply::parse(b"+OK"), Some(Reply::Ok(vec![])));
+        assert_eq!(Reply::parse(b"+ok  a b "), Some(Reply::Ok(b"a b".to_vec())));
+        assert_eq!(Reply::parse(b"+ "), Some(Reply::More));
+        assert_eq!(Reply::parse(b"+"), Some(Reply::More));
+        for line in [&b""[..], b"OK", b"+OKAY", b"* OK imap", b"\xff\0"] {
+            assert_eq!(Reply::parse(line), None);
+        }
+    }
+
+    #[test]
+    fn response_codes() {
+        let code = |text: &[u8]| Refusal(text.to_vec()).code();
+        assert_eq!(code(b"[in-use] busy"), Some("IN-USE".into()));
+        assert_eq!(code(b"[SYS/TEMP]"), Some("SYS/TEMP".into()));
+        assert_eq!(code(b"[broken"), None);
+        assert_eq!(code(b"no [AUTH]"), None);
+    }
+
+    #[test]
+    fn what_the_server_does_not_know_is_told_from_what_it_refuses() {
+        let unsupported = |text: &str| Refusal(text.into()).is_unsupported();
+        assert!(unsupported("Unknown command: APOP"));
+        assert!(!unsupported("[AUTH] unknown user"));
+        assert!(!unsupported("authentication failed"));
+    }
+}
