@@ -86,10 +86,10 @@ fn account(
         dir: &file.dir,
         columns: row.is_some(),
     };
-    let before = faults.len();
+    let before = faults.told();
     let sources = ends::sources(&top, &context(End::Source), faults);
     let destinations = ends::destinations(&top, &context(End::Destination), faults);
-    let ends_are_whole = faults.len() == before;
+    let ends_are_whole = faults.told() == before;
     let state = file.dir.join(format!("{}.state", file.stem));
     let default = row.map_or(state.clone(), |_| state.join(&name));
     let archive = rules::archive(&top, &file.dir, &default, faults);
@@ -115,6 +115,7 @@ fn account(
         verify,
     };
     let place = destination_place(&top);
+    let place = row.map_or(place.clone(), |row| row.place(&place));
     if ends_are_whole {
         same::check(&account, &place, faults, warnings);
     }
@@ -187,6 +188,10 @@ pub(super) fn distinct_archives(job: &Job, rows: &[Row], place: &Place, faults: 
     let mut owners: HashMap<&Path, &str> = HashMap::new();
     for (account, row) in job.accounts.iter().zip(rows) {
         let path = account.archive.path.as_path();
+        // A column that could not be filled has been told already.
+        if first_column(&path.to_string_lossy()).is_some() {
+            continue;
+        }
         if let Some(other) = owners.insert(path, &account.name) {
             let message = format!(
                 "the accounts {} and {} (line {} of the CSV) have the same archive",

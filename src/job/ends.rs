@@ -34,7 +34,7 @@ pub(super) fn destinations(
 fn tables<'a>(
     top: &Section<'a>,
     name: &str,
-    known: &[&str],
+    known: &'static [&'static str],
     faults: &mut Faults,
 ) -> Vec<Section<'a>> {
     let Some(node) = top.get(name) else {

@@ -78,6 +78,7 @@ pub fn one_error(errors: &[JobError]) -> Error {
 pub(super) struct Faults {
     path: PathBuf,
     found: Vec<JobError>,
+    told: usize,
 }
 
 impl Faults {
@@ -85,6 +86,7 @@ impl Faults {
         Faults {
             path: path.to_owned(),
             found: Vec::new(),
+            told: 0,
         }
     }
 
@@ -103,6 +105,7 @@ impl Faults {
     }
 
     fn push(&mut self, place: &Place, key: &str, message: String, hint: Option<String>) {
+        self.told += 1;
         let error = JobError {
             path: self.path.clone(),
             place: place.clone(),
@@ -115,8 +118,9 @@ impl Faults {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.found.len()
+    /// How often a fault was told, those that were known already included.
+    pub(super) fn told(&self) -> usize {
+        self.told
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -53,7 +53,10 @@ fn fill_node(node: &mut Node, key: &str, meant: Use, row: &Row, faults: &mut Fau
                 *text = new;
                 node.place = row.place(&node.place);
             }
-            Err(fault) => faults.add_try(&row.place(&node.place), key, fault.0, fault.1),
+            Err(Fault::Column(message, hint)) => faults.add_try(&node.place, key, message, hint),
+            Err(Fault::Value(message, hint)) => {
+                faults.add_try(&row.place(&node.place), key, message, hint);
+            }
         },
         _ => {}
     }
@@ -71,7 +74,13 @@ fn use_of(table: &str, key: &str) -> Use {
 }
 
 /// What is wrong, and what to do.
-type Fault = (String, String);
+#[derive(Debug)]
+enum Fault {
+    /// With the job: it is the same for every line of the CSV.
+    Column(String, String),
+    /// With what this line holds.
+    Value(String, String),
+}
 
 /// A text with its `{column}`s replaced and `{{` made `{`. Braces around anything that cannot be a column's name stay.
 fn filled(text: &str, meant: Use, row: &Row) -> Result<String, Fault> {
@@ -126,7 +135,7 @@ fn value(name: &str, meant: Use, row: &Row) -> Result<String, Fault> {
         Use::Replacement => Ok(value.replace('$', "$$")),
         Use::Glob => Ok(globset::escape(value)),
         Use::Command if is_shell_safe(value) => Ok(value.to_owned()),
-        Use::Command => Err((
+        Use::Command => Err(Fault::Value(
             format!(
                 "column {} holds a character that is not safe in a command",
                 quoted(name)
@@ -134,7 +143,7 @@ fn value(name: &str, meant: Use, row: &Row) -> Result<String, Fault> {
             "only letters, digits and @ . _ + - (not first) are; or use env or file".to_owned(),
         )),
         Use::Path if is_path_safe(value) => Ok(value.to_owned()),
-        Use::Path => Err((
+        Use::Path => Err(Fault::Value(
             format!("column {} holds what is not safe in a path", quoted(name)),
             "a value without / and \\ that does not begin with a dot".to_owned(),
         )),
@@ -150,7 +159,7 @@ fn no_such_column(name: &str, row: &Row) -> Fault {
             columns.join(", ")
         ),
     };
-    (format!("no column {} in the CSV", quoted(name)), hint)
+    Fault::Column(format!("no column {} in the CSV", quoted(name)), hint)
 }
 
 fn is_shell_safe(value: &str) -> bool {
@@ -164,7 +173,7 @@ fn is_path_safe(value: &str) -> bool {
 
 impl Row {
     /// The place of a text that this row has filled.
-    fn place(&self, place: &Place) -> Place {
+    pub(super) fn place(&self, place: &Place) -> Place {
         match place {
             Place::At { line, column } => Place::Row {
                 line: *line,
@@ -199,10 +208,14 @@ mod tests {
 
     #[test]
     fn an_unknown_column_is_told_with_the_nearest() {
-        let (message, hint) = filled("{usr}", Use::Plain, &row("budi")).unwrap_err();
+        let unknown = |text| match filled(text, Use::Plain, &row("budi")) {
+            Err(Fault::Column(message, hint)) => (message, hint),
+            other => panic!("{other:?}"),
+        };
+        let (message, hint) = unknown("{usr}");
         assert_eq!(message, "no column \"usr\" in the CSV");
         assert!(hint.starts_with("did you mean {user}?"), "{hint}");
-        let (_, hint) = filled("{port}", Use::Plain, &row("budi")).unwrap_err();
+        let (_, hint) = unknown("{port}");
         assert!(hint.starts_with("the columns are user"), "{hint}");
     }
 

@@ -22,10 +22,13 @@ pub(super) fn check(
                 let hint = "another user or another server at one end; what moves mail within one mailbox is its own mail program";
                 faults.add_try(place, "destination", message, hint);
             } else if perhaps_same(source, destination) {
-                warnings.push(format!(
+                let warning = format!(
                     "{} and {} may be the same server, and the user is the same: if the two are one mailbox, the run will stop",
                     source.endpoint.host, destination.endpoint.host
-                ));
+                );
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
             }
         }
     }

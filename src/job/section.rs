@@ -7,6 +7,7 @@ use super::tree::{Entry, Node, Table, Value};
 /// A table being read. `name` is what it is called in errors (`source`, `source[2]`), `kind` what it is (`source`).
 pub(super) struct Section<'a> {
     table: &'a Table,
+    known: &'static [&'static str],
     pub(super) name: String,
     /// Where faults about missing keys are told.
     pub(super) place: Place,
@@ -20,10 +21,11 @@ impl<'a> Section<'a> {
     pub(super) fn top(table: &'a Table, faults: &mut Faults) -> Self {
         let section = Section {
             table,
+            known: keys::TOP,
             name: String::new(),
             place: Place::Whole,
         };
-        section.check_keys("", keys::TOP, faults);
+        section.check_keys("", faults);
         section
     }
 
@@ -32,7 +34,7 @@ impl<'a> Section<'a> {
         node: &'a Node,
         name: String,
         kind: &str,
-        known: &[&str],
+        known: &'static [&'static str],
         faults: &mut Faults,
     ) -> Option<Self> {
         let Value::Table(table) = &node.value else {
@@ -42,34 +44,33 @@ impl<'a> Section<'a> {
         };
         let section = Section {
             table,
+            known,
             name,
             place: node.place.clone(),
         };
-        section.check_keys(kind, known, faults);
+        section.check_keys(kind, faults);
         Some(section)
     }
 
-    fn check_keys(&self, kind: &str, known: &[&str], faults: &mut Faults) {
+    fn check_keys(&self, kind: &str, faults: &mut Faults) {
         for entry in &self.table.0 {
-            if !known.contains(&entry.key.as_str()) {
-                self.unknown(entry, kind, known, faults);
+            if !self.known.contains(&entry.key.as_str()) {
+                self.unknown(entry, kind, faults);
             }
         }
     }
 
-    fn unknown(&self, entry: &Entry, kind: &str, known: &[&str], faults: &mut Faults) {
+    fn unknown(&self, entry: &Entry, kind: &str, faults: &mut Faults) {
         let (place, key) = (&entry.key_place, self.key(&bare(&entry.key)));
         if let Some(words) = keys::later(kind, &entry.key) {
             return faults.add(place, &key, words);
         }
-        let alias = keys::alias(&entry.key).filter(|a| known.contains(a));
-        let hint = if let Some(word) = alias.or_else(|| nearest(&entry.key, known.iter().copied()))
-        {
+        let hint = if let Some(word) = meant(&entry.key, self.known) {
             format!("did you mean `{word}`?")
         } else if let Some(home) = keys::home(&entry.key) {
             format!("it belongs {home}")
         } else {
-            format!("known here: {}", known.join(", "))
+            format!("known here: {}", self.known.join(", "))
         };
         faults.add_try(place, &key, "unknown key", hint);
     }
@@ -98,7 +99,16 @@ impl<'a> Section<'a> {
     }
 
     /// Tells that a key is missing.
+    ///
+    /// Where an unknown key has been told to be a misspelling of it, once is enough.
     pub(super) fn missing(&self, key: &str, what: &str, hint: &str, faults: &mut Faults) {
+        let unknown = self.keys().filter(|k| !self.known.contains(k));
+        if unknown
+            .into_iter()
+            .any(|k| meant(k, self.known) == Some(key))
+        {
+            return;
+        }
         let message = format!("expected {what}, found nothing");
         faults.add_try(&self.place, &self.key(key), message, hint);
     }
@@ -218,6 +228,12 @@ pub(super) fn as_text(node: &Node) -> Option<&str> {
         (Value::List(_) | Value::Table(_), _) => None,
         (_, loose) => loose.as_deref(),
     }
+}
+
+/// The key that an unknown one probably stands for.
+fn meant(key: &str, known: &[&'static str]) -> Option<&'static str> {
+    let alias = keys::alias(key).filter(|alias| known.contains(alias));
+    alias.or_else(|| nearest(key, known.iter().copied()))
 }
 
 /// A key as TOML would write it.

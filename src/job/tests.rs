@@ -425,3 +425,27 @@ fn every_wrong_job_is_told_with_its_place() {
         }
     }
 }
+
+#[test]
+fn a_misspelt_key_is_told_once() {
+    let error = only_error(&job("", "", "").replacen("password", "pasword", 1));
+    assert!(error.contains("source.pasword: unknown key"), "{error}");
+}
+
+#[test]
+fn a_column_that_is_not_there_is_told_once() {
+    let text = many("{usr}");
+    let errors = load_with(&text, "user\nbudi\nsiti\n", &[]).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("archive.path: no column"), "{errors:?}");
+}
+
+/// The second account's fault is the first one's again; what hangs on it is not told instead.
+#[test]
+fn a_bad_source_brings_no_fault_of_routes_after_it() {
+    let text = many("{user}").replacen("protocol = \"pop3\"", "protocol = \"pop4\"", 1)
+        + "[[route]]\nfrom = \"a@b\"\nfolder = \"X\"\n";
+    let errors = load_with(&text, "user\nbudi\nsiti\n", &[]).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("source.protocol"), "{errors:?}");
+}

@@ -188,13 +188,13 @@ mod tests {
 
     #[test]
     fn values_know_their_place() {
-        let table = parsed("a = 1\n[b]\nü = \"é\"\n").unwrap();
+        let table = parsed("a = 1\n[b]\n\"ü\" = \"é\"\n").unwrap();
         let Value::Table(inner) = &table.get("b").unwrap().value else {
             panic!("b is a table");
         };
         let entry = &inner.0[0];
         assert_eq!(entry.key_place, Place::At { line: 3, column: 1 });
-        assert_eq!(entry.node.place, Place::At { line: 3, column: 5 });
+        assert_eq!(entry.node.place, Place::At { line: 3, column: 7 });
     }
 
     #[test]
