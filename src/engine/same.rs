@@ -1,0 +1,80 @@
+//! Two ends that are one mailbox would copy mail onto itself; such a job is refused.
+
+use super::context::Context;
+use super::link::{SinkLink, SourceLink};
+use crate::error::{Code, Error, Kind, Result};
+use crate::source::Traces;
+
+/// Looks at both ends, as far as they show what they are, before anything is written.
+pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) -> Result<()> {
+    for index in 0..context.sources.len() {
+        if !same_user(context, index) {
+            continue;
+        }
+        let (peer, there) = sink.retry(|sink| Ok((sink.peer(), sink.traces()?)))?;
+        let mut link = SourceLink::new(context, index);
+        let (own, here) = link.retry(|source| Ok((source.peer(), source.traces()?)))?;
+        link.give_back();
+        let same_host = own.zip(peer).is_some_and(|(own, peer)| own.ip() == peer.ip());
+        let same_door = own.zip(peer).is_some_and(|(own, peer)| own == peer);
+        if same_door || (same_host && same_traces(&here, &there)) {
+            return Err(refused(context));
+        }
+    }
+    Ok(())
+}
+
+fn same_user(context: &Context, index: usize) -> bool {
+    let source = &context.sources[index].0.server;
+    source.user.eq_ignore_ascii_case(&context.destination.0.server.user)
+}
+
+/// Do both ends show one INBOX? By UIDVALIDITY and UIDNEXT over IMAP; over POP3 by unique-ids that hold the UIDVALIDITY, as many servers
+/// form them.
+fn same_traces(source: &Traces, destination: &Traces) -> bool {
+    let Some((validity, next)) = destination.inbox else { return false };
+    match source.inbox {
+        Some(inbox) => inbox == (validity, next),
+        None => {
+            let hex = format!("{validity:08x}");
+            !source.uidls.is_empty()
+                && source.uidls.iter().all(|uidl| {
+                    let text = String::from_utf8_lossy(uidl).to_ascii_lowercase();
+                    text.contains(&hex) || text.contains(&validity.to_string())
+                })
+        }
+    }
+}
+
+fn refused(context: &Context) -> Error {
+    let destination = super::account::label(&context.destination.0.server);
+    let what = format!("both ends of the job are the same mailbox ({destination})");
+    Error::new(Kind::Account, Code::SameMailbox, what).hint("name another account as the destination")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbox(validity: u32, next: u32) -> Traces {
+        Traces { inbox: Some((validity, Some(next))), uidls: Vec::new() }
+    }
+
+    fn uidls(uidls: &[&str]) -> Traces {
+        Traces { inbox: None, uidls: uidls.iter().map(|uidl| uidl.as_bytes().to_vec()).collect() }
+    }
+
+    #[test]
+    fn one_inbox_is_known_by_its_numbers() {
+        assert!(same_traces(&inbox(7, 3), &inbox(7, 3)));
+        assert!(!same_traces(&inbox(7, 3), &inbox(8, 3)));
+    }
+
+    #[test]
+    fn unique_ids_tell_the_uidvalidity() {
+        let there = inbox(0x6561_2345, 3);
+        assert!(same_traces(&uidls(&["0000000165612345", "0000000265612345"]), &there));
+        assert!(!same_traces(&uidls(&["0000000165619999"]), &there));
+        assert!(!same_traces(&uidls(&[]), &there));
+    }
+}
