@@ -1,1 +1,0 @@
-//! When two messages are the same.
