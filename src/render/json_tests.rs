@@ -103,7 +103,7 @@ fn every_type_and_field_is_documented() {
             .split("\n## ")
             .find(|section| section.starts_with(&format!("`{kind}`")))
             .unwrap_or_else(|| panic!("docs/json.md lacks {kind}"));
-        for field in value.as_object().unwrap().keys() {
+        for field in value.as_object().unwrap().keys().filter(|f| *f != "type") {
             assert!(
                 section.contains(&format!("`{field}`")),
                 "docs/json.md: {kind} lacks {field}"

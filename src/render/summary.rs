@@ -28,9 +28,7 @@ pub fn account(report: &AccountReport, style: Style<'_>) -> Vec<String> {
     if let Some(line) = nothing_to_do(report) {
         lines.push(style.paint.good(&line));
     }
-    if nothing_to_do(report).is_none() || !is_plain(&report.counts()) {
-        lines.push(balance::line(report.source_count(), &report.counts()));
-    }
+    lines.push(balance::line(report.source_count(), &report.counts()));
     lines.extend(flags_line(report));
     lines.push(speed_line(report));
     lines.extend(after_line(report));
@@ -103,7 +101,7 @@ fn nothing_to_do(report: &AccountReport) -> Option<String> {
     })
 }
 
-/// Is every message simply there, so that a balance would say nothing more?
+/// Is every message simply there?
 fn is_plain(counts: &Counts) -> bool {
     counts.of(Outcome::Present) == counts.total()
 }

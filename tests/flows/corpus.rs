@@ -1,0 +1,100 @@
+//! Thousands of real and malformed messages: each gets an outcome, and what is called copied is there, byte for byte.
+
+use super::{assert_nothing_left, run};
+use crate::support::canonical::digest;
+use crate::support::job::ARCHIVE;
+use crate::support::{Dovecot, End, Job, Mail, Run, Snapshot, fresh_user, maildir, real, shared};
+use std::collections::BTreeMap;
+
+#[test]
+fn real_mail_from_pop3() {
+    let Some(mails) = real::messages() else {
+        return;
+    };
+    let server = shared();
+    let (old, new) = (fresh_user("real-pop"), fresh_user("real-pop-new"));
+    maildir::fill(server, &old, &mails);
+    let job = Job::new(
+        "",
+        &End::pop3(server, &old),
+        &End::imap(server, &new),
+        ARCHIVE,
+    );
+    let done = run(&job);
+    all_accounted_for(server, &done, &mails, &new);
+    resumes_without_doubling(server, &job, &new);
+}
+
+#[test]
+fn real_mail_from_imap() {
+    let Some(mails) = real::messages() else {
+        return;
+    };
+    let server = shared();
+    let (old, new) = (fresh_user("real-imap"), fresh_user("real-imap-new"));
+    maildir::fill(server, &old, &mails);
+    let job = Job::new("", &End::imap(server, &old), &End::imap(server, &new), "");
+    let done = run(&job);
+    all_accounted_for(server, &done, &mails, &new);
+    resumes_without_doubling(server, &job, &new);
+}
+
+fn all_accounted_for(server: &Dovecot, done: &Run, mails: &[Mail], new: &str) {
+    // 3: Dovecot refuses the empty ones.
+    assert!(
+        matches!(done.code, Some(0 | 3)),
+        "{:?}\n{}\n{}",
+        done.code,
+        done.stdout,
+        done.stderr
+    );
+    let balance = done.balance();
+    balance.assert_adds_up();
+    assert_eq!(balance.total, mails.len() as u64);
+    println!("real mail: {balance:?}");
+    let there = Snapshot::of(server.imap, new);
+    let missing = missing(&there.digests(), mails);
+    let whole = balance.part("copied") + balance.part("already there");
+    let stored = whole + balance.part("altered");
+    assert_eq!(
+        there.total() as u64,
+        stored,
+        "messages at the destination: {balance:?}"
+    );
+    let untold = missing.len() as u64 - (balance.total - whole);
+    assert_eq!(
+        untold, 0,
+        "altered or missing without a word: {missing:?}\n{balance:?}"
+    );
+}
+
+/// The digests that are not at the destination as often as in `mails`.
+fn missing(there: &BTreeMap<String, usize>, mails: &[Mail]) -> Vec<String> {
+    let mut there = there.clone();
+    let digests = mails.iter().map(|m| digest(&m.bytes));
+    digests
+        .filter(|d| match there.get_mut(d) {
+            Some(n) if *n > 0 => {
+                *n -= 1;
+                false
+            }
+            _ => true,
+        })
+        .collect()
+}
+
+fn resumes_without_doubling(server: &Dovecot, job: &Job, new: &str) {
+    let before = Snapshot::of(server.imap, new);
+    let again = run(job);
+    assert!(
+        matches!(again.code, Some(0 | 3)),
+        "{:?}\n{}",
+        again.code,
+        again.stderr
+    );
+    again.balance().assert_adds_up();
+    Snapshot::of(server.imap, new).assert_same_order(&before);
+    if again.code == Some(0) {
+        assert_nothing_left(job);
+    }
+}

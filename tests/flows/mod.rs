@@ -1,0 +1,25 @@
+//! Whole runs on real servers, compared message by message by the tests' own readers.
+
+mod after;
+mod corpus;
+mod imap_to_imap;
+mod interrupted;
+mod kill;
+mod pop3_to_imap;
+
+use crate::support::{Job, Run, mailhaul};
+
+/// `mailhaul run JOB`.
+fn run(job: &Job) -> Run {
+    mailhaul(&["run".as_ref(), job.path().as_os_str()])
+}
+
+/// The run after a finished one: it copies nothing, and says so.
+#[track_caller]
+fn assert_nothing_left(job: &Job) {
+    let again = run(job).exits(0);
+    assert_eq!(again.balance().part("copied"), 0, "{}", again.stdout);
+    again.balance().assert_adds_up();
+    let said = again.stdout + &again.stderr;
+    assert!(said.to_lowercase().contains("nothing to do"), "{said}");
+}

@@ -1,0 +1,24 @@
+//! All integration tests, linked as one binary: it builds once and shares one Dovecot.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test tells what it skipped or counted"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "test data need not survive a power cut"
+)]
+#![cfg_attr(
+    test,
+    allow(dead_code, reason = "support is written for the tests still to come")
+)]
+
+#[cfg(test)]
+mod flows;
+#[cfg(test)]
+mod layers;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,114 @@
+//! Builds job files in a directory of their own.
+
+use super::Dovecot;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// One end of a job, on a server of the tests.
+pub struct End {
+    text: String,
+}
+
+/// How the connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Security {
+    Plain,
+    Starttls,
+    Tls,
+}
+
+impl End {
+    pub fn imap(server: &Dovecot, user: &str) -> End {
+        End::on(server, "imap", user, Security::Plain)
+    }
+
+    pub fn pop3(server: &Dovecot, user: &str) -> End {
+        End::on(server, "pop3", user, Security::Plain)
+    }
+
+    pub fn on(server: &Dovecot, protocol: &str, user: &str, security: Security) -> End {
+        let (plain, tls) = match protocol {
+            "imap" => (server.imap, server.imaps),
+            _ => (server.pop3, server.pop3s),
+        };
+        let (host, port, word) = match security {
+            Security::Plain => ("127.0.0.1", plain, "plain"),
+            Security::Starttls => ("localhost", plain, "starttls"),
+            Security::Tls => ("localhost", tls, "tls"),
+        };
+        let mut end = End::at(protocol, host, port, user).line(&format!("security = \"{word}\""));
+        if security != Security::Plain {
+            end = end.line(&format!("ca-file = {:?}", server.ca()));
+        }
+        end
+    }
+
+    /// Any server, such as a scripted one; its security is to be added.
+    pub fn at(protocol: &str, host: &str, port: u16, user: &str) -> End {
+        End {
+            text: format!(
+                "protocol = \"{protocol}\"\nhost = \"{host}\"\nport = {port}\nuser = \"{user}\"\n\
+                 password = {{ env = \"TEST_PASSWORD\" }}\n"
+            ),
+        }
+    }
+
+    /// One more line of this table.
+    #[must_use]
+    pub fn line(mut self, line: &str) -> End {
+        self.text.push_str(line);
+        self.text.push('\n');
+        self
+    }
+}
+
+/// A job file that stands alone in a temporary directory, where its archive goes too.
+pub struct Job {
+    dir: tempfile::TempDir,
+}
+
+impl Job {
+    /// `top` are keys before the tables, `rest` whole tables.
+    pub fn new(top: &str, source: &End, destination: &End, rest: &str) -> Job {
+        let job = Job {
+            dir: tempfile::tempdir().expect("a directory"),
+        };
+        job.rewrite(top, source, destination, rest);
+        job
+    }
+
+    /// The same job with another text: a person edits it between two runs.
+    pub fn rewrite(&self, top: &str, source: &End, destination: &End, rest: &str) {
+        let mut text = format!("version = 1\n{top}\n");
+        write!(
+            text,
+            "[source]\n{}\n[destination]\n{}\n",
+            source.text, destination.text
+        )
+        .expect("a string");
+        text.push_str(rest);
+        std::fs::write(self.path(), text).expect("write");
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.dir().join("job.toml")
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where the journal stands: the archive that `rest` names as `box.archive`, else beside the job.
+    pub fn journal(&self) -> PathBuf {
+        let archive = self.dir().join("box.archive");
+        let state = if archive.exists() {
+            archive
+        } else {
+            self.dir().join("job.state")
+        };
+        state.join("journal.db")
+    }
+}
+
+/// The `[archive]` table of a job with kept mail.
+pub const ARCHIVE: &str = "[archive]\npath = \"box.archive\"\n";

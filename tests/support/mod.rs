@@ -1,0 +1,31 @@
+//! What the tests stand on: real servers, readers that share no code with mailhaul, and made-up mail.
+
+pub mod canonical;
+pub mod corpus;
+pub mod dovecot;
+pub mod imap;
+pub mod job;
+pub mod maildir;
+pub mod names;
+pub mod normal;
+pub mod random;
+pub mod real;
+pub mod run;
+pub mod script;
+pub mod snapshot;
+pub mod value;
+
+pub use corpus::{Corpus, Mail};
+pub use dovecot::{Dovecot, fresh_user, shared};
+pub use imap::Imap;
+pub use job::{End, Job};
+pub use random::Random;
+pub use run::{Run, mailhaul};
+pub use snapshot::Snapshot;
+
+use std::path::PathBuf;
+
+/// The root of the project.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
