@@ -19,7 +19,7 @@ SELECT m.*, o.n IS NOT NULL AS concluded, o.uid
 FROM intent_message im
 JOIN message m ON m.id = im.message
 LEFT JOIN outcome o ON o.message = m.id AND o.sink = ?2
-     AND o.n = (SELECT MAX(n) FROM outcome WHERE message = m.id AND sink = ?2 AND intent = ?1)
+     AND o.n = (SELECT MAX(n) FROM outcome WHERE message = m.id AND sink = ?2 AND intent >= ?1)
 WHERE im.intent = ?1 ORDER BY im.position";
 
 impl Journal {

@@ -32,7 +32,7 @@ SELECT id, ?1, flags FROM message WHERE folder = ?2 AND key = ?3 AND ordinal = ?
 ON CONFLICT DO NOTHING";
 
 const EACH: &str = "
-SELECT m.*, o.outcome, o.uid, o.flags AS delivered_flags, f.id AS sink_folder, f.uid_validity,
+SELECT m.*, o.outcome, o.words, o.uid, o.flags AS delivered_flags, f.id AS sink_folder, f.uid_validity,
        EXISTS (SELECT 1 FROM open_message WHERE open_message.message = m.id) AS open
 FROM message m
 LEFT JOIN outcome o ON o.message = m.id AND o.sink = ?2
@@ -48,7 +48,7 @@ WITH open_message AS MATERIALIZED (
     JOIN sink_folder s ON s.id = i.sink_folder AND s.sink = ?2
     JOIN intent_message im ON im.intent = i.id
     WHERE i.settled IS NULL AND NOT EXISTS (
-        SELECT 1 FROM outcome o WHERE o.message = im.message AND o.sink = ?2 AND o.intent = i.id)
+        SELECT 1 FROM outcome o WHERE o.message = im.message AND o.sink = ?2 AND o.intent >= i.id)
 )";
 
 impl Journal {
@@ -167,6 +167,7 @@ fn read_row(row: &SqlRow<'_>) -> SqlResult<Row> {
         digests: key::digests(row)?,
         message_id: row.get("message_id")?,
         outcome: row.get("outcome")?,
+        words: row.get("words")?,
         delivered,
         open_intent: row.get("open")?,
         removed_at_source: row.get::<_, Option<i64>>("removed")?.is_some(),

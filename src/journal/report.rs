@@ -10,6 +10,7 @@ SELECT m.folder, o.outcome, COUNT(*) AS messages, SUM(m.size) AS bytes
 FROM message m
 LEFT JOIN outcome o ON o.message = m.id AND o.sink = ?1
      AND o.n = (SELECT MAX(n) FROM outcome WHERE message = m.id AND sink = ?1)
+WHERE m.removed IS NULL
 GROUP BY m.folder, o.outcome ORDER BY m.folder, o.outcome";
 
 const FAILED: &str = "
@@ -29,7 +30,7 @@ JOIN outcome o ON o.message = m.id
      AND o.n = (SELECT MAX(n) FROM outcome WHERE message = m.id AND sink = o.sink)
 JOIN sink_folder f ON f.id = o.sink_folder
 WHERE m.folder = ?1 AND m.removed IS NULL
-  AND o.outcome IN ('copied', 'adopted', 'duplicate', 'altered')
+  AND o.outcome IN ('copied', 'present', 'duplicate', 'altered')
   AND m.id NOT IN (SELECT im.message FROM intent i JOIN intent_message im ON im.intent = i.id
                    WHERE i.settled IS NULL)
 ORDER BY m.key, m.ordinal, o.sink";

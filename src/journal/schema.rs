@@ -100,7 +100,7 @@ CREATE TABLE outcome (
     message     INTEGER NOT NULL REFERENCES message,
     sink        INTEGER NOT NULL REFERENCES sink,
     n           INTEGER NOT NULL,
-    outcome     TEXT NOT NULL,        -- copied adopted duplicate altered rejected vanished failed skipped
+    outcome     TEXT NOT NULL,        -- copied present duplicate altered rejected vanished failed skipped
     words       TEXT,                 -- the server's
     sink_folder INTEGER REFERENCES sink_folder,   -- NULL: it is not there
     uid         INTEGER,
@@ -116,12 +116,11 @@ CREATE TABLE outcome (
 CREATE TABLE standing (
     sink_folder INTEGER NOT NULL REFERENCES sink_folder,
     uid         INTEGER NOT NULL,
-    message_id  INTEGER NOT NULL,
+    key         INTEGER NOT NULL,     -- 0: it has none
     date        INTEGER,
     sender      INTEGER NOT NULL,
     subject     INTEGER NOT NULL,
     loose       BLOB,                 -- first 16 bytes
-    exact       BLOB,                 -- first 16 bytes
     size        INTEGER NOT NULL,
     message     INTEGER REFERENCES message,       -- that it stands for
     run         INTEGER NOT NULL,

@@ -122,7 +122,7 @@ pub struct Intent {
 pub struct Conclusion {
     pub row: MessageRow,
     pub sink: u32,
-    /// `copied`, `adopted`, `duplicate`, `altered`, `rejected`, `vanished`, `failed` or `skipped`.
+    /// `copied`, `present`, `duplicate`, `altered`, `rejected`, `vanished`, `failed` or `skipped`.
     pub outcome: &'static str,
     /// The server's words.
     pub words: Option<String>,
