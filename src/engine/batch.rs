@@ -344,7 +344,7 @@ fn conclude(deliverer: &mut Deliverer<'_>, target: &Target, intent: Option<Inten
         landing.door.floor = landing.door.floor.max(uid.saturating_add(1));
         let stands = stands(item, uid, row);
         standing.push(target::standing_row(&stands, uid, Some((row, run.folder))));
-        landing.index.insert(stands, Some(claimant));
+        landing.index.insert_delivered(claimant, stands);
         if *outcome == Outcome::Copied && wants_reading_back(verify, item) {
             let digest = item.load.body.digests().exact;
             landing.checks.push(Check { row, uid, digest, outcome: *outcome });
@@ -393,7 +393,7 @@ fn conclusion(
 
 fn stands(item: &Pending, uid: u32, row: MessageRow) -> Standing {
     let size = Some(item.load.body.size());
-    Standing { source_row: Some(row), ..Standing::of(Some(uid), &item.load.header, Some(item.load.body.digests()), size) }
+    Standing::new(Some(uid), &item.load.header, Some(item.load.body.digests()), size, Some(row))
 }
 
 /// Is this message read back in the run? A sample is drawn by the digest, so that every run draws the same.

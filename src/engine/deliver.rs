@@ -224,8 +224,7 @@ impl<'a> Deliverer<'a> {
         let claimant = target::claimant(self.step()?.folder);
         let landing = self.landings.get(self.context, &mut self.link, target)?;
         let link = &mut self.link;
-        let dedup = self.context.account.dedup;
-        landing.index.claim(claimant, known, dedup, &mut |uid| {
+        landing.index.claim(claimant, known, &mut |uid| {
             let mut header = None;
             link.retry(|sink| {
                 sink.heads(&target.name, uid, &mut |head| {
@@ -252,7 +251,7 @@ impl<'a> Deliverer<'a> {
         // Another message of this job that was delivered makes this one a duplicate; mail of the destination's own, or the
         // same message under an older UIDVALIDITY of its folder, makes it present.
         let duplicate = match row {
-            Some(row) => finish::is_of_other_folder(self.context, row, &self.step()?)?,
+            Some(row) => finish::is_of_other_folder(self.context, row, self.step()?.as_ref())?,
             None => false,
         };
         let outcome = if duplicate { Outcome::Duplicate } else { Outcome::Present };
@@ -337,7 +336,7 @@ impl<'a> Deliverer<'a> {
     /// Writes down what was decided, delivers the batch.
     pub(super) fn flush(&mut self) -> Result<()> {
         let decided = std::mem::take(&mut self.decided);
-        finish::write_decided(self.context, &self.step()?, decided)?;
+        finish::write_decided(self.context, self.step()?.as_ref(), decided)?;
         super::batch::send(self)
     }
 

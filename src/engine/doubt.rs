@@ -140,6 +140,6 @@ fn conclusion(
 }
 
 fn row(message: &IntentMessage, found: &Found) -> StandingRow {
-    let standing = Standing::of(Some(found.uid), &found.header, Some(found.digests), Some(found.size));
+    let standing = Standing::new(Some(found.uid), &found.header, Some(found.digests), Some(found.size), Some(message.row));
     super::target::standing_row(&standing, found.uid, Some((message.row, message.folder)))
 }

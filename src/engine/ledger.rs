@@ -51,6 +51,6 @@ impl Ledger {
     }
 }
 
-fn gone() -> Error {
+pub(super) fn gone() -> Error {
     Error::new(Kind::Internal, Code::Internal, "the journal's thread ended before its work did")
 }

@@ -74,8 +74,12 @@ pub(super) fn pair(sought: &[Sought], found: &[Found]) -> Vec<Option<Place>> {
     places
 }
 
-/// The same headers though other bytes: the server changed the message.
+/// The same headers though other bytes: the server changed the message. After a crash no more than the id is known.
 fn alike_by_header(sought: &Sought, found: &Found) -> bool {
+    let id_alone = sought.header.date.is_none() && sought.header.from.is_empty() && sought.header.subject.is_empty();
+    if let (true, Some(id)) = (id_alone, &sought.header.message_id) {
+        return found.header.message_id.as_ref() == Some(id);
+    }
     let source = Known { header: &sought.header, digests: None, size: Some(sought.size) };
     let standing = Known { header: &found.header, digests: None, size: Some(found.size) };
     identity::compare(source, standing, Dedup::MessageId) == Verdict::Same

@@ -73,7 +73,7 @@ fn open(context: &Context, link: &mut SinkLink<'_>, target: &Target) -> Result<L
     let (run, sink, name, validity) = (context.run, context.sink, target.name.clone(), door.uid_validity);
     let id = context.ledger.ask(move |journal| journal.sink_folder(run, sink, &name, validity))?;
     let index = match context.account.dedup {
-        Dedup::Off => Index::default(),
+        Dedup::Off => Index::new(Dedup::Off),
         _ => index(context, link, &target.name, id, &door)?,
     };
     Ok(Landing { name: target.name.clone(), folder: target.folder.clone(), id, door, index, checks: Vec::new() })
@@ -108,11 +108,13 @@ fn index(
         journal.standing(id, &mut |row| rows.push(row))?;
         Ok(rows)
     })?;
-    let mut index = Index::default();
+    let mut index = Index::new(context.account.dedup);
     let next = rows.iter().map(|row| row.uid).max().map_or(1, |uid| uid.saturating_add(1));
     for row in rows {
-        let owner = row.folder.map(claimant);
-        index.insert(standing(&row), owner);
+        match row.folder {
+            Some(folder) => index.insert_delivered(claimant(folder), standing(&row)),
+            None => index.insert(standing(&row)),
+        };
     }
     if door.messages == 0 || next >= door.floor {
         return Ok(index);
@@ -121,13 +123,13 @@ fn index(
     link.retry(|sink| {
         fresh.clear();
         sink.heads(name, next, &mut |head| {
-            let standing = Standing::of(Some(head.uid), &HeaderIdentity::of(&head.head), None, head.size);
+            let standing = Standing::new(Some(head.uid), &HeaderIdentity::of(&head.head), None, head.size, None);
             fresh.push(standing_row(&standing, head.uid, None));
             Ok(())
         })
     })?;
     for row in &fresh {
-        index.insert(standing(row), None);
+        index.insert(standing(row));
     }
     let run = context.run;
     context.ledger.ask(move |journal| journal.add_standing(run, id, &fresh))?;
@@ -141,31 +143,28 @@ pub(super) fn claimant(folder: FolderId) -> u32 {
 }
 
 fn standing(row: &StandingRow) -> Standing {
-    let half = |bytes: [u8; 16]| u128::from_be_bytes(bytes);
     Standing {
         uid: Some(row.uid),
-        key: row.message_id,
-        date: row.date,
-        from: row.from,
-        subject: row.subject,
-        loose: row.loose.map(half),
-        exact: row.exact.map(half),
-        size: row.size,
         source_row: row.row,
+        date: row.date,
+        key: Some(row.key).filter(|&key| key != 0),
+        from_subject: (row.from, row.subject),
+        loose: row.loose,
+        size: Some(u64::from(row.size)).filter(|&size| size != 0),
     }
 }
 
 /// What the journal keeps of a standing message; `of`: the message of the job it is, and that one's folder.
 pub(super) fn standing_row(standing: &Standing, uid: u32, of: Option<(MessageRow, FolderId)>) -> StandingRow {
+    let (from, subject) = standing.from_subject;
     StandingRow {
         uid,
-        message_id: standing.key,
+        key: standing.key.unwrap_or(0),
         date: standing.date,
-        from: standing.from,
-        subject: standing.subject,
-        loose: standing.loose.map(u128::to_be_bytes),
-        exact: standing.exact.map(u128::to_be_bytes),
-        size: standing.size,
+        from,
+        subject,
+        loose: standing.loose,
+        size: standing.size.map_or(0, |size| u32::try_from(size).unwrap_or(u32::MAX)),
         row: of.map(|(row, _)| row),
         folder: of.map(|(_, folder)| folder),
     }

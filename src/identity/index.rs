@@ -1,6 +1,7 @@
 //! What stands in one destination folder, in about 90 bytes a message.
 
-use super::{HeaderIdentity, Known, Verdict, compare, replaceable, says_enough, two_differ};
+use super::probe::{Judgement, Probe, half, hash, is_id, key, packed_size, prefix};
+use super::{HeaderIdentity, Known, Verdict};
 use crate::error::Result;
 use crate::job::Dedup;
 use crate::message::Digests;
@@ -16,15 +17,16 @@ pub struct Standing {
     pub uid: Option<u32>,
     /// The journal's row of the message that was delivered as this.
     pub source_row: Option<i64>,
-    date: Option<i64>,
-    /// Hash of the Message-ID, or of the Date where there is no id.
-    key: Option<u64>,
-    has_id: bool,
-    /// Hashes; `None` where nobody has looked at the header.
-    from_subject: Option<(u64, u64)>,
+    /// The instant of the Date field, epoch seconds.
+    pub date: Option<i64>,
+    /// Hash of the Message-ID (odd), or of the Date where there is no id (even).
+    pub key: Option<u64>,
+    /// Hashes of From and Subject.
+    pub from_subject: (u64, u64),
     /// First half of the loose digest.
-    loose: Option<[u8; 16]>,
-    size: Option<u64>,
+    pub loose: Option<[u8; 16]>,
+    /// Bytes of the canonical form.
+    pub size: Option<u64>,
 }
 
 impl Standing {
@@ -42,29 +44,9 @@ impl Standing {
             source_row,
             date: header.date,
             key: key(header),
-            has_id: header.message_id.is_some(),
-            from_subject: Some((hash(b'f', &header.from), hash(b's', &header.subject))),
+            from_subject: (hash(b'f', &header.from), hash(b's', &header.subject)),
             loose: digests.map(|d| half(&d)),
             size,
-        }
-    }
-
-    /// A message of which the journal knows id and digest but nobody has looked at the header.
-    #[must_use]
-    pub fn journalled(
-        uid: Option<u32>,
-        message_id: Option<&[u8]>,
-        digests: Option<Digests>,
-        size: Option<u64>,
-        source_row: Option<i64>,
-    ) -> Self {
-        let header = HeaderIdentity {
-            message_id: message_id.map(<[u8]>::to_vec),
-            ..HeaderIdentity::default()
-        };
-        Standing {
-            from_subject: None,
-            ..Standing::new(uid, &header, digests, size, source_row)
         }
     }
 }
@@ -89,24 +71,23 @@ pub struct Slot(u32);
 
 /// Options flattened, so that a million messages fit into memory.
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     uid: u32,
-    size: u32,
+    pub(super) size: u32,
     row: i64,
-    date: i64,
-    from: u64,
-    subject: u64,
-    loose: [u8; 16],
+    pub(super) date: i64,
+    pub(super) from: u64,
+    pub(super) subject: u64,
+    pub(super) loose: [u8; 16],
     next_by_key: u32,
     next_by_digest: u32,
     /// The source folder that claimed it first; others are in `Index::claims`.
     claimed: u32,
-    flags: u8,
+    pub(super) flags: u8,
 }
 
-const HAS_ID: u8 = 1;
-const HEADER: u8 = 2;
-const LOOSE: u8 = 4;
+pub(super) const HAS_ID: u8 = 1;
+pub(super) const LOOSE: u8 = 4;
 const GONE: u8 = 8;
 
 /// Where a chain starts and ends: it keeps the order of insertion, so that the first copy is claimed first.
@@ -160,7 +141,7 @@ impl Index {
     fn add(&mut self, standing: Standing, claimed: u32) -> Slot {
         let at = self.entries.len() as u32;
         let known = |set: bool, flag: u8| if set { flag } else { 0 };
-        let (from, subject) = standing.from_subject.unwrap_or_default();
+        let (from, subject) = standing.from_subject;
         self.entries.push(Entry {
             uid: standing.uid.unwrap_or(0),
             size: packed_size(standing.size),
@@ -172,8 +153,7 @@ impl Index {
             next_by_key: NONE,
             next_by_digest: NONE,
             claimed,
-            flags: known(standing.has_id, HAS_ID)
-                | known(standing.from_subject.is_some(), HEADER)
+            flags: known(standing.key.is_some_and(is_id), HAS_ID)
                 | known(standing.loose.is_some(), LOOSE),
         });
         if let Some(key) = standing.key {
@@ -291,166 +271,4 @@ impl Index {
             source_row: (entry.row != i64::MIN).then_some(entry.row),
         }
     }
-}
-
-/// How a candidate looks by its hashes, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Judgement {
-    SameDigest,
-    Uncontradicted,
-    /// Other hashes, but the source holds bytes that a server may have replaced.
-    Doubtful,
-    Contradicted,
-    Different,
-}
-
-/// A source message, hashed once.
-struct Probe<'a> {
-    dedup: Dedup,
-    source: Known<'a>,
-    key: Option<u64>,
-    has_id: bool,
-    from: u64,
-    subject: u64,
-    loose: Option<[u8; 16]>,
-}
-
-impl<'a> Probe<'a> {
-    fn new(dedup: Dedup, source: Known<'a>) -> Self {
-        let header = source.header;
-        let has_id = header.message_id.is_some();
-        let by_key = match dedup {
-            Dedup::MessageId => has_id || says_enough(header),
-            Dedup::StrictMessageId => has_id,
-            Dedup::Content | Dedup::Off => false,
-        };
-        Probe {
-            dedup,
-            source,
-            key: key(header).filter(|_| by_key),
-            has_id,
-            from: hash(b'f', &header.from),
-            subject: hash(b's', &header.subject),
-            loose: source.digests.map(|d| half(&d)),
-        }
-    }
-
-    /// The digest to look for, where a digest alone can make two messages the same.
-    fn by_digest(&self) -> Option<[u8; 16]> {
-        let alone = match self.dedup {
-            Dedup::Content => true,
-            Dedup::MessageId => !self.has_id,
-            Dedup::StrictMessageId | Dedup::Off => false,
-        };
-        self.loose.filter(|_| alone)
-    }
-
-    fn judge(&self, entry: &Entry) -> Judgement {
-        let known = entry.flags & LOOSE != 0;
-        let same_content = self.loose.filter(|_| known).map(|l| l == entry.loose);
-        match (self.dedup, same_content) {
-            (_, Some(true)) => Judgement::SameDigest,
-            (Dedup::StrictMessageId, _) => Judgement::Uncontradicted,
-            (Dedup::MessageId, Some(false)) if self.has_id => Judgement::Contradicted,
-            (Dedup::MessageId, None) if self.has_id => self.judge_header(entry),
-            (Dedup::MessageId, None) => self.judge_poor(entry),
-            _ => Judgement::Different,
-        }
-    }
-
-    /// The ids agree and digests say nothing.
-    fn judge_header(&self, entry: &Entry) -> Judgement {
-        let (from, subject) = self.differ(entry);
-        let date = (entry.date != i64::MIN).then_some(entry.date);
-        if !two_differ(self.source.header.date, date, from, subject) {
-            Judgement::Uncontradicted
-        } else if self.doubtful(from, subject) {
-            Judgement::Doubtful
-        } else {
-            Judgement::Contradicted
-        }
-    }
-
-    /// Neither id nor digests.
-    fn judge_poor(&self, entry: &Entry) -> Judgement {
-        let size = packed_size(self.source.size);
-        let header = entry.flags & (HAS_ID | HEADER) == HEADER;
-        let same_date = self.source.header.date == Some(entry.date);
-        if !header || !same_date || size == 0 || size != entry.size {
-            return Judgement::Different;
-        }
-        match self.differ(entry) {
-            (false, false) => Judgement::Uncontradicted,
-            (from, subject) if self.doubtful(from, subject) => Judgement::Doubtful,
-            _ => Judgement::Different,
-        }
-    }
-
-    /// Do From and Subject differ by their hashes? What was never looked at does not.
-    fn differ(&self, entry: &Entry) -> (bool, bool) {
-        let known = entry.flags & HEADER != 0;
-        (
-            known && self.from != entry.from,
-            known && self.subject != entry.subject,
-        )
-    }
-
-    fn doubtful(&self, from: bool, subject: bool) -> bool {
-        let masked = |value: &[u8]| value.iter().any(|&b| replaceable(b));
-        let header = self.source.header;
-        from && masked(&header.from) || subject && masked(&header.subject)
-    }
-
-    /// The comparison that hashes could not make.
-    fn exactly(&self, header: &HeaderIdentity, entry: &Entry) -> Verdict {
-        let standing = Known {
-            header,
-            digests: None,
-            size: (entry.size != 0 && packed_size(self.source.size) == entry.size)
-                .then_some(self.source.size)
-                .flatten(),
-        };
-        compare(self.source, standing, self.dedup)
-    }
-
-    fn when_different(&self) -> Verdict {
-        if self.has_id {
-            Verdict::Contradicted
-        } else {
-            Verdict::Different
-        }
-    }
-}
-
-/// Under what a message is looked up: its id, else its Date. From and Subject are no part of it, a server may have altered them.
-fn key(header: &HeaderIdentity) -> Option<u64> {
-    match (&header.message_id, header.date) {
-        (Some(id), _) => Some(hash(b'i', id)),
-        (None, Some(date)) => Some(hash(b'd', &date.to_be_bytes())),
-        (None, None) => None,
-    }
-}
-
-/// BLAKE3, so that nobody can send two mails whose hashes meet by design and cheaply.
-fn hash(what: u8, bytes: &[u8]) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&[what]).update(bytes);
-    let mut out = [0; 8];
-    out.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-    u64::from_be_bytes(out)
-}
-
-fn half(digests: &Digests) -> [u8; 16] {
-    let mut out = [0; 16];
-    out.copy_from_slice(&digests.loose.0[..16]);
-    out
-}
-
-fn prefix(loose: &[u8; 16]) -> u64 {
-    loose[..8].iter().fold(0, |n, &b| n << 8 | u64::from(b))
-}
-
-/// 0: not known. Sizes beyond 4 GiB are one size: no server takes such mail.
-fn packed_size(size: Option<u64>) -> u32 {
-    size.map_or(0, |s| u32::try_from(s).unwrap_or(u32::MAX))
 }

@@ -16,6 +16,7 @@
 //! Matching is one to one: see [`Index`].
 
 mod index;
+mod probe;
 
 pub use index::{Claim, Index, Slot, Standing};
 

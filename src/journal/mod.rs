@@ -8,6 +8,7 @@ mod fault;
 mod folders;
 mod intents;
 mod key;
+mod lookup;
 mod messages;
 mod open;
 mod outcomes;

@@ -58,6 +58,7 @@ CREATE TABLE message (
     run        INTEGER NOT NULL,      -- that saw it first
     UNIQUE (folder, key, ordinal)
 ) STRICT;
+CREATE INDEX message_digest ON message (digest);
 
 -- The flags that a message had before they changed at the source.
 CREATE TABLE flag_history (

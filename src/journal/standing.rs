@@ -11,7 +11,7 @@ impl Journal {
     /// `Code::Disk`, `Code::Journal`.
     pub fn standing(&self, folder: SinkFolderId, f: impl FnMut(StandingRow)) -> Result<()> {
         self.each(
-            "SELECT * FROM standing WHERE sink_folder = ? ORDER BY uid",
+            "SELECT s.*, m.folder FROM standing s LEFT JOIN message m ON m.id = s.message WHERE s.sink_folder = ? ORDER BY s.uid",
             [folder],
             read,
             f,
@@ -30,18 +30,17 @@ impl Journal {
     ) -> Result<()> {
         self.write(run, |tx| {
             let mut insert = tx.prepare_cached(
-                "INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
             for row in rows {
                 insert.execute(params![
                     folder,
                     row.uid,
-                    signed(row.message_id),
+                    signed(row.key),
                     row.date,
                     signed(row.from),
                     signed(row.subject),
                     row.loose,
-                    row.exact,
                     row.size,
                     row.row,
                     run.0
@@ -55,13 +54,13 @@ impl Journal {
 fn read(row: &SqlRow<'_>) -> SqlResult<StandingRow> {
     Ok(StandingRow {
         uid: row.get("uid")?,
-        message_id: unsigned(row.get("message_id")?),
+        key: unsigned(row.get("key")?),
         date: row.get("date")?,
         from: unsigned(row.get("sender")?),
         subject: unsigned(row.get("subject")?),
         loose: row.get("loose")?,
-        exact: row.get("exact")?,
         size: row.get("size")?,
         row: row.get("message")?,
+        folder: row.get("folder")?,
     })
 }

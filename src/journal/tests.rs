@@ -283,12 +283,11 @@ fn the_standing_index_comes_back() {
     let there = journal.sink_folder(run, 0, b"INBOX", 9).unwrap();
     let row = |uid| StandingRow {
         uid,
-        message_id: u64::MAX - 1,
+        key: u64::MAX - 1,
         date: Some(-1),
         from: 1,
         subject: 2,
         loose: Some([3; 16]),
-        exact: None,
         size: u32::MAX,
         row: None,
     };

@@ -90,6 +90,8 @@ pub struct Row {
     pub message_id: Option<Vec<u8>>,
     /// The newest; `None`: nothing was decided yet.
     pub outcome: Option<String>,
+    /// The server's, to the outcome.
+    pub words: Option<String>,
     pub delivered: Option<Delivered>,
     /// Was it sent without an outcome being known?
     pub open_intent: bool,
@@ -97,7 +99,7 @@ pub struct Row {
 }
 
 /// Where a message stands at a sink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Delivered {
     pub folder: SinkFolderId,
     pub uid_validity: u32,
@@ -166,15 +168,17 @@ pub struct IntentMessage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StandingRow {
     pub uid: u32,
-    pub message_id: u64,
+    /// Hash of what it is looked up by; 0: nothing.
+    pub key: u64,
     pub date: Option<i64>,
     pub from: u64,
     pub subject: u64,
     pub loose: Option<[u8; 16]>,
-    pub exact: Option<[u8; 16]>,
     pub size: u32,
     /// The message of a source that it stands for.
     pub row: Option<MessageRow>,
+    /// That message's folder; read, not written.
+    pub folder: Option<FolderId>,
 }
 
 /// A message that every sink has.
@@ -220,4 +224,12 @@ pub struct Failed {
     pub outcome: String,
     pub words: Option<String>,
     pub run: i64,
+}
+
+/// An earlier copy of a message in its own folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copy {
+    pub row: MessageRow,
+    pub flags: Flags,
+    pub delivered: Option<Delivered>,
 }
