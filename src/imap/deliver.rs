@@ -20,6 +20,8 @@ const CHUNK: usize = 64 * 1024;
 struct Pending {
     tag: u32,
     members: Vec<usize>,
+    /// It holds a literal that did not wait for a go-ahead.
+    at_once: bool,
 }
 
 pub(super) struct Delivery<'a> {
@@ -116,6 +118,7 @@ impl<'a> Delivery<'a> {
         self.pending.push_back(Pending {
             tag,
             members: members.clone(),
+            at_once: false,
         });
         self.link.queue(format!("m{tag} APPEND ").as_bytes())?;
         for part in &Command::default().string(self.mailbox).parts {
@@ -154,6 +157,9 @@ impl<'a> Delivery<'a> {
             .queue(format!("{attributes} {{{size}{plus}}}\r\n").as_bytes())?;
         if !at_once && !self.go_ahead(tag)? {
             return Ok(Sent::Refused);
+        }
+        if let Some(pending) = self.pending.back_mut() {
+            pending.at_once |= at_once;
         }
         self.send_body(tag, message.body, at_once)?;
         self.ends[at] = Some(self.link.wire.queued());
@@ -236,12 +242,25 @@ impl<'a> Delivery<'a> {
     }
 
     fn settle_first(&mut self) -> Result<Option<Completion>> {
-        let Some(tag) = self.pending.front().map(|pending| pending.tag) else {
+        let Some(pending) = self.pending.front() else {
             return Ok(None);
         };
+        let (tag, at_once) = (pending.tag, pending.at_once);
         let answer = self.link.finish(tag, &mut Nothing)?;
         self.record(tag, &answer);
+        if at_once && answer.status == Status::Bad {
+            return Err(self.misunderstood(&answer));
+        }
         Ok(Some(answer))
+    }
+
+    /// BAD to a command with a LITERAL+ literal: Dovecot, for one, then reads the message as commands.
+    fn misunderstood(&mut self, answer: &Completion) -> Error {
+        self.literal_plus_refused = true;
+        self.link.broken = true;
+        self.link
+            .peer
+            .refused(answer, "an APPEND with LITERAL+", Kind::Transient)
     }
 
     /// Awaits everything sent so far. After a refusal a NOOP shows whether the server took the literal for one, or for commands.

@@ -96,9 +96,9 @@ mod tests {
     use super::*;
     use crate::imap::response::Raw;
 
-    fn items(
-        line: &str,
-    ) -> Result<Option<(Option<u32>, Option<Flags>, Option<u64>, bool)>, Unreadable> {
+    type Found = (Option<u32>, Option<Flags>, Option<u64>, bool);
+
+    fn items(line: &str) -> Result<Option<Found>, Unreadable> {
         let raw = Raw {
             line: line.as_bytes().to_vec(),
             literals: Vec::new(),

@@ -238,6 +238,7 @@ fn literal_login(handle: &Handle, credentials: &Credentials) -> Result<imap::Ses
         .string(credentials.password.expose_secret().as_bytes());
     {
         let mut gate = handle.gate();
+        gate.challenged = false;
         let answer = gate.link.run(&command, &mut Nothing)?;
         if !answer.is_ok() {
             return Err(gate.link.peer.refused_login(&answer));

@@ -68,13 +68,15 @@ pub(super) fn quoted(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Can this be sent as a flag (RFC 9051 §9, `flag`)? Anything else could end the list, or the command.
+/// The flags with a backslash that a client may set (RFC 9051 §2.3.2).
+const SYSTEM: [&str; 5] = ["\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft"];
+
+/// Can this be sent as a flag? A system flag or an atom (RFC 9051 §9): anything else could end the list, or the command. Dovecot
+/// answers an unknown backslashed flag of an APPEND with BAD and takes the LITERAL+ message behind it for commands.
 pub(super) fn is_flag(atom: &str) -> bool {
-    let name = atom.strip_prefix('\\').unwrap_or(atom);
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| (0x21..0x7f).contains(&b) && !b"(){%*\"\\".contains(&b))
+    let is_atom_byte = |b: u8| (0x21..0x7f).contains(&b) && !b"(){%*\"\\".contains(&b);
+    SYSTEM.iter().any(|flag| flag.eq_ignore_ascii_case(atom))
+        || !atom.is_empty() && atom.bytes().all(is_atom_byte)
 }
 
 /// The part of an APPEND between mailbox and literal (RFC 9051 §6.3.12): ` (flags) "date"`, each only where there is one.
@@ -151,7 +153,9 @@ mod tests {
         for good in ["\\Seen", "$Forwarded", "a:b", "x]y"] {
             assert!(is_flag(good), "{good}");
         }
-        for bad in ["", "\\", "a b", "a)", "(", "\"", "é", "a\r\n", "\\*", "{3}"] {
+        for bad in [
+            "", "\\", "a b", "a)", "(", "\"", "é", "a\r\n", "\\*", "\\Foo", "\\Recent", "{3}",
+        ] {
             assert!(!is_flag(bad), "{bad}");
         }
     }

@@ -334,22 +334,62 @@ fn a_refusal_in_the_middle_of_a_literal_closes_the_connection() {
 }
 
 #[test]
-fn a_server_that_lies_about_literal_plus_is_found_out_by_the_first() {
+fn a_server_that_takes_a_message_for_commands_is_left() {
+    for (first, then) in [
+        ("{tag} BAD literal\r\n", ""),
+        ("{tag} NO literal\r\n", "y BAD what\r\n"),
+        ("{tag} NO literal\r\n", "* BAD what\r\n{tag} OK\r\n"),
+    ] {
+        let (endpoint, thread) = server(move |peer| {
+            peer.welcome("LITERAL+ MULTIAPPEND");
+            peer.answer("APPEND \"A\" {18+}", "");
+            peer.bytes(20);
+            peer.say(&first.replace("{tag}", "m2"));
+            if !then.is_empty() {
+                peer.answer("NOOP", then);
+            }
+            peer.rest();
+        });
+        let mut session = open(&endpoint).unwrap();
+        let bodies = [body(b"y: LOGOUT\r\n\r\nabc\r\n"), body(b"second\r\n")];
+        let report = session.append(b"A", &appends(&bodies));
+        assert_eq!(
+            report.results,
+            [refused("literal", None, false), Appended::NotSent]
+        );
+        assert!(report.literal_plus_refused && report.lost.unwrap().is_transient());
+        assert!(!session.is_usable());
+        drop(session);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn an_honest_refusal_of_the_first_is_no_reason_to_leave() {
     let (endpoint, thread) = server(|peer| {
-        peer.welcome("LITERAL+ MULTIAPPEND");
-        peer.answer("APPEND \"A\" {16+}", "{tag} BAD literal\r\n");
-        peer.answer("y", "{tag} BAD what\r\n");
-        peer.rest();
+        peer.welcome("LITERAL+");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.say("m2 NO [TRYCREATE] none\r\n");
+        peer.answer("NOOP", "{tag} OK\r\n");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.say("m4 OK\r\n");
     });
     let mut session = open(&endpoint).unwrap();
-    let bodies = [body(b"Subject: y\r\n\r\nx\r"), body(b"second\r\n")];
+    let bodies = [body(b"a\r\n"), body(b"b\r\n")];
     let report = session.append(b"A", &appends(&bodies));
     assert_eq!(
-        report.results,
-        [refused("literal", None, false), Appended::NotSent]
+        report.results[0],
+        refused("[TRYCREATE] none", Some("TRYCREATE"), false)
     );
-    assert!(report.literal_plus_refused && report.lost.is_some());
-    drop(session);
+    assert_eq!(
+        report.results[1],
+        Appended::Stored {
+            uid_validity_uid: None
+        }
+    );
+    assert!(report.lost.is_none() && !report.literal_plus_refused);
     thread.join().unwrap();
 }
 

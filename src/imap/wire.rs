@@ -127,7 +127,7 @@ impl<S: Stream> Wire<S> {
 
     /// Would these bytes make the next [`Wire::queue`] write to the system?
     pub(super) fn would_send(&self, bytes: usize) -> bool {
-        self.output.len() + bytes > OUTPUT
+        bytes >= OUTPUT || self.output.len() + bytes > OUTPUT
     }
 
     /// How many bytes were ever queued.

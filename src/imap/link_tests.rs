@@ -1,0 +1,136 @@
+//! The link on input that is cut anywhere.
+
+use super::fault::Peer;
+use super::items::Items;
+use super::link::{Consumer, Link, Nothing, Place};
+use super::quote::Command;
+use super::response::Line;
+use super::wire::Wire;
+use crate::error::{Code, End, Kind, Result};
+use crate::net::Stream;
+use proptest::prelude::*;
+use std::io::{self, Read, Write};
+
+/// Gives its bytes in pieces of these sizes, then ends.
+struct Pieces {
+    bytes: Vec<u8>,
+    at: usize,
+    sizes: Vec<usize>,
+    turn: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let size = self.sizes[self.turn % self.sizes.len()];
+        self.turn += 1;
+        let len = size.min(buf.len()).min(self.bytes.len() - self.at);
+        buf[..len].copy_from_slice(&self.bytes[self.at..self.at + len]);
+        self.at += len;
+        Ok(len)
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Pieces {
+    fn try_read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        self.read(buf).map(Some)
+    }
+}
+
+fn link(bytes: &[u8], sizes: Vec<usize>) -> Link {
+    let stream = Pieces {
+        bytes: bytes.to_vec(),
+        at: 0,
+        sizes,
+        turn: 0,
+    };
+    let peer = Peer {
+        end: End::Source,
+        name: "test:143".to_owned(),
+    };
+    Link::new(Wire::new(Box::new(stream)), peer)
+}
+
+#[derive(Default)]
+struct Gather {
+    streamed: Vec<u8>,
+    uids: Vec<Option<u32>>,
+    others: usize,
+}
+
+impl Consumer for Gather {
+    fn place(&mut self, line: &[u8], _len: u64) -> Result<Place> {
+        Ok(if super::items::at_body(line) {
+            Place::Stream
+        } else {
+            Place::Keep
+        })
+    }
+
+    fn piece(&mut self, piece: &[u8]) -> Result<()> {
+        self.streamed.extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn line(&mut self, line: &Line<'_>) -> Result<()> {
+        match Items::of(line) {
+            Ok(Some(items)) => self.uids.push(items.uid),
+            _ => self.others += 1,
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn responses_are_the_same_however_they_are_cut(sizes in prop::collection::vec(1usize..40, 1..20)) {
+        let input = b"* 1 FETCH (UID 5 BODY[] {12}\r\n)\r\nm1 OK no\n FLAGS (\\Seen))\r\n\
+            * LIST () \"/\" {4}\r\na\r\nb\r\n* OK text {3}\r\n* 2 FETCH (BODY[] {3}\r\nxyz UID 6)\r\nm1 OK done\r\n";
+        let mut link = link(input, sizes);
+        let mut gather = Gather::default();
+        let answer = link.run(&Command::new("X"), &mut gather).unwrap();
+        prop_assert!(answer.is_ok());
+        prop_assert_eq!(gather.uids, [Some(5), Some(6)]);
+        prop_assert_eq!(gather.streamed, b")\r\nm1 OK no\nxyz");
+        prop_assert_eq!(gather.others, 2);
+    }
+
+    #[test]
+    fn junk_ends_in_an_error_and_never_in_a_panic(junk: Vec<u8>) {
+        let mut link = link(&junk, vec![7]);
+        let error = link.run(&Command::new("X"), &mut Nothing).unwrap_err();
+        prop_assert_eq!(error.kind, Kind::Transient);
+        prop_assert!(link.broken);
+    }
+}
+
+#[test]
+fn responses_without_end_are_left() {
+    let mut link = link(&b"* 1 RECENT\r\n".repeat(1_100_000), vec![1 << 20]);
+    let error = link.run(&Command::new("X"), &mut Nothing).unwrap_err();
+    assert_eq!(error.code, Code::Protocol);
+}
+
+#[test]
+fn completions_in_any_order_find_their_commands() {
+    let mut link = link(b"m2 NO b\r\nm1 OK a\r\nm3 OK c\r\n", vec![3]);
+    let commands = ["A", "B", "C"].map(Command::new);
+    let answers = link.pipeline(commands, &mut Nothing).unwrap();
+    let words: Vec<String> = answers.iter().map(|answer| answer.words()).collect();
+    assert_eq!(words, ["a", "b", "c"]);
+}
+
+#[test]
+fn a_session_can_move_to_another_thread() {
+    fn is_send<T: Send>() {}
+    is_send::<super::Session>();
+}
