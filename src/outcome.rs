@@ -92,6 +92,12 @@ impl Counts {
         self.0[outcome as usize] += messages;
     }
 
+    /// A message counted in one outcome turned out to be of another.
+    pub fn move_one(&mut self, from: Outcome, to: Outcome) {
+        self.0[from as usize] = self.0[from as usize].saturating_sub(1);
+        self.0[to as usize] += 1;
+    }
+
     #[must_use]
     pub fn of(&self, outcome: Outcome) -> u64 {
         self.0[outcome as usize]

@@ -77,7 +77,9 @@ impl Capabilities {
             auth_plain: has("AUTH=PLAIN"),
             login_disabled: has("LOGINDISABLED"),
             starttls: has("STARTTLS"),
-            append_limit: all.iter().find_map(|name| name.strip_prefix("APPENDLIMIT=")?.parse().ok()),
+            append_limit: all
+                .iter()
+                .find_map(|name| name.strip_prefix("APPENDLIMIT=")?.parse().ok()),
             all,
         }
     }
@@ -93,7 +95,10 @@ mod tests {
         assert!(c.literal_plus && c.auth_plain && !c.multiappend && !c.namespace);
         assert_eq!(c.append_limit, Some(35_651_584));
         assert_eq!(c.all.len(), 5);
-        assert_eq!(Capabilities::parse(b"APPENDLIMIT APPENDLIMIT=x").append_limit, None);
+        assert_eq!(
+            Capabilities::parse(b"APPENDLIMIT APPENDLIMIT=x").append_limit,
+            None
+        );
         assert!(Capabilities::parse(b"IMAP4rev2").uidplus);
     }
 }

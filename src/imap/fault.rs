@@ -33,11 +33,17 @@ impl Peer {
         }
         let what = format!("{} while {doing}", self.name);
         match e.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                self.error(Kind::Transient, Code::Timeout, format!("no answer from {what}"))
-            }
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.error(
+                Kind::Transient,
+                Code::Timeout,
+                format!("no answer from {what}"),
+            ),
             _ => self
-                .error(Kind::Transient, Code::Connect, format!("lost the connection to {what}"))
+                .error(
+                    Kind::Transient,
+                    Code::Connect,
+                    format!("lost the connection to {what}"),
+                )
                 .words(e.to_string()),
         }
     }
@@ -55,7 +61,11 @@ impl Peer {
 
     /// The server broke the protocol.
     pub(super) fn protocol(&self, what: &str) -> Error {
-        self.error(Kind::Transient, Code::Protocol, format!("{}: {what}", self.name))
+        self.error(
+            Kind::Transient,
+            Code::Protocol,
+            format!("{}: {what}", self.name),
+        )
     }
 
     pub(super) fn tls(&self, what: &str) -> Error {
@@ -65,7 +75,7 @@ impl Peer {
     /// The server answered NO or BAD to `what`; `otherwise` is the kind where its words say nothing more precise.
     pub(super) fn refused(&self, answer: &Completion, what: &str, otherwise: Kind) -> Error {
         let words = answer.words();
-        let (kind, code) = meaning(answer.code(), &words, otherwise);
+        let (kind, code) = meaning(answer.code().as_deref(), &words, otherwise);
         self.error(kind, code, format!("{} refused {what}", self.name))
             .words(words)
     }
@@ -78,7 +88,9 @@ impl Peer {
             error.kind = Kind::Account;
         }
         if answer.status == Status::Bad && error.code == Code::Auth {
-            return error.hint("the server did not understand the login: check protocol, port and security");
+            return error.hint(
+                "the server did not understand the login: check protocol, port and security",
+            );
         }
         error
     }
@@ -90,9 +102,13 @@ fn meaning(code: Option<&str>, words: &str, otherwise: Kind) -> (Kind, Code) {
     }
     match code {
         Some("OVERQUOTA") => (Kind::Account, Code::Full),
-        Some("AUTHENTICATIONFAILED" | "AUTHORIZATIONFAILED" | "EXPIRED" | "PRIVACYREQUIRED" | "CONTACTADMIN") => {
-            (Kind::Account, Code::Auth)
-        }
+        Some(
+            "AUTHENTICATIONFAILED"
+            | "AUTHORIZATIONFAILED"
+            | "EXPIRED"
+            | "PRIVACYREQUIRED"
+            | "CONTACTADMIN",
+        ) => (Kind::Account, Code::Auth),
         Some("NONEXISTENT" | "TRYCREATE") => (Kind::Folder, Code::Refused),
         _ => (otherwise, Code::Refused),
     }
@@ -144,7 +160,10 @@ mod tests {
         let of = |code, words| meaning(code, words, Kind::Folder);
         assert_eq!(of(Some("OVERQUOTA"), "full").1, Code::Full);
         assert_eq!(of(Some("LIMIT"), "x").0, Kind::Throttled(PATIENCE));
-        assert_eq!(of(None, "Maximum number of connections exceeded").1, Code::Throttled);
+        assert_eq!(
+            of(None, "Maximum number of connections exceeded").1,
+            Code::Throttled
+        );
         assert_eq!(of(Some("AUTHENTICATIONFAILED"), "no").1, Code::Auth);
         assert_eq!(of(None, "no such folder"), (Kind::Folder, Code::Refused));
     }

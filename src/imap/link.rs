@@ -162,7 +162,9 @@ impl Link {
 
     /// Does the command go on behind the literal?
     fn send_literal(&mut self, tag: u32, bytes: &[u8]) -> Result<bool> {
-        let at_once = self.at_once.is_some_and(|limit| bytes.len() as u64 <= limit);
+        let at_once = self
+            .at_once
+            .is_some_and(|limit| bytes.len() as u64 <= limit);
         let plus = if at_once { "+" } else { "" };
         self.queue(format!("{{{}{plus}}}\r\n", bytes.len()).as_bytes())?;
         if !at_once && !self.await_go_ahead(tag, &mut Nothing)? {
@@ -199,8 +201,16 @@ impl Link {
         self.done.remove(&tag)
     }
 
+    pub(super) fn is_completed(&self, tag: u32) -> bool {
+        self.done.contains_key(&tag)
+    }
+
     /// One command, all alone.
-    pub(super) fn run(&mut self, command: &Command, consumer: &mut dyn Consumer) -> Result<Completion> {
+    pub(super) fn run(
+        &mut self,
+        command: &Command,
+        consumer: &mut dyn Consumer,
+    ) -> Result<Completion> {
         let tag = self.send(command)?;
         self.finish(tag, consumer)
     }
@@ -269,7 +279,9 @@ impl Link {
     fn own_tag(&mut self, tag: &[u8]) -> Result<u32> {
         let number = tag.strip_prefix(b"m").and_then(super::scan::number::<u32>);
         match number {
-            Some(number) if number <= self.last_tag && !self.done.contains_key(&number) => Ok(number),
+            Some(number) if number <= self.last_tag && !self.done.contains_key(&number) => {
+                Ok(number)
+            }
             _ => Err(self.protocol("answered a command that was not asked")),
         }
     }
@@ -279,25 +291,37 @@ impl Link {
         let mut raw = std::mem::take(&mut self.raw);
         raw.line.clear();
         raw.literals.clear();
-        self.read_into(&mut raw, consumer).inspect_err(|_| self.broken = true)?;
+        self.read_into(&mut raw, consumer)
+            .inspect_err(|_| self.broken = true)?;
         Ok(raw)
     }
 
     fn read_into(&mut self, raw: &mut Raw, consumer: &mut dyn Consumer) -> Result<()> {
         let mut kept = 0;
         loop {
+            let old = raw.line.len();
             self.read_line(&mut raw.line)?;
             if ends_in_text(&raw.line) {
                 return Ok(());
             }
-            let Some((at, len)) = announced(&raw.line) else {
+            // Behind a literal that ends its response nothing follows, and its own announcement ends the line.
+            let Some((at, len)) = announced(&raw.line).filter(|(at, _)| *at >= old) else {
                 return Ok(());
             };
             if len > LITERAL_CAP {
                 return Err(self.protocol("announced a literal too large to be mail"));
             }
             let place = consumer.place(&raw.line[..at], len)?;
-            self.read_literal(Literal { at, bytes: Vec::new() }, len, place, raw, consumer)?;
+            self.read_literal(
+                Literal {
+                    at,
+                    bytes: Vec::new(),
+                },
+                len,
+                place,
+                raw,
+                consumer,
+            )?;
             kept += raw.literals.last().map_or(0, |l| l.bytes.len() as u64);
             if kept > KEPT_CAP {
                 return Err(self.protocol("sent a response that is too large"));
@@ -342,7 +366,9 @@ impl Link {
                 self.wire.fill().map_err(|e| self.io(&e))?;
             }
             let buffered = self.wire.buffered();
-            let piece = &buffered[..buffered.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
+            let piece = &buffered[..buffered
+                .len()
+                .min(usize::try_from(left).unwrap_or(usize::MAX))];
             match place {
                 Place::Stream => consumer.piece(piece)?,
                 Place::Keep => literal.bytes.extend_from_slice(piece),
@@ -361,11 +387,12 @@ impl Link {
     }
 
     /// Sees to what has arrived, without waiting for more than the rest of a response that has begun.
-    pub(super) fn poll(&mut self, consumer: &mut dyn Consumer) -> Result<()> {
-        self.wire.try_fill().map_err(|e| self.io(&e))?;
+    /// Has anything arrived?
+    pub(super) fn poll(&mut self, consumer: &mut dyn Consumer) -> Result<bool> {
+        let arrived = self.wire.try_fill().map_err(|e| self.io(&e))?;
         while memchr::memchr(b'\n', self.wire.buffered()).is_some() {
             self.step(consumer)?;
         }
-        Ok(())
+        Ok(arrived)
     }
 }

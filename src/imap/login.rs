@@ -35,11 +35,19 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Opened> {
     if endpoint.security == Security::StartTls {
         let connection = start_tls(connection, &peer, endpoint)?;
         let link = Link::new(Wire::new(Box::new(connection)), peer);
-        return Ok(Opened { link, preauth: false, peer_address });
+        return Ok(Opened {
+            link,
+            preauth: false,
+            peer_address,
+        });
     }
     let mut link = Link::new(Wire::new(Box::new(connection)), peer);
     let preauth = greeting(&mut link)?;
-    Ok(Opened { link, preauth, peer_address })
+    Ok(Opened {
+        link,
+        preauth,
+        peer_address,
+    })
 }
 
 /// Reads the greeting. Is the session authenticated already?
@@ -62,36 +70,51 @@ fn start_tls(connection: Connection, peer: &Peer, endpoint: &Endpoint) -> Result
     let mut wire = Wire::new(connection);
     plain_greeting(&mut wire, peer)?;
     let send = |wire: &mut Wire<Connection>, bytes: &[u8]| {
-        wire.queue(bytes).map_err(|e| peer.io(&e, "asking for STARTTLS", None))
+        wire.queue(bytes)
+            .map_err(|e| peer.io(&e, "asking for STARTTLS", None))
     };
     send(&mut wire, b"s1 STARTTLS\r\n")?;
     loop {
         let line = plain_line(&mut wire, peer)?;
-        let raw = super::response::Raw { line, literals: Vec::new() };
+        let raw = super::response::Raw {
+            line,
+            literals: Vec::new(),
+        };
         match Line::parse(&raw) {
             Some(Line::Tagged(b"s1", answer)) if answer.status == Status::Ok => break,
             Some(Line::Tagged(_, answer)) => {
                 let words = answer.to_completion().words();
-                return Err(peer.tls("refused STARTTLS; nothing secret was sent").words(words));
+                return Err(peer
+                    .tls("refused STARTTLS; nothing secret was sent")
+                    .words(words));
             }
-            Some(Line::Untagged(c)) if c.status == Status::Bye => return Err(peer.bye(&c.to_completion().words())),
+            Some(Line::Untagged(c)) if c.status == Status::Bye => {
+                return Err(peer.bye(&c.to_completion().words()));
+            }
             Some(_) => {}
             None => return Err(peer.protocol("sent something that is no IMAP response")),
         }
     }
     if !wire.buffered().is_empty() {
-        return Err(peer.tls("sent bytes behind its go-ahead for TLS: somebody may be tampering with the connection"));
+        return Err(peer.tls(
+            "sent bytes behind its go-ahead for TLS: somebody may be tampering with the connection",
+        ));
     }
     wire.into_stream().start_tls(endpoint)
 }
 
 fn plain_greeting<S: Stream>(wire: &mut Wire<S>, peer: &Peer) -> Result<()> {
     let line = plain_line(wire, peer)?;
-    let raw = super::response::Raw { line, literals: Vec::new() };
+    let raw = super::response::Raw {
+        line,
+        literals: Vec::new(),
+    };
     match Line::parse(&raw) {
         Some(Line::Untagged(c)) => match c.status {
             Status::Ok => Ok(()),
-            Status::Preauth => Err(peer.tls("is logged in before TLS (PREAUTH), so STARTTLS is not possible")),
+            Status::Preauth => {
+                Err(peer.tls("is logged in before TLS (PREAUTH), so STARTTLS is not possible"))
+            }
             _ => Err(peer.bye(&c.to_completion().words())),
         },
         _ => Err(peer.protocol("does not greet as an IMAP server")),
@@ -109,7 +132,8 @@ fn plain_line<S: Stream>(wire: &mut Wire<S>, peer: &Peer) -> Result<Vec<u8>> {
         if wire.buffered().len() > LINE {
             return Err(peer.protocol("sent a line without end"));
         }
-        wire.fill().map_err(|e| peer.io(&e, "asking for STARTTLS", None))?;
+        wire.fill()
+            .map_err(|e| peer.io(&e, "asking for STARTTLS", None))?;
     }
 }
 
@@ -142,7 +166,11 @@ fn message(credentials: &Credentials) -> Zeroizing<String> {
 }
 
 /// Logs in by the `imap` crate. `preauth`: the server has done it.
-pub(super) fn login(handle: &Handle, preauth: bool, credentials: &Credentials) -> Result<imap::Session<Handle>> {
+pub(super) fn login(
+    handle: &Handle,
+    preauth: bool,
+    credentials: &Credentials,
+) -> Result<imap::Session<Handle>> {
     if preauth {
         return pretend(handle);
     }
@@ -153,6 +181,7 @@ pub(super) fn login(handle: &Handle, preauth: bool, credentials: &Credentials) -
         gate.begin("logging in");
         // Servers may tell others after the login: what was told before it is forgotten.
         gate.link.state.capabilities = None;
+        gate.challenged = true;
     }
     let client = imap::Client::new(handle.clone());
     let password = credentials.password.expose_secret();
@@ -160,7 +189,9 @@ pub(super) fn login(handle: &Handle, preauth: bool, credentials: &Credentials) -
         let mut mechanism = Zeroizing::new("PLAIN".to_owned());
         if capabilities.sasl_ir {
             mechanism.push(' ');
-            mechanism.push_str(&Zeroizing::new(STANDARD.encode(message(credentials).as_bytes())));
+            mechanism.push_str(&Zeroizing::new(
+                STANDARD.encode(message(credentials).as_bytes()),
+            ));
         }
         client.authenticate(mechanism.as_str(), &Plain(credentials))
     } else if capabilities.login_disabled {
@@ -170,6 +201,7 @@ pub(super) fn login(handle: &Handle, preauth: bool, credentials: &Credentials) -
     } else {
         return literal_login(handle, credentials);
     };
+    handle.gate().challenged = false;
     result.map_err(|(_, client)| {
         drop(client);
         login_error(handle)
@@ -190,7 +222,10 @@ fn check(credentials: &Credentials) -> Result<()> {
 
 fn login_disabled(handle: &Handle) -> Error {
     let gate = handle.gate();
-    let mut error = gate.link.peer.tls("takes no login on this connection (LOGINDISABLED); nothing secret was sent");
+    let mut error = gate
+        .link
+        .peer
+        .tls("takes no login on this connection (LOGINDISABLED); nothing secret was sent");
     error.hint = Some("set security = \"tls\" or \"starttls\"".to_owned());
     error
 }

@@ -1,1 +1,46 @@
 //! IMAP4 (RFC 3501, RFC 9051): session, bulk fetch, bulk append.
+//!
+//! Two engines share one wire, one at a time. The `imap` crate is the control plane: it logs in, selects, stores, expunges, keeps alive
+//! and logs out, and sees of the server only what the vetting filter lets through. Everything in bulk, and
+//! everything whose exact bytes count, is our own scanner's.
+//!
+//! ```text
+//! session ─ list status fetch bodies append     imap crate
+//!                 │                                 │ Read, Write
+//!               link (tags, completions, state) ◄─ vet
+//!                 │
+//!               wire (the only buffers) ─ net
+//! ```
+
+mod append;
+mod bodies;
+mod capability;
+mod deliver;
+mod fault;
+mod fetch;
+mod items;
+mod link;
+mod list;
+mod login;
+mod quote;
+mod response;
+mod scan;
+mod session;
+mod state;
+mod status;
+mod vet;
+mod wire;
+
+pub use append::{Append, AppendReport, Appended};
+pub use bodies::{Fetched, Flow, Streamed};
+pub use capability::Capabilities;
+pub use fetch::{Head, Listed};
+pub use list::{Mailbox, Namespace};
+pub use session::Session;
+pub use state::{PermanentFlags, Selected};
+pub use status::Status;
+
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tests;

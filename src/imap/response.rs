@@ -30,7 +30,9 @@ impl Status {
             (b"BYE", Status::Bye),
             (b"PREAUTH", Status::Preauth),
         ];
-        let found = known.iter().find(|(name, _)| word.eq_ignore_ascii_case(name))?;
+        let found = known
+            .iter()
+            .find(|(name, _)| word.eq_ignore_ascii_case(name))?;
         Some(found.1)
     }
 }
@@ -98,10 +100,10 @@ impl Completion {
         self.status == Status::Ok
     }
 
-    /// The response code's name in upper case, where it is an atom of RFC 5530's writing.
-    pub(super) fn code(&self) -> Option<&str> {
-        let code = std::str::from_utf8(self.code.as_deref()?).ok()?;
-        code.split(' ').next()
+    /// The response code's name in upper case.
+    pub(super) fn code(&self) -> Option<String> {
+        let name = Scanner::new(self.code.as_deref()?, &[]).word();
+        Some(String::from_utf8_lossy(name).to_ascii_uppercase())
     }
 
     /// The arguments of the response code called `name`.
@@ -177,7 +179,9 @@ pub(super) fn ends_in_text(line: &[u8]) -> bool {
 pub(super) fn announced(line: &[u8]) -> Option<(usize, u64)> {
     let inner = line.strip_suffix(b"}")?;
     let at = memchr::memrchr(b'{', inner)?;
-    let digits = inner[at + 1..].strip_suffix(b"+").unwrap_or(&inner[at + 1..]);
+    let digits = inner[at + 1..]
+        .strip_suffix(b"+")
+        .unwrap_or(&inner[at + 1..]);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -189,13 +193,18 @@ mod tests {
     use super::*;
 
     fn raw(line: &str) -> Raw {
-        Raw { line: line.as_bytes().to_vec(), literals: Vec::new() }
+        Raw {
+            line: line.as_bytes().to_vec(),
+            literals: Vec::new(),
+        }
     }
 
     #[test]
     fn a_bracket_within_permanentflags_does_not_end_the_code() {
         let raw = raw("* OK [PERMANENTFLAGS (\\Seen a]b \\*)] Flags permitted.");
-        let Some(Line::Untagged(condition)) = Line::parse(&raw) else { panic!() };
+        let Some(Line::Untagged(condition)) = Line::parse(&raw) else {
+            panic!()
+        };
         let (name, mut arguments) = condition.code().unwrap();
         assert_eq!(name, b"PERMANENTFLAGS");
         assert_eq!(arguments.atoms().unwrap(), [&b"\\Seen"[..], b"a]b", b"\\*"]);
@@ -204,9 +213,17 @@ mod tests {
 
     #[test]
     fn missing_text_is_tolerated() {
-        for line in ["m1 OK", "m1 OK ", "m1 ok [READ-ONLY]", "m1 OK [HIGHESTMODSEQ"] {
+        for line in [
+            "m1 OK",
+            "m1 OK ",
+            "m1 ok [READ-ONLY]",
+            "m1 OK [HIGHESTMODSEQ",
+        ] {
             let raw = raw(line);
-            assert!(matches!(Line::parse(&raw), Some(Line::Tagged(b"m1", c)) if c.status == Status::Ok), "{line}");
+            assert!(
+                matches!(Line::parse(&raw), Some(Line::Tagged(b"m1", c)) if c.status == Status::Ok),
+                "{line}"
+            );
         }
         let plus = raw("+");
         assert!(matches!(Line::parse(&plus), Some(Line::Continue(b""))));
@@ -227,7 +244,9 @@ mod tests {
         for none in [&b"{-1}"[..], b"{}", b"{1} ", b"12}", b"{1x}"] {
             assert_eq!(announced(none), None);
         }
-        assert!(ends_in_text(b"m1 NO see {12}") && ends_in_text(b"* BYE {1}") && ends_in_text(b"+ {1}"));
+        assert!(
+            ends_in_text(b"m1 NO see {12}") && ends_in_text(b"* BYE {1}") && ends_in_text(b"+ {1}")
+        );
         assert!(!ends_in_text(b"* 1 FETCH (BODY[] {12}"));
     }
 

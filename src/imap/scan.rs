@@ -62,7 +62,11 @@ pub(super) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(line: &'a [u8], literals: &'a [Literal]) -> Self {
-        Scanner { line, at: 0, literals }
+        Scanner {
+            line,
+            at: 0,
+            literals,
+        }
     }
 
     pub(super) fn skip_spaces(&mut self) {
@@ -152,7 +156,9 @@ impl<'a> Scanner<'a> {
         self.skip_spaces();
         let start = self.at;
         let rest = self.rest();
-        let len = rest.iter().position(|b| matches!(b, b' ' | b'(' | b')' | b'['))?;
+        let len = rest
+            .iter()
+            .position(|b| matches!(b, b' ' | b'(' | b')' | b'['))?;
         self.at += len;
         if rest[len] == b'[' {
             self.at += section_len(&rest[len..])?;
@@ -237,7 +243,10 @@ mod tests {
 
     #[test]
     fn a_literal_counts_only_where_one_was_read() {
-        let literals = [Literal { at: 2, bytes: b"x)y".to_vec() }];
+        let literals = [Literal {
+            at: 2,
+            bytes: b"x)y".to_vec(),
+        }];
         let mut scanner = Scanner::new(b"A {3} B", &literals);
         assert_eq!(scanner.value(), Some(Value::Atom(b"A")));
         assert_eq!(scanner.value(), Some(Value::Literal(b"x)y")));
@@ -248,7 +257,10 @@ mod tests {
     #[test]
     fn sections_belong_to_the_item() {
         let mut scanner = Scanner::new(b"BODY[HEADER.FIELDS (DATE \"a]b\")]<0> NIL", &[]);
-        assert_eq!(scanner.item(), Some(&b"BODY[HEADER.FIELDS (DATE \"a]b\")]<0>"[..]));
+        assert_eq!(
+            scanner.item(),
+            Some(&b"BODY[HEADER.FIELDS (DATE \"a]b\")]<0>"[..])
+        );
         assert!(scanner.value().unwrap().is_nil());
     }
 

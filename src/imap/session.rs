@@ -32,7 +32,9 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("peer", &self.peer_address).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("peer", &self.peer_address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -88,7 +90,9 @@ impl Session {
     /// Name (wire bytes) of the selected mailbox, and whether it was selected for reading and writing.
     #[must_use]
     pub fn selected(&self) -> Option<(&[u8], bool)> {
-        self.selected.as_ref().map(|(name, write)| (name.as_slice(), *write))
+        self.selected
+            .as_ref()
+            .map(|(name, write)| (name.as_slice(), *write))
     }
 
     /// Is the connection still good for commands?
@@ -132,7 +136,9 @@ impl Session {
         }
         match (result, gate.answer.take()) {
             (Ok(_), Some(answer)) if answer.is_ok() => Ok(()),
-            (_, Some(answer)) if !answer.is_ok() => Err(gate.link.peer.refused(&answer, what, otherwise)),
+            (_, Some(answer)) if !answer.is_ok() => {
+                Err(gate.link.peer.refused(&answer, what, otherwise))
+            }
             _ => Err(gate.link.protocol("answered a command that was not asked")),
         }
     }
@@ -158,7 +164,11 @@ impl Session {
             }
             _ => {
                 let verb = if write { "SELECT " } else { "EXAMINE " };
-                self.run(&Command::new(verb).string(name), verb.trim_end(), Kind::Folder)?;
+                self.run(
+                    &Command::new(verb).string(name),
+                    verb.trim_end(),
+                    Kind::Folder,
+                )?;
             }
         }
         self.note_selected(name, write);
@@ -176,7 +186,12 @@ impl Session {
     }
 
     /// One command of our own engine, its untagged responses of no interest.
-    pub(super) fn run(&mut self, command: &Command, what: &'static str, otherwise: Kind) -> Result<Completion> {
+    pub(super) fn run(
+        &mut self,
+        command: &Command,
+        what: &'static str,
+        otherwise: Kind,
+    ) -> Result<Completion> {
         let mut gate = self.gate();
         gate.link.doing = what;
         let answer = gate.link.run(command, &mut Nothing)?;
@@ -189,7 +204,11 @@ impl Session {
     /// UID STORE +FLAGS.SILENT and -FLAGS.SILENT (RFC 9051 §6.4.6) on UID ranges of the selected mailbox.
     pub fn store(&mut self, set: &[(u32, u32)], add: &Flags, remove: &Flags) -> Result<()> {
         for (sign, flags) in [('+', add), ('-', remove)] {
-            let atoms: Vec<String> = flags.atoms().into_iter().filter(|atom| quote::is_flag(atom)).collect();
+            let atoms: Vec<String> = flags
+                .atoms()
+                .into_iter()
+                .filter(|atom| quote::is_flag(atom))
+                .collect();
             if !atoms.is_empty() {
                 self.store_atoms(set, &format!("{sign}FLAGS.SILENT ({})", atoms.join(" ")))?;
             }
@@ -199,7 +218,9 @@ impl Session {
 
     fn store_atoms(&mut self, set: &[(u32, u32)], query: &str) -> Result<()> {
         for set in quote::sets(set)? {
-            self.control("STORE", Kind::Folder, |control| control.uid_store(&set, query))?;
+            self.control("STORE", Kind::Folder, |control| {
+                control.uid_store(&set, query)
+            })?;
         }
         Ok(())
     }
@@ -207,17 +228,25 @@ impl Session {
     /// UID EXPUNGE (RFC 4315): destroys those messages of the set that are flagged `\Deleted`, and no others.
     pub fn uid_expunge(&mut self, set: &[(u32, u32)]) -> Result<()> {
         if !self.capabilities.uidplus {
-            return Err(super::fault::local("UID EXPUNGE asked of a server without UIDPLUS"));
+            return Err(super::fault::local(
+                "UID EXPUNGE asked of a server without UIDPLUS",
+            ));
         }
         for set in quote::sets(set)? {
-            self.control("UID EXPUNGE", Kind::Folder, |control| control.uid_expunge(&set))?;
+            self.control("UID EXPUNGE", Kind::Folder, |control| {
+                control.uid_expunge(&set)
+            })?;
         }
         Ok(())
     }
 
     /// UID MOVE (RFC 6851); without it UID COPY, `\Deleted`, and UID EXPUNGE where the server has UIDPLUS.
     pub fn uid_move(&mut self, set: &[(u32, u32)], mailbox: &[u8]) -> Result<()> {
-        let (verb, what) = if self.capabilities.move_ { ("MOVE", "MOVE") } else { ("COPY", "COPY") };
+        let (verb, what) = if self.capabilities.move_ {
+            ("MOVE", "MOVE")
+        } else {
+            ("COPY", "COPY")
+        };
         for text in quote::sets(set)? {
             let command = Command::new(&format!("UID {verb} {text} ")).string(mailbox);
             self.run(&command, what, Kind::Folder)?;
@@ -225,7 +254,10 @@ impl Session {
         if self.capabilities.move_ {
             return Ok(());
         }
-        let deleted = Flags { deleted: true, ..Flags::default() };
+        let deleted = Flags {
+            deleted: true,
+            ..Flags::default()
+        };
         self.store(set, &deleted, &Flags::default())?;
         if self.capabilities.uidplus {
             self.uid_expunge(set)?;
@@ -246,39 +278,57 @@ impl Session {
 
     /// Creates mailboxes (RFC 9051 §6.3.4, RFC 6154 §3), pipelined. One that is there already counts as created; a special
     /// use is named only where the server can take it.
-    pub fn create(&mut self, mailboxes: &[(&[u8], Option<crate::message::SpecialUse>)]) -> Result<Vec<Result<()>>> {
+    pub fn create(
+        &mut self,
+        mailboxes: &[(&[u8], Option<crate::message::SpecialUse>)],
+    ) -> Result<Vec<Result<()>>> {
         let with_use = self.capabilities.create_special_use;
         let commands = mailboxes.iter().map(|(name, special)| {
             let command = Command::new("CREATE ").string(name);
             match special {
-                Some(special) if with_use => command.text(&format!(" (USE ({}))", special.attribute())),
+                Some(special) if with_use => {
+                    command.text(&format!(" (USE ({}))", special.attribute()))
+                }
                 _ => command,
             }
         });
-        self.each(commands, "CREATE", "ALREADYEXISTS")
+        self.each(commands, "CREATE")
     }
 
     /// Subscribes mailboxes (RFC 9051 §6.3.7), pipelined.
     pub fn subscribe(&mut self, mailboxes: &[&[u8]]) -> Result<Vec<Result<()>>> {
-        let commands = mailboxes.iter().map(|name| Command::new("SUBSCRIBE ").string(name));
-        self.each(commands, "SUBSCRIBE", "ALREADYEXISTS")
+        let commands = mailboxes
+            .iter()
+            .map(|name| Command::new("SUBSCRIBE ").string(name));
+        self.each(commands, "SUBSCRIBE")
     }
 
     fn each(
         &mut self,
         commands: impl Iterator<Item = Command>,
         what: &'static str,
-        fine: &str,
     ) -> Result<Vec<Result<()>>> {
         let mut gate = self.gate();
         gate.link.doing = what;
-        let answers = gate.link.pipeline(commands, &mut Each(|_: &Line<'_>| Ok(())))?;
+        let answers = gate
+            .link
+            .pipeline(commands, &mut Each(|_: &Line<'_>| Ok(())))?;
         let peer = gate.link.peer.clone();
-        let outcome = |answer: &Completion| match answer.code() {
-            _ if answer.is_ok() => Ok(()),
-            Some(code) if code.eq_ignore_ascii_case(fine) => Ok(()),
-            _ => Err(peer.refused(answer, what, Kind::Folder)),
+        let outcome = |answer: &Completion| {
+            if answer.is_ok() || exists_already(answer) {
+                return Ok(());
+            }
+            Err(peer.refused(answer, what, Kind::Folder))
         };
         Ok(answers.iter().map(outcome).collect())
     }
+}
+
+/// By RFC 5530's code, or in the words of servers older than that.
+fn exists_already(answer: &Completion) -> bool {
+    answer.code().as_deref() == Some("ALREADYEXISTS")
+        || answer
+            .words()
+            .to_ascii_lowercase()
+            .contains("already exists")
 }

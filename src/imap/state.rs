@@ -86,9 +86,13 @@ impl State {
                 selected.uid_validity = arguments.value().and_then(|v| v.number()).unwrap_or(0);
             }
             b"UIDNEXT" => selected.uid_next = arguments.value().and_then(|v| v.number()),
-            b"HIGHESTMODSEQ" => selected.highest_modseq = arguments.value().and_then(|v| v.number()),
+            b"HIGHESTMODSEQ" => {
+                selected.highest_modseq = arguments.value().and_then(|v| v.number())
+            }
             b"NOMODSEQ" => selected.highest_modseq = None,
-            b"PERMANENTFLAGS" => selected.permanent = arguments.atoms().map(|atoms| permanent(&atoms)),
+            b"PERMANENTFLAGS" => {
+                selected.permanent = arguments.atoms().map(|atoms| permanent(&atoms))
+            }
             b"READ-ONLY" => selected.read_only = true,
             b"READ-WRITE" => selected.read_only = false,
             _ => {}
@@ -118,8 +122,8 @@ fn vanished(rest: &[u8]) -> u32 {
         return 0;
     }
     super::append::uid_set(rest, u32::MAX).map_or(0, |ranges| {
-        ranges
-            .iter()
-            .fold(0, |sum: u32, (first, last)| sum.saturating_add((last - first).saturating_add(1)))
+        ranges.iter().fold(0, |sum: u32, (first, last)| {
+            sum.saturating_add((last - first).saturating_add(1))
+        })
     })
 }

@@ -23,6 +23,8 @@ pub(super) struct Gate {
     pub(super) failure: Option<Error>,
     /// The login is done already: the crate's next command is swallowed and answered with OK.
     pub(super) pretend: bool,
+    /// A login is under way: `+` belongs to it. At any other time it is a server's mistake.
+    pub(super) challenged: bool,
     vetted: Vec<u8>,
     challenges: u32,
 }
@@ -44,6 +46,7 @@ impl Handle {
             answer: None,
             failure: None,
             pretend: false,
+            challenged: false,
             vetted: Vec::new(),
             challenges: 0,
         })))
@@ -89,11 +92,13 @@ impl Gate {
 
     fn vet(&mut self, raw: &Raw) -> Result<(), Error> {
         let Some(line) = Line::parse(raw) else {
-            return Err(self.link.protocol("sent something that is no IMAP response"));
+            return Err(self
+                .link
+                .protocol("sent something that is no IMAP response"));
         };
         self.link.note(&line)?;
         match line {
-            Line::Continue(challenge) => self.vet_challenge(challenge),
+            Line::Continue(challenge) if self.challenged => self.vet_challenge(challenge),
             Line::Tagged(tag, condition) => {
                 let status = ascii_status(condition.status);
                 self.answer = Some(condition.to_completion());
@@ -113,7 +118,11 @@ impl Gate {
             return Err(self.link.protocol("asks for more of a login without end"));
         }
         let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
-        let challenge = if challenge.iter().all(is_base64) { challenge } else { b"" };
+        let challenge = if challenge.iter().all(is_base64) {
+            challenge
+        } else {
+            b""
+        };
         let space: &[u8] = if challenge.is_empty() { b"" } else { b" " };
         self.vetted = [b"+", space, challenge, b"\r\n"].concat();
         Ok(())

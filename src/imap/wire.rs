@@ -8,6 +8,12 @@ const INPUT: usize = 256 * 1024;
 /// Bytes that are gathered before they are handed to the system.
 const OUTPUT: usize = 64 * 1024;
 
+impl<S: Stream + ?Sized> Stream for Box<S> {
+    fn try_read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        (**self).try_read(buf)
+    }
+}
+
 /// A stream with one buffer for each direction. A read that has to wait first sends what is queued.
 pub(super) struct Wire<S = Box<dyn Stream>> {
     stream: S,

@@ -177,7 +177,10 @@ fn the_newest_outcome_counts_and_every_one_is_kept() {
     assert_eq!((counts[0].messages, counts[0].bytes), (1, 100));
     let kept = |table: &str| -> i64 {
         let sql = format!("SELECT COUNT(*) FROM {table}");
-        journal.connection.query_row(&sql, [], |r| r.get(0)).unwrap()
+        journal
+            .connection
+            .query_row(&sql, [], |r| r.get(0))
+            .unwrap()
     };
     assert_eq!((kept("outcome"), kept("flag_history")), (3, 1));
 }
@@ -221,7 +224,12 @@ fn uidls_are_bytes_in_order() {
         uidl: uidl.into(),
         ordinal,
     };
-    let keys = [uidl(b"b", 0), uidl(b"a", 1), uidl(b"a\0\xff", 0), uidl(b"a", 0)];
+    let keys = [
+        uidl(b"b", 0),
+        uidl(b"a", 1),
+        uidl(b"a\0\xff", 0),
+        uidl(b"a", 0),
+    ];
     let batch: Vec<_> = keys
         .iter()
         .map(|key| Seen {
@@ -307,7 +315,11 @@ fn ten_thousand_messages() {
     }
     let known = rows(&journal, folder);
     assert_eq!(known.len(), 10_000);
-    assert!(known.iter().all(|r| r.delivered.is_some() && !r.open_intent));
+    assert!(
+        known
+            .iter()
+            .all(|r| r.delivered.is_some() && !r.open_intent)
+    );
 }
 
 mod opening;

@@ -1,6 +1,8 @@
 //! Folder names, free of any server's separator and encoding.
 
-use std::fmt;
+pub use super::special_use::SpecialUse;
+use super::utf7;
+use std::fmt::{self, Write};
 
 /// A folder as a path of names, each decoded text, none empty; `INBOX` (any case) alone is normalised to upper case.
 ///
@@ -12,8 +14,13 @@ impl Folder {
     /// `None` if there is no name or one of them is empty.
     #[must_use]
     pub fn new(names: Vec<String>) -> Option<Self> {
-        let _ = names;
-        todo!()
+        if names.is_empty() || names.iter().any(String::is_empty) {
+            return None;
+        }
+        if all_inbox(&names) && names.len() == 1 {
+            return Some(Folder::inbox());
+        }
+        Some(Folder(names))
     }
 
     #[must_use]
@@ -24,8 +31,22 @@ impl Folder {
     /// Parses what `Display` writes. `None` as in [`Folder::new`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let _ = text;
-        todo!()
+        let mut names = vec![String::new()];
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            let c = match (c, chars.peek()) {
+                ('/', _) => {
+                    names.push(String::new());
+                    continue;
+                }
+                ('\\', Some('/' | '\\')) => chars.next().unwrap_or(c),
+                _ => c,
+            };
+            if let Some(name) = names.last_mut() {
+                name.push(c);
+            }
+        }
+        Folder::new(names)
     }
 
     #[must_use]
@@ -39,69 +60,161 @@ impl Folder {
     }
 
     /// From a server's wire name: split at `separator` (where there is one), each name decoded from modified UTF-7
-    /// (kept as it stands, 8-bit bytes as U+FFFD, where it cannot be), `prefix` (the personal namespace, wire form, separator
+    /// (kept as it stands where it cannot be, 8-bit bytes that are no UTF-8 as U+FFFD), `prefix` (the personal namespace, wire form, separator
     /// included) taken off first unless that leaves nothing. `None` for a name with empty parts.
     #[must_use]
     pub fn from_wire(wire: &[u8], separator: Option<u8>, prefix: &[u8]) -> Option<Self> {
-        let _ = (wire, separator, prefix);
-        todo!()
+        let split = |wire: &[u8]| -> Vec<String> {
+            match separator {
+                Some(separator) => wire.split(|&b| b == separator).map(decode).collect(),
+                None => vec![decode(wire)],
+            }
+        };
+        let inner = without_prefix(wire, prefix).map(split);
+        // What would become INBOX itself (`INBOX.INBOX`) keeps its prefix, or two folders became one.
+        let names = inner.filter(|names| !all_inbox(names));
+        Folder::new(names.unwrap_or_else(|| split(wire)))
     }
 
     /// The wire name at a server. A separator inside a name becomes `_` (the caller tells about it through [`Folder::fits`]).
-    /// INBOX gets no prefix. A server without a separator (`None`) gets the names joined by `_`.
+    /// INBOX gets no prefix (nor does `INBOX.INBOX`, which is no folder below the prefix). A server without a separator (`None`) gets the names joined by `_`.
     #[must_use]
     pub fn to_wire(&self, separator: Option<u8>, prefix: &[u8]) -> Vec<u8> {
-        let _ = (separator, prefix);
-        todo!()
+        let separator_char = separator.map(char::from);
+        let names: Vec<String> = self
+            .0
+            .iter()
+            .map(|name| match separator_char {
+                Some(c) => utf7::encode(&name.replace(c, "_")),
+                None => utf7::encode(name),
+            })
+            .collect();
+        let joint = separator_char.map_or("_".to_owned(), String::from);
+        let prefix = if all_inbox(&self.0) { b"" } else { prefix };
+        [prefix, names.join(&joint).as_bytes()].concat()
     }
 
     /// Can this server hold the name unchanged?
     #[must_use]
     pub fn fits(&self, separator: Option<u8>) -> bool {
-        let _ = separator;
-        todo!()
+        match separator.map(char::from) {
+            Some(c) => !self.0.iter().any(|name| name.contains(c)),
+            None => self.0.len() == 1,
+        }
     }
 }
 
 impl fmt::Display for Folder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        todo!()
+        for (at, name) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_char('/')?;
+            }
+            for c in name.chars() {
+                if matches!(c, '/' | '\\') {
+                    f.write_char('\\')?;
+                }
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// What a folder is for (RFC 6154, and RFC 8457 for `\Important`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SpecialUse {
-    All,
-    Archive,
-    Drafts,
-    Flagged,
-    Important,
-    Junk,
-    Sent,
-    Trash,
+fn all_inbox(names: &[String]) -> bool {
+    names.iter().all(|name| name.eq_ignore_ascii_case("INBOX"))
 }
 
-impl SpecialUse {
-    /// From a LIST attribute such as `\Sent` (ASCII case ignored).
-    #[must_use]
-    pub fn from_attribute(attribute: &str) -> Option<Self> {
-        let _ = attribute;
-        todo!()
+/// One name off the wire.
+fn decode(wire: &[u8]) -> String {
+    utf7::decode(wire).unwrap_or_else(|| String::from_utf8_lossy(wire).into_owned())
+}
+
+/// What stands behind the prefix, if that is more than nothing. `INBOX` in a prefix has no case.
+fn without_prefix<'a>(wire: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = wire.split_at_checked(prefix.len())?;
+    let no_case = prefix
+        .get(..5)
+        .is_some_and(|p| p.eq_ignore_ascii_case(b"INBOX"));
+    let same = start == prefix
+        || no_case && start[..5].eq_ignore_ascii_case(b"INBOX") && start[5..] == prefix[5..];
+    (same && !rest.is_empty()).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn folder(names: &[&str]) -> Folder {
+        Folder::new(names.iter().map(|n| (*n).to_owned()).collect()).unwrap()
     }
 
-    /// The LIST attribute, with its backslash.
-    #[must_use]
-    pub fn attribute(self) -> &'static str {
-        todo!()
+    #[test]
+    fn wire_names_known_answers() {
+        let from = |wire: &[u8], prefix: &[u8]| Folder::from_wire(wire, Some(b'.'), prefix);
+        assert_eq!(from(b"inbox", b"INBOX."), Some(Folder::inbox()));
+        assert_eq!(
+            from(b"Inbox.Entw&APw-rfe", b"INBOX."),
+            Some(folder(&["Entwürfe"]))
+        );
+        assert_eq!(
+            from(b"INBOX.INBOX", b"INBOX."),
+            Some(folder(&["INBOX", "INBOX"]))
+        );
+        assert_eq!(from(b"INBOX.a.b", b""), Some(folder(&["INBOX", "a", "b"])));
+        assert_eq!(from(b"a..b", b""), None);
+        assert_eq!(from(b"Foo & Bar", b""), Some(folder(&["Foo & Bar"])));
+        assert_eq!(from(b"caf\xe9", b""), Some(folder(&["caf\u{fffd}"])));
+        assert_eq!(Folder::from_wire(b"a/b", None, b""), Some(folder(&["a/b"])));
     }
 
-    /// Guesses from a folder's own (last) name in the languages providers use: `Sent`, `Gesendet`, `Terkirim`, `Éléments envoyés` …
-    /// Used only where the server names no special use.
-    #[must_use]
-    pub fn guess(folder: &Folder) -> Option<Self> {
-        let _ = folder;
-        todo!()
+    #[test]
+    fn separators_inside_names() {
+        let odd = folder(&["a.b", "c/d"]);
+        assert_eq!(odd.to_wire(Some(b'.'), b"INBOX."), b"INBOX.a_b.c/d");
+        assert_eq!(odd.to_wire(Some(b'/'), b""), b"a.b/c_d");
+        assert_eq!(odd.to_wire(None, b""), b"a.b_c/d");
+        assert!(!odd.fits(Some(b'.')) && !odd.fits(Some(b'/')) && !odd.fits(None));
+        assert!(odd.fits(Some(b'^')));
+        assert_eq!(Folder::inbox().to_wire(Some(b'.'), b"INBOX."), b"INBOX");
+    }
+
+    #[test]
+    fn display_escapes_and_parse_is_kind() {
+        assert_eq!(folder(&["a/b\\", " c "]).to_string(), "a\\/b\\\\/ c ");
+        assert_eq!(Folder::parse("a\\b\\"), Some(folder(&["a\\b\\"])));
+        assert_eq!(Folder::parse("Inbox"), Some(Folder::inbox()));
+        for text in ["", "/", "a//b", "a/"] {
+            assert_eq!(Folder::parse(text), None);
+        }
+    }
+
+    fn any_folder() -> impl Strategy<Value = Folder> {
+        let name = prop_oneof![
+            "[ -~]{1,12}",
+            "\\PC{1,200}",
+            Just("INBOX".to_owned()),
+            Just("inbox".to_owned())
+        ];
+        prop::collection::vec(name, 1..5).prop_filter_map("empty", Folder::new)
+    }
+
+    proptest! {
+        #[test]
+        fn display_survives(folder in any_folder()) {
+            prop_assert_eq!(Folder::parse(&folder.to_string()), Some(folder));
+        }
+
+        #[test]
+        fn the_wire_survives(folder in any_folder(), separator in "[./^|]", prefixed: bool) {
+            let separator = separator.as_bytes()[0];
+            let prefix = if prefixed { [b"INBOX", &[separator][..]].concat() } else { Vec::new() };
+            let wire = folder.to_wire(Some(separator), &prefix);
+            prop_assert!(wire.iter().all(|b| (0x20..0x7f).contains(b)));
+            if folder.fits(Some(separator)) {
+                prop_assert_eq!(Folder::from_wire(&wire, Some(separator), &prefix), Some(folder));
+            }
+        }
     }
 }

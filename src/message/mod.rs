@@ -6,6 +6,8 @@ pub mod digest;
 pub mod flags;
 pub mod folder;
 pub mod header;
+mod header_date;
+mod special_use;
 pub mod text;
 pub mod utf7;
 

@@ -1,9 +1,14 @@
 //! What is to be done, decided before anything is done: `plan` prints the value that `run` executes.
 
 mod address;
+mod build;
 pub mod filter;
+mod landscape;
 pub mod map;
 pub mod route;
+
+pub use build::{FolderKnown, Inputs, build};
+pub use landscape::Landscape;
 
 use crate::message::{Folder, SpecialUse};
 

@@ -1,1 +1,135 @@
-//! To come.
+//! Where messages go: one trait, one module a protocol.
+//!
+//! A sink stores what it is given and says exactly how sure it is. It never decides, never retries, and knows no journal:
+//! the engine wraps it. To add one, implement [`Sink`] and let it pass the flows under `tests/flows`.
+
+mod imap;
+
+use crate::error::{Error, Result};
+use crate::job::DestinationSpec;
+use crate::message::{FlagChange, Flags, InternalDate};
+use crate::net::Flow;
+use crate::plan::{Naming, SinkFolder, Target};
+use crate::source::Traces;
+use crate::spool::{Body, Budget};
+use secrecy::SecretString;
+
+/// A folder opened for delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    pub uid_validity: u32,
+    /// No message delivered from now on has a lower UID.
+    pub floor: u32,
+    pub messages: u32,
+}
+
+/// A message to store.
+#[derive(Debug, Clone)]
+pub struct Delivery<'a> {
+    pub flags: &'a Flags,
+    pub date: Option<InternalDate>,
+    pub body: &'a Body,
+}
+
+/// How sure it is that one message of a batch was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// It is; where, if the server told (UIDVALIDITY, UID).
+    Yes(Option<(u32, u32)>),
+    /// It is not, in the server's words.
+    No { words: String, why: Refusal },
+    /// Its last byte never left: it is not.
+    NotSent,
+    /// Its last byte left and no answer came: it may be, now or a little later.
+    Unknown,
+}
+
+/// What a refusal means for what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// This message, for good.
+    Message,
+    /// One of the batch, nobody knows which.
+    Batch,
+    /// There is no such folder (any more).
+    NoFolder,
+    /// No room.
+    Full,
+    /// Try again later.
+    Later,
+}
+
+/// What became of a batch: one entry a message, in order, and what ended the connection if anything did.
+#[derive(Debug)]
+pub struct Report {
+    pub stored: Vec<Stored>,
+    pub lost: Option<Error>,
+}
+
+/// A message that stands at the destination, by its headers.
+#[derive(Debug)]
+pub struct StandingHead {
+    pub uid: u32,
+    pub size: Option<u64>,
+    /// The fields Message-ID, Date, From and Subject, as they stand.
+    pub head: Vec<u8>,
+}
+
+/// How many messages and bytes one batch may hold at best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimit {
+    pub messages: usize,
+    pub bytes: u64,
+    /// The largest message the server takes, where it says (APPENDLIMIT, RFC 7889).
+    pub message_bytes: Option<u64>,
+}
+
+/// An open connection to a destination. One owner; all errors name the end they came from.
+pub trait Sink: Send {
+    /// How names are written here, and all folders with their state.
+    fn folders(&mut self) -> Result<(Naming, Vec<SinkFolder>)>;
+
+    /// Creates and subscribes what the targets ask for; one result a target, in order.
+    fn prepare(&mut self, targets: &[&Target]) -> Result<Vec<Result<()>>>;
+
+    /// Looks afresh at a folder, for its UIDVALIDITY and a floor.
+    fn door(&mut self, name: &[u8]) -> Result<Door>;
+
+    /// The identity headers of what stands in the folder from UID `from` on.
+    fn heads(&mut self, name: &[u8], from: u32, on: &mut dyn FnMut(StandingHead) -> Result<()>) -> Result<()>;
+
+    /// The bytes of what stands in the folder: these UID ranges (`u32::MAX` is the last), in the server's order. Always after a
+    /// look at the folder's newest state.
+    fn bodies(
+        &mut self,
+        name: &[u8],
+        uids: &[(u32, u32)],
+        budget: &Budget,
+        on: &mut dyn FnMut(u32, Result<Body>) -> Result<Flow>,
+    ) -> Result<()>;
+
+    /// Stores a batch, in order.
+    fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report;
+
+    fn batch_limit(&self) -> BatchLimit;
+
+    /// Applies a change of flags, never absolute flags. UIDs must be of `uid_validity`: with another nothing is done and `Ok(false)` returned.
+    fn change_flags(&mut self, name: &[u8], uid_validity: u32, uids: &[u32], change: &FlagChange) -> Result<bool>;
+
+    /// The flags of `flags` that the folder cannot hold (keywords, mostly): they are not sent.
+    fn unfit_keywords(&mut self, name: &[u8], flags: &Flags) -> Result<Vec<String>>;
+
+    /// Keeps the connection alive.
+    fn idle(&mut self) -> Result<()>;
+
+    fn peer(&self) -> Option<std::net::SocketAddr>;
+
+    fn traces(&mut self) -> Result<Traces>;
+
+    fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// Connects and logs in. `cautious`: the server was seen to mishandle non-synchronising literals.
+pub fn open(spec: &DestinationSpec, password: &SecretString, cautious: bool) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(imap::ImapSink::open(spec, password, cautious)?))
+}

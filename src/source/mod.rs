@@ -1,1 +1,147 @@
-//! To come.
+//! Where messages come from: one trait, one module a protocol.
+//!
+//! A source hands out folders, complete listings, and bodies. It never decides what is copied, never retries and never
+//! writes: the engine wraps it. To add one, implement [`Source`] and let it pass the flows under `tests/flows`.
+
+mod imap;
+mod pop3;
+
+use crate::error::{Code, Error, Kind, Result};
+use crate::job::{After, Protocol, SourceSpec};
+use crate::message::{Digest, Flags, InternalDate, SourceKey};
+use crate::net::Flow;
+use crate::plan::SourceFolder;
+use crate::spool::{Body, Budget};
+use secrecy::SecretString;
+
+/// One message of a listing, its bytes not read yet.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    pub key: SourceKey,
+    pub flags: Flags,
+    pub date: Option<InternalDate>,
+    /// As the server announces it, in bytes; a hint, servers lie.
+    pub size: Option<u64>,
+}
+
+/// What a folder was when it was opened for a listing or a fetch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// 0 for POP3.
+    pub uid_validity: u32,
+    pub messages: u32,
+    pub uid_next: Option<u32>,
+    pub highest_modseq: Option<u64>,
+}
+
+/// A message that arrived, or why it did not.
+#[derive(Debug)]
+pub struct Arrival {
+    pub key: SourceKey,
+    pub flags: Flags,
+    pub date: Option<InternalDate>,
+    /// `Err` is of `Kind::Message`, with the server's words.
+    pub body: Result<Body>,
+}
+
+/// The header fields of a message that decide about its identity.
+#[derive(Debug)]
+pub struct Heading {
+    pub listed: Listed,
+    /// The fields Message-ID, Date, From and Subject, as they stand.
+    pub head: Vec<u8>,
+}
+
+/// Which messages to fetch.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    /// The whole folder, in one stream, without a listing.
+    Whole,
+    /// These, in this order.
+    Keys(&'a [Listed]),
+}
+
+/// How a fetch ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Messages the server told to be expunged meanwhile.
+    pub vanished: u32,
+}
+
+/// An open connection to a source. One owner; all errors name the end they came from.
+pub trait Source: Send {
+    /// All folders with what is known of them without opening each.
+    fn folders(&mut self) -> Result<Vec<SourceFolder>>;
+
+    /// The complete listing of a folder, in the server's order. `Err` where it could not be completed: then what was told
+    /// is not to be taken for the whole.
+    fn list(&mut self, folder: &SourceFolder, on: &mut dyn FnMut(Listed) -> Result<()>) -> Result<Opened>;
+
+    /// Bodies. `opened` is called once the folder is open and before the first arrival; either callback may stop the fetch.
+    fn fetch(
+        &mut self,
+        folder: &SourceFolder,
+        wanted: Wanted<'_>,
+        budget: &Budget,
+        opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+    ) -> Result<Fetched>;
+
+    /// Headers of the whole folder, so that what stands at the destination already need not be downloaded. `Ok(None)`
+    /// where this protocol gains nothing by it.
+    fn headings(
+        &mut self,
+        folder: &SourceFolder,
+        on: &mut dyn FnMut(Heading) -> Result<()>,
+    ) -> Result<Option<Opened>>;
+
+    /// Does to these messages what the job's `after` says; they are safe elsewhere, verified and committed. Returns how
+    /// many were done; a message that is not what it was (`digest` of the caller) is left.
+    fn after(&mut self, folder: &SourceFolder, after: &After, messages: &[AfterMessage]) -> Result<u64>;
+
+    /// Is it worth opening another session and listing again, since one session may not show everything (Gmail's POP3)?
+    fn may_hold_back(&self) -> bool {
+        false
+    }
+
+    /// The server's address, for telling whether two ends are one mailbox.
+    fn peer(&self) -> Option<std::net::SocketAddr>;
+
+    /// What identifies this mailbox to its other doors: see `engine`'s same-mailbox check.
+    fn traces(&mut self) -> Result<Traces>;
+
+    /// Ends the session in order. For POP3 this is what makes deletions happen.
+    fn close(self: Box<Self>) -> Result<()>;
+}
+
+/// What a mailbox shows of itself at any protocol's door.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traces {
+    /// INBOX's UIDVALIDITY and UIDNEXT.
+    pub inbox: Option<(u32, Option<u32>)>,
+    /// POP3 unique-ids of the first messages.
+    pub uidls: Vec<Vec<u8>>,
+}
+
+/// A message that may be removed, moved or marked at the source.
+#[derive(Debug, Clone)]
+pub struct AfterMessage {
+    pub key: SourceKey,
+    /// Of the canonical form, as it was read from this source.
+    pub digest: Digest,
+    /// Of the header alone (the empty line that ends it included), canonical form.
+    pub head_digest: Digest,
+}
+
+/// Connects and logs in.
+pub fn open(spec: &SourceSpec, index: u32, password: &SecretString) -> Result<Box<dyn Source>> {
+    Ok(match spec.server.protocol {
+        Protocol::Imap => Box::new(imap::ImapSource::open(spec, index, password)?),
+        Protocol::Pop3 => Box::new(pop3::Pop3Source::open(spec, index, password)?),
+    })
+}
+
+/// A key of another protocol came to this source: a defect of the caller.
+fn foreign_key(key: &SourceKey) -> Error {
+    Error::new(Kind::Internal, Code::Internal, format!("{key:?} is no key of this source"))
+}

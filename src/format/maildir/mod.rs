@@ -17,6 +17,7 @@ use crate::message::{Flags, Folder, InternalDate};
 use crate::spool::{Body, Budget};
 use keywords::Keywords;
 use rayon::prelude::*;
+use std::collections::HashSet;
 use std::fs::FileTimes;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -101,7 +102,7 @@ impl MaildirFolder {
     /// Writes the messages into `tmp/`, durably, and gives the names they are to have in `cur/`, in the same order.
     ///
     /// # Errors
-    /// `Code::Disk`; files written so far stay in `tmp/`, where [`MaildirFolder::sweep`] finds them.
+    /// `Code::Disk`; files written so far stay in `tmp/`, where [`MaildirFolder::leftovers`] finds them.
     pub fn stage(&mut self, letters: &[Letter<'_>]) -> Result<Vec<String>> {
         let infos: Vec<String> = letters
             .iter()
@@ -127,6 +128,10 @@ impl MaildirFolder {
     /// `Code::Disk`.
     pub fn publish(&self, names: &[String]) -> Result<()> {
         for staged in names {
+            if staged.contains('/') {
+                let bad = std::io::Error::from(std::io::ErrorKind::InvalidFilename);
+                return Err(Error::disk("publish", &self.dir.join(staged), &bad));
+            }
             let from = self.dir.join("tmp").join(name::unique_part(staged));
             let to = self.dir.join("cur").join(staged);
             if std::fs::symlink_metadata(&from).is_ok() || std::fs::symlink_metadata(&to).is_err() {
@@ -136,26 +141,26 @@ impl MaildirFolder {
         fs::sync_dir(&self.dir.join("cur"))
     }
 
-    /// Has this name been staged, and not published?
-    #[must_use]
-    pub fn is_staged(&self, staged: &str) -> bool {
-        let path = self.dir.join("tmp").join(name::unique_part(staged));
-        std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file())
-    }
-
-    /// Removes what earlier runs left in `tmp/`; files that other programs put there stay. Gives their number.
+    /// What earlier runs staged and did not publish; files that other programs put into `tmp/` are left out.
     ///
     /// # Errors
     /// `Code::Disk`.
-    pub fn sweep(&self) -> Result<usize> {
-        let tmp = self.dir.join("tmp");
-        let mut removed = 0;
-        for left in file_names(&tmp)?.iter().filter(|n| name::is_ours(n)) {
-            let path = tmp.join(left);
+    pub fn leftovers(&self) -> Result<Leftovers> {
+        let mut names = file_names(&self.dir.join("tmp"))?;
+        names.retain(|name| name::is_ours(name));
+        Ok(Leftovers(names.into_iter().collect()))
+    }
+
+    /// Removes them from `tmp/`.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn discard(&self, leftovers: &Leftovers) -> Result<()> {
+        for left in &leftovers.0 {
+            let path = self.dir.join("tmp").join(left);
             std::fs::remove_file(&path).map_err(|e| Error::disk("remove", &path, &e))?;
-            removed += 1;
         }
-        Ok(removed)
+        Ok(())
     }
 
     /// The names of the messages in `cur/` and `new/`, without their flags (they change), sorted.
@@ -195,6 +200,22 @@ impl MaildirFolder {
         let renamed = name::base(name).to_owned() + &name::info(flags, &letters);
         fs::rename(&from, &self.dir.join("cur").join(&renamed))?;
         Ok(renamed)
+    }
+}
+
+/// Names of files in `tmp/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftovers(HashSet<String>);
+
+impl Leftovers {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes the file out that was to be published under this name.
+    pub fn take(&mut self, staged: &str) -> bool {
+        self.0.remove(name::unique_part(staged))
     }
 }
 

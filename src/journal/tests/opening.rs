@@ -1,6 +1,7 @@
 //! What an unfit file does: refused with words, and left as it is.
 
 use super::*;
+use crate::fs;
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -21,7 +22,9 @@ fn torn_copy(from: &Path, to: &Path, keep: u64) {
     for name in ["journal.db", "journal.db-wal"] {
         std::fs::copy(from.join(name), to.join(name)).unwrap();
     }
-    let wal = OpenOptions::new().write(true).open(to.join("journal.db-wal"));
+    let wal = OpenOptions::new()
+        .write(true)
+        .open(to.join("journal.db-wal"));
     wal.unwrap().set_len(keep).unwrap();
 }
 
@@ -29,7 +32,9 @@ fn torn_copy(from: &Path, to: &Path, keep: u64) {
 fn a_torn_log_loses_whole_transactions_at_most() {
     let dir = tempfile::tempdir().unwrap();
     let journal = with_messages(dir.path());
-    let length = std::fs::metadata(dir.path().join("journal.db-wal")).unwrap().len();
+    let length = std::fs::metadata(dir.path().join("journal.db-wal"))
+        .unwrap()
+        .len();
     let mut counts = Vec::new();
     for part in 0..=20 {
         let to = tempfile::tempdir().unwrap();
@@ -46,7 +51,10 @@ fn a_torn_log_loses_whole_transactions_at_most() {
         counts.push(messages);
     }
     drop(journal);
-    assert!(counts.is_sorted() && counts[0] == 0 && counts[20] == 450, "{counts:?}");
+    assert!(
+        counts.is_sorted() && counts[0] == 0 && counts[20] == 450,
+        "{counts:?}"
+    );
 }
 
 #[test]
@@ -61,7 +69,9 @@ fn another_account_is_refused_and_a_new_destination_is_not() {
     assert!(Journal::open_read_only(dir.path(), &other).is_err());
     let mut moved = identity();
     moved.destinations = vec!["imap://a@elsewhere".into()];
-    let reader = Journal::open_read_only(dir.path(), &moved).unwrap().unwrap();
+    let reader = Journal::open_read_only(dir.path(), &moved)
+        .unwrap()
+        .unwrap();
     assert_eq!(reader.counts(0).unwrap()[0].outcome, None);
     drop(reader);
     let mut more = identity();
@@ -112,14 +122,22 @@ fn spoilt_pages_show_when_it_is_opened_after_a_kill() {
 fn looking_makes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     assert!(!Journal::exists(dir.path()));
-    assert!(Journal::open_read_only(dir.path(), &identity()).unwrap().is_none());
+    assert!(
+        Journal::open_read_only(dir.path(), &identity())
+            .unwrap()
+            .is_none()
+    );
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     drop(with_messages(dir.path()));
-    let mode = std::fs::metadata(dir.path().join("journal.db")).unwrap().permissions();
+    let mode = std::fs::metadata(dir.path().join("journal.db"))
+        .unwrap()
+        .permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
     let count = || std::fs::read_dir(dir.path()).unwrap().count();
     let before = count();
-    let mut reader = Journal::open_read_only(dir.path(), &identity()).unwrap().unwrap();
+    let mut reader = Journal::open_read_only(dir.path(), &identity())
+        .unwrap()
+        .unwrap();
     assert_eq!(reader.runs().unwrap().len(), 1);
     assert!(reader.begin_run("job").is_err());
     drop(reader);
@@ -134,4 +152,32 @@ fn a_link_in_its_place_is_refused() {
     let link = dir.path().join("journal.db");
     std::os::unix::fs::symlink(other.path().join("journal.db"), link).unwrap();
     assert!(Journal::open(dir.path(), &identity()).is_err());
+}
+
+#[test]
+fn a_reader_sees_what_a_running_or_killed_run_has_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = with_messages(dir.path());
+    let killed = tempfile::tempdir().unwrap();
+    let length = std::fs::metadata(dir.path().join("journal.db-wal"))
+        .unwrap()
+        .len();
+    torn_copy(dir.path(), killed.path(), length);
+    let run = journal.begin_run("job").unwrap();
+    for (at, runs) in [(dir.path(), 2), (killed.path(), 1)] {
+        let reader = Journal::open_read_only(at, &identity()).unwrap().unwrap();
+        assert_eq!(reader.runs().unwrap().len(), runs);
+        assert_eq!(reader.counts(0).unwrap()[0].messages, 500);
+    }
+    journal.end_run(run, "{}").unwrap();
+}
+
+#[test]
+fn a_directory_with_odd_characters_holds_a_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let odd = dir.path().join("50% a?b#c ü");
+    fs::private_dir(&odd).unwrap();
+    drop(with_messages(&odd));
+    let reader = Journal::open_read_only(&odd, &identity()).unwrap().unwrap();
+    assert_eq!(reader.counts(0).unwrap()[0].messages, 500);
 }

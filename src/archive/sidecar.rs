@@ -1,0 +1,254 @@
+//! A folder's sidecar: append-only lines, each `CHECKSUM JSON`, LF at the end.
+//!
+//! The checksum is the first 16 hex digits of the JSON's BLAKE3. The first line names the folder; every other one a message, or
+//! a change of its flags. Bad lines at the end are a write that was cut short, and are cut off; a bad line between good ones
+//! is damage, counted and passed over.
+
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::message::{Digest, Digests, Flags, InternalDate};
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const CHECKSUM: usize = 16;
+/// Lines are a few hundred bytes; what is longer is no line of ours.
+const LONGEST: u64 = 1 << 20;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Line {
+    /// `dir` is where its Maildir is under `mail/`.
+    Folder {
+        version: u32,
+        name: String,
+        dir: String,
+    },
+    Message(Entry),
+    Flags {
+        file: String,
+        flags: String,
+    },
+}
+
+/// A message that is in `mail/`, or about to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// What names it at its source.
+    pub(super) source: String,
+    /// Its name in `cur/` when it was stored.
+    pub(super) file: String,
+    /// 64 hex digits each.
+    pub(super) digest: String,
+    pub(super) loose: String,
+    /// INTERNALDATE, unix seconds, and its zone in minutes east.
+    pub(super) date: Option<(i64, i16)>,
+    pub(super) flags: String,
+}
+
+impl Entry {
+    pub(super) fn new(
+        source: &str,
+        file: &str,
+        digests: Digests,
+        date: Option<InternalDate>,
+        flags: &Flags,
+    ) -> Self {
+        Entry {
+            source: source.to_owned(),
+            file: file.to_owned(),
+            digest: digests.exact.to_string(),
+            loose: digests.loose.to_string(),
+            date: date.map(|d| (d.epoch, d.offset_minutes)),
+            flags: flags.to_text(),
+        }
+    }
+
+    pub(super) fn exact(&self) -> Option<Digest> {
+        blake3::Hash::from_hex(&self.digest)
+            .ok()
+            .map(|hash| Digest(*hash.as_bytes()))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Sidecar {
+    path: PathBuf,
+}
+
+impl Sidecar {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Sidecar { path }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_ok()
+    }
+
+    /// Adds lines, durable when it returns.
+    pub(super) fn append(&self, lines: &[Line]) -> Result<()> {
+        let mut bytes = Vec::new();
+        for line in lines {
+            write_line(line, &mut bytes).map_err(|e| self.broken("write", &e))?;
+        }
+        let new = !self.exists();
+        let mut file = fs::open_or_create(&self.path)?;
+        file.seek(SeekFrom::End(0))
+            .and_then(|_| file.write_all(&bytes))
+            .and_then(|()| file.sync_data())
+            .map_err(|e| self.broken("write", &e))?;
+        match self.path.parent() {
+            Some(dir) if new => fs::sync_dir(dir),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives every good line and its offset to `take`; then cuts off what a write cut short left at the end. Returns the
+    /// number of bad lines between good ones.
+    pub(super) fn recover(&self, take: impl FnMut(u64, Line)) -> Result<u64> {
+        let scan = self.scan(take)?;
+        if scan.end < scan.length {
+            let file = fs::open_or_create(&self.path)?;
+            file.set_len(scan.end)
+                .and_then(|()| file.sync_all())
+                .map_err(|e| self.broken("cut", &e))?;
+        }
+        Ok(scan.bad_between)
+    }
+
+    /// Gives every good line to `take` and changes nothing.
+    pub(super) fn read(&self, mut take: impl FnMut(Line)) -> Result<()> {
+        self.scan(|_, line| take(line)).map(|_| ())
+    }
+
+    /// The line at an offset that [`Sidecar::recover`] gave.
+    pub(super) fn line_at(&self, offset: u64) -> Result<Option<Line>> {
+        let mut file = fs::open(&self.path)?;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| {
+                BufReader::new(file)
+                    .take(LONGEST)
+                    .read_until(b'\n', &mut bytes)
+            })
+            .map_err(|e| self.broken("read", &e))?;
+        Ok(parse_line(&bytes))
+    }
+
+    pub(super) fn length(&self) -> Result<u64> {
+        let meta = std::fs::symlink_metadata(&self.path);
+        Ok(meta.map_err(|e| self.broken("look at", &e))?.len())
+    }
+
+    fn scan(&self, mut take: impl FnMut(u64, Line)) -> Result<Scan> {
+        let mut reader = BufReader::with_capacity(1 << 16, fs::open(&self.path)?);
+        let mut scan = Scan::default();
+        let (mut bytes, mut bad) = (Vec::new(), 0);
+        loop {
+            bytes.clear();
+            let read = (&mut reader)
+                .take(LONGEST)
+                .read_until(b'\n', &mut bytes)
+                .map_err(|e| self.broken("read", &e))?;
+            if read == 0 {
+                return Ok(scan);
+            }
+            let offset = scan.length;
+            scan.length += bytes.len() as u64;
+            match parse_line(&bytes) {
+                Some(line) => {
+                    take(offset, line);
+                    scan.end = scan.length;
+                    scan.bad_between += std::mem::take(&mut bad);
+                }
+                None => bad += 1,
+            }
+        }
+    }
+
+    fn broken(&self, doing: &str, e: &std::io::Error) -> Error {
+        Error::disk(doing, &self.path, e)
+    }
+}
+
+#[derive(Default)]
+struct Scan {
+    length: u64,
+    /// Where the last good line ends.
+    end: u64,
+    bad_between: u64,
+}
+
+pub(super) fn write_line(line: &Line, to: &mut Vec<u8>) -> std::io::Result<()> {
+    let json = serde_json::to_vec(line)?;
+    to.extend_from_slice(checksum(&json).as_bytes());
+    to.push(b' ');
+    to.extend_from_slice(&json);
+    to.push(b'\n');
+    Ok(())
+}
+
+fn parse_line(line: &[u8]) -> Option<Line> {
+    let (sum, rest) = line.strip_suffix(b"\n")?.split_at_checked(CHECKSUM)?;
+    let json = rest.strip_prefix(b" ")?;
+    if checksum(json).as_bytes() != sum {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
+fn checksum(json: &[u8]) -> String {
+    blake3::hash(json).to_hex()[..CHECKSUM].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(n: u32) -> Line {
+        Line::Flags {
+            file: format!("file {n}\n\u{202e}"),
+            flags: "\\Seen".into(),
+        }
+    }
+
+    fn lines(sidecar: &Sidecar) -> (Vec<Line>, u64) {
+        let mut lines = Vec::new();
+        let bad = sidecar.recover(|_, line| lines.push(line)).unwrap();
+        (lines, bad)
+    }
+
+    #[test]
+    fn a_write_cut_short_anywhere_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let sidecar = Sidecar::new(dir.path().join("a.jsonl"));
+        sidecar.append(&[line(1)]).unwrap();
+        let kept = sidecar.length().unwrap();
+        sidecar.append(&[line(2)]).unwrap();
+        let whole = std::fs::read(sidecar.path()).unwrap();
+        for cut in usize::try_from(kept).unwrap()..whole.len() {
+            fs::persist(sidecar.path(), |f| f.write_all(&whole[..cut])).unwrap();
+            assert_eq!(lines(&sidecar), (vec![line(1)], 0));
+            assert_eq!(sidecar.length().unwrap(), kept);
+        }
+        sidecar.append(&[line(3)]).unwrap();
+        assert_eq!(lines(&sidecar), (vec![line(1), line(3)], 0));
+    }
+
+    #[test]
+    fn damage_between_good_lines_is_counted_and_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let sidecar = Sidecar::new(dir.path().join("a.jsonl"));
+        sidecar.append(&[line(1), line(2), line(3)]).unwrap();
+        let mut whole = std::fs::read(sidecar.path()).unwrap();
+        let middle = whole.len() / 2;
+        whole[middle] ^= 1;
+        fs::persist(sidecar.path(), |f| f.write_all(&whole)).unwrap();
+        assert_eq!(lines(&sidecar), (vec![line(1), line(3)], 1));
+        assert_eq!(std::fs::read(sidecar.path()).unwrap(), whole);
+    }
+}

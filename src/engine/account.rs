@@ -1,0 +1,366 @@
+//! One account: from the job's words to a report.
+
+use super::context::{Context, lock};
+use super::ledger::ledger;
+use super::link::{SinkLink, SourceLink};
+use super::{Stop, after, doubt, lane, same};
+use crate::archive::Archive;
+use crate::auth::Credentials;
+use crate::error::{End, Result};
+use crate::job::{Account, Protocol, Server};
+use crate::journal::{Journal, JournalIdentity, RunId};
+use crate::outcome::{AccountReport, Event, FolderReport};
+use crate::plan::{self, FolderKnown, Inputs, Landscape, Plan, SourceFolder, Step, Work};
+use crate::spool::Budget;
+use crossbeam_channel::Sender;
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+/// What an account needs beside the job: secrets, and what the whole run shares.
+pub(super) struct Frame<'a> {
+    pub(super) account: &'a Account,
+    pub(super) budget: Budget,
+    pub(super) events: Sender<Event>,
+    pub(super) stop: Stop,
+}
+
+/// Logins of an account's ends, in the job's order.
+pub(super) struct Logins {
+    sources: Vec<Credentials>,
+    destinations: Vec<Credentials>,
+}
+
+impl Logins {
+    /// Gets every secret the account needs; may ask at the terminal.
+    pub(super) fn of(account: &Account) -> Result<Self> {
+        let login = |server: &Server, end: End| {
+            let password = server.password.resolve(&label(server)).map_err(|error| error.at(end))?;
+            Ok(Credentials { user: server.user.clone(), password })
+        };
+        Ok(Logins {
+            sources: account.sources.iter().map(|source| login(&source.server, End::Source)).collect::<Result<_>>()?,
+            destinations: account
+                .destinations
+                .iter()
+                .map(|destination| login(&destination.server, End::Destination))
+                .collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// `imap://budi@imap.example`, or with the port where it is not the usual one.
+pub(super) fn label(server: &Server) -> String {
+    let scheme = match server.protocol {
+        Protocol::Imap => "imap",
+        Protocol::Pop3 => "pop3",
+    };
+    format!("{scheme}://{}@{}", server.user, server.endpoint.host)
+}
+
+/// What the journal knows the account by.
+#[must_use]
+pub fn identity(account: &Account) -> JournalIdentity {
+    JournalIdentity {
+        sources: account.sources.iter().map(|source| label(&source.server)).collect(),
+        destinations: account.destinations.iter().map(|destination| label(&destination.server)).collect(),
+    }
+}
+
+/// Runs an account to its end; whatever happens, there is a report.
+pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
+    let started = Instant::now();
+    let name = frame.account.name.clone();
+    drop(frame.events.send(Event::AccountStarted { account: name.clone() }));
+    let mut report = AccountReport {
+        account: name.clone(),
+        folders: Vec::new(),
+        trouble: Vec::new(),
+        elapsed: started.elapsed(),
+        after: 0,
+        error: None,
+        high_water: 0,
+    };
+    if let Err(error) = logins.and_then(|logins| run_open(frame, &logins, &mut report)) {
+        report.error = Some(error);
+    }
+    report.elapsed = started.elapsed();
+    report.high_water = frame.budget.high_water();
+    drop(frame.events.send(Event::AccountDone { account: name, report: report.clone() }));
+    report
+}
+
+fn run_open(frame: &Frame<'_>, logins: &Logins, report: &mut AccountReport) -> Result<()> {
+    let spec = &frame.account.archive;
+    let mut archive = Some(Archive::open(&spec.path, spec.keep_mail, spec.layout)?);
+    let mut journal = Journal::open(&spec.path, &identity(frame.account))?;
+    let run = journal.begin_run(&frame.account.name)?;
+    for sink in 0..frame.account.destinations.len() {
+        let last = sink + 1 == frame.account.destinations.len();
+        let (ledger, desk) = ledger();
+        let context = context(frame, logins, sink, run, ledger, archive.take());
+        let result = std::thread::scope(|scope| {
+            let desk = scope.spawn(move || desk.serve(journal));
+            let result = leg(&context, last, report);
+            let kept = finish(context, report);
+            let journal = desk.join().map_err(|_| super::ledger::gone());
+            (result, kept, journal)
+        });
+        let (done, kept, back) = result;
+        archive = kept;
+        journal = back?;
+        if done.is_err() || last {
+            journal.end_run(run, &summary(report))?;
+            return done;
+        }
+    }
+    Ok(())
+}
+
+/// A line for the journal's history of runs.
+fn summary(report: &AccountReport) -> String {
+    let counts = report.counts();
+    let outcomes: serde_json::Map<String, serde_json::Value> = crate::outcome::Outcome::ALL
+        .iter()
+        .map(|outcome| (outcome.as_str().to_owned(), counts.of(*outcome).into()))
+        .collect();
+    serde_json::json!({ "messages": report.source_count(), "outcomes": outcomes }).to_string()
+}
+
+fn context(
+    frame: &Frame<'_>,
+    logins: &Logins,
+    sink: usize,
+    run: RunId,
+    ledger: super::ledger::Ledger,
+    archive: Option<Archive>,
+) -> Context {
+    let sources = frame.account.sources.iter().cloned().zip(logins.sources.iter().cloned()).collect();
+    let destination = (frame.account.destinations[sink].clone(), logins.destinations[sink].clone());
+    let parts = super::context::Parts {
+        account: frame.account.clone(),
+        sources,
+        destination,
+        sink: sink as u32,
+        run,
+        ledger,
+        archive: archive.filter(|_| frame.account.archive.keep_mail),
+        budget: frame.budget.clone(),
+        events: frame.events.clone(),
+        stop: frame.stop.child(),
+    };
+    Context::new(parts)
+}
+
+/// Takes what the leg gathered into the report; gives the archive back.
+fn finish(context: Context, report: &mut AccountReport) -> Option<Archive> {
+    let (folders, trouble, archive) = context.into_results();
+    report.folders.extend(folders);
+    report.trouble.extend(trouble);
+    archive
+}
+
+/// One account to one destination.
+fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> {
+    let mut sink = SinkLink::new(context, None);
+    let (naming, folders) = sink.retry(|sink| sink.folders())?;
+    context.set_landscape(Landscape { naming, folders });
+    let folders = source_folders(context)?;
+    same::refuse_same_mailbox(context, &mut sink)?;
+    let mut plan = make_plan(context, folders)?;
+    tell_plan(context, &plan);
+    prepare(context, &mut sink, &mut plan)?;
+    if plan.unsettled > 0 {
+        doubt::settle(context, &mut sink, false)?;
+    }
+    let steps: Vec<(usize, Step)> = plan.steps.iter().cloned().enumerate().collect();
+    lane::run(context, lane::groups(steps, plan.routed), sink.take())?;
+    settle_late(context, &plan)?;
+    if last {
+        report.after = after::carry_out(context, &plan)?;
+    }
+    context.check_stop()
+}
+
+/// Connects to every source; what it finds is kept for the lanes.
+fn source_folders(context: &Context) -> Result<Vec<SourceFolder>> {
+    let mut folders = Vec::new();
+    for index in 0..context.sources.len() {
+        let mut link = SourceLink::new(context, index);
+        folders.extend(link.retry(|source| source.folders())?);
+        link.give_back();
+    }
+    Ok(folders)
+}
+
+fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result<Plan> {
+    let (sources, sink) = (context.sources.len() as u32, context.sink);
+    let (known, unsettled) = context.ledger.ask(move |journal| known(journal, sources, sink))?;
+    let landscape = context.landscape();
+    Ok(plan_from(&context.account, sink, folders, &landscape, &known, unsettled))
+}
+
+/// What the journal knows of each source folder, by source, wire name and UIDVALIDITY.
+pub(super) type KnownFolders = HashMap<(u32, Vec<u8>, u32), FolderKnown>;
+
+/// What the journal knows of every folder, and how many messages are in doubt.
+pub(super) fn known(journal: &Journal, sources: u32, sink: u32) -> Result<(KnownFolders, u64)> {
+    let mut folders = KnownFolders::new();
+    let counts = journal.counts(sink)?;
+    for source in 0..sources {
+        for state in journal.folders(source)? {
+            let mut known = FolderKnown {
+                uid_next: state.uid_next,
+                messages: state.messages,
+                highest_modseq: state.highest_modseq,
+                complete: state.complete,
+                ..FolderKnown::default()
+            };
+            for count in counts.iter().filter(|count| count.folder == state.id) {
+                let outcome = count.outcome.as_deref().and_then(crate::outcome::Outcome::from_word);
+                known.known += count.messages;
+                if outcome.is_none_or(super::known::is_open) {
+                    known.waiting += count.messages;
+                }
+            }
+            folders.insert((source, state.name, state.uid_validity), known);
+        }
+    }
+    let open = journal.open_intents(sink)?;
+    let unsettled = open.iter().flat_map(|intent| &intent.messages).filter(|message| !message.concluded).count();
+    Ok((folders, unsettled as u64))
+}
+
+pub(super) fn plan_from(
+    account: &Account,
+    sink: u32,
+    folders: Vec<SourceFolder>,
+    landscape: &Landscape,
+    known: &KnownFolders,
+    unsettled: u64,
+) -> Plan {
+    plan::build(Inputs {
+        account,
+        sources: account.sources.iter().map(|source| label(&source.server)).collect(),
+        destination: label(&account.destinations[sink as usize].server),
+        folders,
+        landscape,
+        known: &|folder| known.get(&(folder.source, folder.name.clone(), folder.uid_validity)).copied(),
+        unsettled,
+    })
+}
+
+fn tell_plan(context: &Context, plan: &Plan) {
+    let messages = plan.steps.iter().map(|step| u64::from(step.source.messages)).sum();
+    let account = context.account.name.clone();
+    context.tell(Event::Planned { account, folders: plan.steps.len(), messages });
+    for note in &plan.notes {
+        context.warn(note.clone());
+    }
+}
+
+/// Creates and subscribes what the plan asks for; a step whose folder cannot be made is refused.
+fn prepare(context: &Context, sink: &mut SinkLink<'_>, plan: &mut Plan) -> Result<()> {
+    let targets: Vec<_> = plan
+        .steps
+        .iter()
+        .filter(|step| !matches!(step.work, Work::Refused { .. }))
+        .filter(|step| step.target.standing.is_none() || step.target.subscribe)
+        .map(|step| step.target.clone())
+        .collect();
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let asked: Vec<_> = targets.iter().collect();
+    let made = sink.retry(|sink| sink.prepare(&asked))?;
+    for (target, made) in targets.iter().zip(made) {
+        let Err(error) = made else { continue };
+        let why = super::target::cannot_make(target, &error);
+        context.warn(why.to_string());
+        for step in plan.steps.iter_mut().filter(|step| step.target.name == target.name) {
+            step.work = Work::Refused { messages: step.source.messages, why: why.to_string() };
+        }
+    }
+    Ok(())
+}
+
+/// The end of a run: what was in doubt is looked for once more, and what is nowhere is sent again.
+fn settle_late(context: &Context, plan: &Plan) -> Result<()> {
+    for _ in 0..3 {
+        let sink = context.sink;
+        let open = context.ledger.ask(move |journal| journal.open_intents(sink))?;
+        let waiting = open.iter().flat_map(|intent| &intent.messages).filter(|message| !message.concluded).count();
+        if open.is_empty() {
+            return Ok(());
+        }
+        doubt::wait_for_late(context, waiting)?;
+        let mut link = SinkLink::new(context, None);
+        let settled = doubt::settle(context, &mut link, true)?;
+        *lock(&context.doubt_since) = None;
+        for ((folder, outcome), messages) in &settled.found {
+            context.count_late(*folder, *outcome, *messages);
+        }
+        let again: Vec<(usize, Step)> = plan
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(order, _)| context.folder_of(*order).is_some_and(|folder| settled.absent.contains(&folder)))
+            .map(|(order, step)| (order, Step { work: again(&step.source), ..step.clone() }))
+            .collect();
+        if again.is_empty() {
+            return Ok(());
+        }
+        lane::run(context, lane::groups(again, plan.routed), link.take())?;
+    }
+    Ok(())
+}
+
+fn again(source: &SourceFolder) -> Work {
+    Work::Update { messages: source.messages, known: 0, waiting: 0 }
+}
+
+/// What `run` would do now; connects and looks, writes nothing anywhere.
+pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>> {
+    let account = frame.account;
+    let journal = Journal::open_read_only(&account.archive.path, &identity(account))?;
+    let mut plans = Vec::new();
+    let mut folders = Vec::new();
+    for (index, (spec, login)) in account.sources.iter().zip(&logins.sources).enumerate() {
+        let mut source = crate::source::open(spec, index as u32, &login.password)?;
+        folders.extend(source.folders()?);
+        source.close()?;
+    }
+    for (sink, (spec, login)) in account.destinations.iter().zip(&logins.destinations).enumerate() {
+        let mut open = crate::sink::open(spec, &login.password, false)?;
+        let (naming, standing) = open.folders()?;
+        open.close()?;
+        let landscape = Landscape { naming, folders: standing };
+        let (known, unsettled) = match &journal {
+            Some(journal) => known(journal, account.sources.len() as u32, sink as u32)?,
+            None => Default::default(),
+        };
+        plans.push(plan_from(account, sink as u32, folders.clone(), &landscape, &known, unsettled));
+    }
+    Ok(plans)
+}
+
+/// Reports of steps that were worked on twice become one.
+pub(super) fn merge(reports: Vec<(usize, FolderReport)>) -> Vec<FolderReport> {
+    let mut merged: Vec<(usize, FolderReport)> = Vec::new();
+    let mut ordered: VecDeque<_> = reports.into();
+    while let Some((order, report)) = ordered.pop_front() {
+        match merged.iter_mut().find(|(at, _)| *at == order) {
+            None => merged.push((order, report)),
+            Some((_, first)) => {
+                first.counts.merge(&report.counts);
+                first.source_count += report.source_count;
+                first.bytes += report.bytes;
+                first.flags_changed += report.flags_changed;
+                first.read = report.read.or(first.read.take());
+                first.delivered = report.delivered.or(first.delivered.take());
+                first.error = report.error.or(first.error.take());
+            }
+        }
+    }
+    merged.sort_by_key(|(order, _)| *order);
+    merged.into_iter().map(|(_, report)| report).collect()
+}

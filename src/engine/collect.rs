@@ -1,0 +1,404 @@
+//! The reading side of a lane: opens folders at the source and sends their messages down.
+
+use super::cargo::{Cargo, Ending, FlagWork, Load, Verdict};
+use super::context::{Context, StepRun, interrupted, lock};
+use super::known::{self, Fate};
+use super::link::SourceLink;
+use crate::error::{Code, Error, Kind, Result};
+use crate::identity::HeaderIdentity;
+use crate::job::Dedup;
+use crate::journal::Place;
+use crate::message::{InternalDate, SourceKey};
+use crate::net::Flow;
+use crate::outcome::{Event, Outcome};
+use crate::plan::filter;
+use crate::plan::{Step, Work};
+use crate::source::{Arrival, Listed, Opened, Source, Wanted};
+use crossbeam_channel::{Sender, bounded};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Sessions at a source that shows only a part of itself in each.
+const SESSIONS: usize = 10_000;
+
+/// The reading side of one lane.
+pub(super) struct Collector<'a> {
+    context: &'a Context,
+    /// One connection a source, made when a step needs it.
+    links: Vec<SourceLink<'a>>,
+    lane: Sender<Cargo>,
+}
+
+/// The delivering side is gone: it has told why.
+fn lane_closed() -> Error {
+    interrupted()
+}
+
+impl<'a> Collector<'a> {
+    pub(super) fn new(context: &'a Context, open: Vec<Option<Box<dyn Source>>>, lane: Sender<Cargo>) -> Self {
+        let links = open.into_iter().enumerate().map(|(index, open)| SourceLink::new(context, index, open)).collect();
+        Collector { context, links, lane }
+    }
+
+    /// Works through one step. `Err` ends the lane; what concerns this folder only is in its report.
+    pub(super) fn collect(&mut self, step: Step) -> Result<()> {
+        let (source, name, validity) = (step.source.source, step.source.name.clone(), step.source.uid_validity);
+        let run = self.context.run;
+        let folder = self.context.ledger.ask(move |journal| journal.folder(run, source, &name, validity))?;
+        let run = StepRun::new(step, folder);
+        run.report().source_count = u64::from(run.step.source.messages);
+        self.context.tell(Event::FolderStarted {
+            account: self.context.account.name.clone(),
+            folder: run.step.source.folder.to_string(),
+            to: run.step.target.folder.to_string(),
+            messages: u64::from(run.step.source.messages),
+        });
+        self.send(Cargo::Start(Arc::clone(&run)))?;
+        let result = self.read(&run);
+        let (ending, fatal) = match result {
+            Ok(complete) => (Ending { complete, error: None }, None),
+            Err(error) => {
+                let fatal = (!matches!(error.kind, Kind::Folder | Kind::Message)).then(|| error.clone());
+                (Ending { complete: None, error: Some(error) }, fatal)
+            }
+        };
+        self.send(Cargo::End(ending))?;
+        fatal.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn close(&mut self) {
+        for link in &mut self.links {
+            if let Err(error) = link.close() {
+                self.context.warn(format!("the source ended the session badly: {error}"));
+            }
+        }
+    }
+
+    fn send(&self, cargo: Cargo) -> Result<()> {
+        self.lane.send(cargo).map_err(|_| lane_closed())
+    }
+
+    /// Reads a folder to its end, over as many connections as it takes.
+    fn read(&mut self, run: &Arc<StepRun>) -> Result<Option<Opened>> {
+        let index = run.step.source.source as usize;
+        let mut reading = Reading { context: self.context, run, lane: &self.lane, seen: HashSet::new(), listed: false };
+        let mut sessions = 0;
+        loop {
+            self.context.check_stop()?;
+            let link = &mut self.links[index];
+            let before = reading.seen.len();
+            let result = match link.get() {
+                Ok(source) => reading.pass(source),
+                Err(error) => return Err(error),
+            };
+            if reading.seen.len() > before {
+                link.patience.refill();
+            }
+            match result {
+                Ok(complete) => {
+                    sessions += 1;
+                    let again = link.get()?.may_hold_back() && reading.seen.len() > before && sessions < SESSIONS;
+                    if !again {
+                        return Ok(complete);
+                    }
+                    link.close()?;
+                }
+                Err(error) if error.is_transient() => {
+                    link.drop_connection();
+                    link.patience.wait(self.context, error)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// One folder being read.
+struct Reading<'a> {
+    context: &'a Context,
+    run: &'a Arc<StepRun>,
+    lane: &'a Sender<Cargo>,
+    /// Messages that have been sent down, over all connections of this run.
+    seen: HashSet<SourceKey>,
+    /// What is known of earlier runs has been told down the lane.
+    listed: bool,
+}
+
+impl Reading<'_> {
+    /// Reads what is still to be read over one connection.
+    fn pass(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
+        match &self.run.step.work {
+            Work::Unchanged { .. } => self.unchanged(),
+            Work::Refused { why, .. } => Err(Error::new(Kind::Folder, Code::Job, why.clone())),
+            Work::CopyWhole { .. } if self.seen.is_empty() && !self.listed && self.streams() => self.whole(source),
+            Work::Match { .. } if !self.listed && self.headings_help() => self.matched(source),
+            _ => self.listed(source),
+        }
+    }
+
+    /// May the folder come in one stream, nothing known of any message before its bytes?
+    fn streams(&self) -> bool {
+        self.context.account.filter == Default::default() && self.run.step.source.uid_validity != 0
+    }
+
+    /// Is it worth asking for headers first? Not where every message is read for the archive anyway.
+    fn headings_help(&self) -> bool {
+        let by_header = matches!(self.context.account.dedup, Dedup::MessageId | Dedup::StrictMessageId);
+        by_header && self.context.archive.is_none() && self.context.account.routes.is_empty() && !self.context.account.collapse
+    }
+
+    fn unchanged(&mut self) -> Result<Option<Opened>> {
+        let (folder, sink) = (self.run.folder, self.context.sink);
+        let counts = self.context.ledger.ask(move |journal| known::counts(journal, folder, sink))?;
+        for (outcome, messages) in counts {
+            self.run.count(self.context, outcome, messages, 0);
+        }
+        // The journal has this state already.
+        Ok(None)
+    }
+
+    /// `CopyWhole`: one stream, and a listing only if it came short.
+    fn whole(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
+        let (opened, vanished) = self.fetch(source, Wanted::Whole)?;
+        let Some(opened) = opened else { return Ok(None) };
+        self.run.report().source_count = u64::from(opened.messages);
+        if self.seen.len() as u64 + u64::from(vanished) >= u64::from(opened.messages) {
+            self.run.count(self.context, Outcome::Vanished, u64::from(vanished), 0);
+            return Ok(Some(opened));
+        }
+        self.listed(source)
+    }
+
+    /// Headers first: what stands at the destination is adopted without downloading it.
+    fn matched(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
+        let lane = self.lane;
+        let context = self.context;
+        let deleted_too = self.copies_deleted();
+        let mut passed_over = Vec::new();
+        let opened = source.headings(&self.run.step.source, &mut |heading| {
+            context.check_stop()?;
+            if let Some(reason) = unwanted(context, &heading.listed, deleted_too) {
+                passed_over.push((heading.listed, reason));
+                return Ok(());
+            }
+            let header = HeaderIdentity::of(&heading.head);
+            lane.send(Cargo::Heading { listed: heading.listed, header }).map_err(|_| lane_closed())
+        })?;
+        let Some(opened) = opened else { return self.listed(source) };
+        self.run.report().source_count = u64::from(opened.messages);
+        let (reply, wanted) = bounded(1);
+        self.lane.send(Cargo::HeadingsEnd(reply)).map_err(|_| lane_closed())?;
+        let wanted = wanted.recv().map_err(|_| lane_closed())?;
+        // From here on a lost connection is made good by a listing: the journal knows what was adopted.
+        self.listed = true;
+        for (listed, reason) in passed_over {
+            self.skip(&listed, reason)?;
+        }
+        self.fetch_all(source, wanted)?;
+        Ok(Some(opened))
+    }
+
+    /// A complete listing, compared with the journal; then what is new.
+    fn listed(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
+        let mut listing = Vec::new();
+        let opened = source.list(&self.run.step.source, &mut |listed| {
+            listing.push(listed);
+            Ok(())
+        })?;
+        let first = !std::mem::replace(&mut self.listed, true);
+        if first || source.may_hold_back() {
+            let fresh = listing.iter().filter(|listed| !self.seen.contains(&listed.key)).count();
+            let mut report = self.run.report();
+            report.source_count = if first { u64::from(opened.messages) } else { report.source_count + fresh as u64 };
+        }
+        let complete = self.seen.is_empty() && opened.uid_validity != 0 && listing.len() as u64 >= u64::from(opened.messages);
+        listing.retain(|listed| !self.seen.contains(&listed.key));
+        let listing = self.sort_out(listing, complete)?;
+        self.fetch_all(source, listing)?;
+        Ok(Some(opened))
+    }
+
+    /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
+    fn sort_out(&mut self, listing: Vec<Listed>, complete: bool) -> Result<Vec<Listed>> {
+        let (folder, sink, run) = (self.run.folder, self.context.sink, self.context.run);
+        let compared =
+            self.context.ledger.ask(move |journal| known::compare(journal, run, folder, sink, listing, complete))?;
+        for (outcome, messages) in compared.done {
+            self.run.count(self.context, outcome, messages, 0);
+        }
+        self.seen.extend(compared.done_keys);
+        for trouble in compared.trouble {
+            self.context.trouble(known::told(&self.run.step.source.folder, trouble));
+        }
+        for work in compared.flags {
+            self.send(Cargo::Flags(work))?;
+        }
+        let deleted_too = self.copies_deleted();
+        let mut wanted = Vec::new();
+        for (listed, fate) in compared.open {
+            match (unwanted(self.context, &listed, deleted_too), fate) {
+                (Some(reason), _) => self.skip(&listed, reason)?,
+                (None, Fate::Fetch) => wanted.push(listed),
+                (None, Fate::Kept(place)) => self.from_archive(listed, place, &mut wanted)?,
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// A message that an earlier run kept but did not deliver: not downloaded again.
+    fn from_archive(&mut self, listed: Listed, place: Place, wanted: &mut Vec<Listed>) -> Result<()> {
+        let Some(archive) = &self.context.archive else {
+            wanted.push(listed);
+            return Ok(());
+        };
+        let read = lock(archive).read(&place, &self.context.budget);
+        match read {
+            Ok(body) => {
+                self.seen.insert(listed.key.clone());
+                let header = HeaderIdentity::of(body.head());
+                let date = listed.date.or_else(|| InternalDate::from_headers(body.head()));
+                let load = Load { key: listed.key, flags: listed.flags, date, body, header, place: Some(place) };
+                self.send(Cargo::Message(load))
+            }
+            Err(error) if error.kind == Kind::Interrupted => Err(error),
+            Err(error) => {
+                self.context.warn(format!("read again from the source: {error}"));
+                wanted.push(listed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Fetches these, asks once more for those that did not come, and gives those that never come their outcome.
+    fn fetch_all(&mut self, source: &mut dyn Source, mut wanted: Vec<Listed>) -> Result<()> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.fetch(source, Wanted::Keys(&wanted))?;
+        wanted.retain(|listed| !self.seen.contains(&listed.key));
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut there = HashSet::new();
+        source.list(&self.run.step.source, &mut |listed| {
+            there.insert(listed.key);
+            Ok(())
+        })?;
+        for listed in wanted {
+            self.fetch(source, Wanted::Keys(std::slice::from_ref(&listed)))?;
+            if !self.seen.contains(&listed.key) {
+                let gone = !there.contains(&listed.key);
+                let (outcome, words) = match gone {
+                    true => (Outcome::Vanished, "gone at the source before it was read"),
+                    false => (Outcome::Failed, "the source lists it but does not give it"),
+                };
+                self.verdict(&listed, outcome, words)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Streams messages down the lane.
+    fn fetch(&mut self, source: &mut dyn Source, wanted: Wanted<'_>) -> Result<(Option<Opened>, u32)> {
+        let context = self.context;
+        let alone = matches!(wanted, Wanted::Keys([_]));
+        let validity = self.run.step.source.uid_validity;
+        let mut state = None;
+        let deleted_too = self.copies_deleted();
+        let (lane, seen) = (self.lane, &mut self.seen);
+        let name = self.run.step.source.folder.to_string();
+        let fetched = source.fetch(
+            &self.run.step.source,
+            wanted,
+            &context.budget,
+            &mut |opened| {
+                if opened.uid_validity != validity {
+                    return Err(changed_validity(&name));
+                }
+                state = Some(*opened);
+                Ok(if context.stop.asked() { Flow::Stop } else { Flow::Continue })
+            },
+            &mut |arrival| {
+                if let Some(cargo) = arrived(context, arrival, seen, alone, deleted_too)? {
+                    lane.send(cargo).map_err(|_| lane_closed())?;
+                }
+                Ok(if context.stop.asked() { Flow::Stop } else { Flow::Continue })
+            },
+        )?;
+        context.check_stop()?;
+        Ok((state, fetched.vanished))
+    }
+
+    fn copies_deleted(&self) -> bool {
+        self.context.sources[self.run.step.source.source as usize].0.copy_deleted
+    }
+
+    fn skip(&mut self, listed: &Listed, reason: &'static str) -> Result<()> {
+        self.verdict(listed, Outcome::Skipped, reason)
+    }
+
+    fn verdict(&mut self, listed: &Listed, outcome: Outcome, words: &str) -> Result<()> {
+        self.seen.insert(listed.key.clone());
+        self.send(Cargo::Verdict(verdict(listed, outcome, words)))
+    }
+
+    fn send(&self, cargo: Cargo) -> Result<()> {
+        self.lane.send(cargo).map_err(|_| lane_closed())
+    }
+}
+
+fn verdict(listed: &Listed, outcome: Outcome, words: &str) -> Verdict {
+    Verdict {
+        key: listed.key.clone(),
+        flags: listed.flags.clone(),
+        date: listed.date,
+        size: listed.size.unwrap_or(0),
+        outcome,
+        words: words.to_owned(),
+    }
+}
+
+/// What an arrival becomes on the lane. `None`: it came before, or it will be asked for once more.
+fn arrived(
+    context: &Context,
+    arrival: Arrival,
+    seen: &mut HashSet<SourceKey>,
+    alone: bool,
+    deleted_too: bool,
+) -> Result<Option<Cargo>> {
+    let Arrival { key, flags, date, body } = arrival;
+    if seen.contains(&key) {
+        return Ok(None);
+    }
+    let body = match body {
+        Ok(body) => body,
+        Err(_) if !alone => return Ok(None),
+        Err(error) => {
+            seen.insert(key.clone());
+            let listed = Listed { key, flags, date, size: None };
+            let words = error.words.unwrap_or(error.what);
+            return Ok(Some(Cargo::Verdict(verdict(&listed, Outcome::Failed, &words))));
+        }
+    };
+    seen.insert(key.clone());
+    let date = date.or_else(|| InternalDate::from_headers(body.head()));
+    let listed = Listed { key, flags, date, size: Some(body.size()) };
+    if let Some(reason) = unwanted(context, &listed, deleted_too) {
+        return Ok(Some(Cargo::Verdict(verdict(&listed, Outcome::Skipped, reason))));
+    }
+    let header = HeaderIdentity::of(body.head());
+    Ok(Some(Cargo::Message(Load { key: listed.key, flags: listed.flags, date, body, header, place: None })))
+}
+
+/// Why the job does not want this message, as far as is known of it.
+fn unwanted(context: &Context, listed: &Listed, deleted_too: bool) -> Option<&'static str> {
+    if listed.flags.deleted && !deleted_too {
+        return Some("flagged \\Deleted at the source");
+    }
+    filter::passes(&context.account.filter, listed.date, listed.size).err()
+}
+
+fn changed_validity(folder: &str) -> Error {
+    let what = format!("{folder} was made anew at the source while the run was going on (its UIDVALIDITY changed)");
+    Error::new(Kind::Folder, Code::Refused, what).hint("run again: the next run reads it afresh")
+}

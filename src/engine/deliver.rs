@@ -1,0 +1,368 @@
+//! The delivering side of a lane: decides what need not be delivered, and hands the rest on in batches.
+
+use super::batch::Batch;
+use super::cargo::{Cargo, Ending, FlagWork, Load, Verdict};
+use super::context::{Context, StepRun};
+use super::finish;
+use super::link::SinkLink;
+use super::target::{self, Landings};
+use crate::error::{Kind, Result};
+use crate::identity::{Claim, HeaderIdentity, Known};
+use crate::job::Dedup;
+use crate::journal::{Delivered, MessageRow, Seen};
+use crate::message::{Digest, Flags};
+use crate::outcome::{Event, Outcome, Trouble};
+use crate::plan::{Target, route};
+use crate::sink::Sink;
+use crate::source::Listed;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a batch that is not full waits for more.
+const LINGER: Duration = Duration::from_millis(10);
+/// How long a connection may stand idle before it is kept alive with a NOOP.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// A message that is decided without being delivered, and why.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) seen: Seen,
+    pub(super) outcome: Outcome,
+    pub(super) words: String,
+    /// Where it stands, if it stands there.
+    pub(super) delivered: Option<Delivered>,
+    pub(super) same_as: Option<MessageRow>,
+}
+
+/// A first copy that later ones fold into (`collapse = true`).
+struct First {
+    row: Option<MessageRow>,
+    delivered: Option<Delivered>,
+    flags: Flags,
+}
+
+pub(super) struct Deliverer<'a> {
+    pub(super) context: &'a Context,
+    pub(super) link: SinkLink<'a>,
+    pub(super) landings: Landings,
+    pub(super) batch: Batch,
+    pub(super) decided: Vec<Decided>,
+    pub(super) flags: Vec<FlagWork>,
+    step: Option<Arc<StepRun>>,
+    headings: Vec<(Listed, HeaderIdentity)>,
+    firsts: HashMap<(Option<Vec<u8>>, Digest), First>,
+    /// Why this folder cannot be delivered; the rest of it is not tried.
+    failed: Option<crate::error::Error>,
+}
+
+impl<'a> Deliverer<'a> {
+    pub(super) fn new(context: &'a Context, open: Option<Box<dyn Sink>>) -> Self {
+        Deliverer {
+            context,
+            link: SinkLink::new(context, open),
+            landings: Landings::default(),
+            batch: Batch::default(),
+            decided: Vec::new(),
+            flags: Vec::new(),
+            step: None,
+            headings: Vec::new(),
+            firsts: HashMap::new(),
+            failed: None,
+        }
+    }
+
+    /// Delivers what comes down the lane until it ends. `Err` ends the account.
+    pub(super) fn serve(&mut self, lane: &Receiver<Cargo>) -> Result<()> {
+        loop {
+            let wait = if self.batch.is_empty() { IDLE } else { LINGER };
+            let cargo = match lane.recv_timeout(wait) {
+                Ok(cargo) => cargo,
+                Err(RecvTimeoutError::Timeout) if self.batch.is_empty() => {
+                    if self.link.idle().is_err() {
+                        self.link.drop_connection();
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.guarded(Self::flush)?;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return self.guarded(Self::flush),
+            };
+            self.take(cargo)?;
+            if self.context.budget.starving() && lane.is_empty() {
+                self.guarded(Self::flush)?;
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        if let Err(error) = self.link.close() {
+            self.context.warn(format!("the destination ended the session badly: {error}"));
+        }
+    }
+
+    fn take(&mut self, cargo: Cargo) -> Result<()> {
+        match cargo {
+            Cargo::Start(run) => self.start(run),
+            Cargo::Heading { listed, header } => {
+                self.headings.push((listed, header));
+                Ok(())
+            }
+            Cargo::HeadingsEnd(reply) => self.guarded(|me| me.answer_headings(&reply)),
+            Cargo::Message(load) => self.guarded(|me| me.message(load)),
+            Cargo::Verdict(verdict) => self.guarded(|me| me.verdict(verdict)),
+            Cargo::Flags(work) => {
+                self.flags.push(work);
+                Ok(())
+            }
+            Cargo::End(ending) => self.end(ending),
+        }
+    }
+
+    /// Runs `work`; what fails for this folder only is kept for its report, and the rest of the folder is passed over.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        if self.failed.is_some() {
+            return Ok(());
+        }
+        match work(self) {
+            Err(error) if matches!(error.kind, Kind::Folder | Kind::Message) => {
+                self.batch.clear();
+                self.failed = Some(error);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn start(&mut self, run: Arc<StepRun>) -> Result<()> {
+        self.landings.keep_only(&run.step.target.name);
+        self.firsts.clear();
+        self.headings.clear();
+        self.failed = None;
+        self.step = Some(run);
+        Ok(())
+    }
+
+    pub(super) fn step(&self) -> Result<Arc<StepRun>> {
+        self.step.clone().ok_or_else(super::context::interrupted)
+    }
+
+    fn end(&mut self, ending: Ending) -> Result<()> {
+        self.guarded(Self::flush)?;
+        self.guarded(finish::change_flags)?;
+        self.guarded(finish::read_back)?;
+        let run = self.step()?;
+        let error = ending.error.or(self.failed.take());
+        let complete = ending.complete.filter(|_| error.is_none());
+        finish::folder_done(self.context, &run, complete)?;
+        let mut report = run.report();
+        report.error = error.filter(|error| error.kind != Kind::Interrupted);
+        let report = report.clone();
+        self.context.tell(Event::FolderDone { account: self.context.account.name.clone(), report });
+        Ok(())
+    }
+
+    fn verdict(&mut self, verdict: Verdict) -> Result<()> {
+        let seen = Seen {
+            key: verdict.key,
+            digests: None,
+            message_id: None,
+            size: verdict.size,
+            flags: verdict.flags,
+            date: verdict.date,
+            place: None,
+        };
+        self.decide(Decided { seen, outcome: verdict.outcome, words: verdict.words, delivered: None, same_as: None })
+    }
+
+    fn decide(&mut self, decided: Decided) -> Result<()> {
+        self.decided.push(decided);
+        if self.decided.len() >= 500 { self.flush() } else { Ok(()) }
+    }
+
+    fn message(&mut self, load: Load) -> Result<()> {
+        let Some(load) = self.folded(load)? else { return Ok(()) };
+        let target = self.target_of(&load)?;
+        if !self.batch.goes_to(&target.name) {
+            self.flush()?;
+        }
+        match self.claim(&target, &load)? {
+            Claim::Same { uid, source_row } => self.standing_already(&target, load, uid, source_row),
+            claim => self.enqueue(&target, load, matches!(claim, Claim::Contradicted)),
+        }
+    }
+
+    fn enqueue(&mut self, target: &Target, load: Load, contradicted: bool) -> Result<()> {
+        if contradicted {
+            let id = String::from_utf8_lossy(load.header.message_id.as_deref().unwrap_or_default()).into_owned();
+            self.context.warn(format!("{}: another message with the same Message-ID stands there; both are kept ({id})", target.folder));
+        }
+        let limit = self.link.get()?.batch_limit();
+        self.batch.push(target, load);
+        if self.batch.is_full(limit) { self.flush() } else { Ok(()) }
+    }
+
+    /// Which folder the message goes to: the step's, or what a route says.
+    fn target_of(&self, load: &Load) -> Result<Target> {
+        let run = self.step()?;
+        let routed = route::route(&self.context.account.routes, load.body.head(), load.date);
+        Ok(match routed {
+            Some(folder) => self.context.landscape.target(&folder),
+            None => run.step.target.clone(),
+        })
+    }
+
+    fn claim(&mut self, target: &Target, load: &Load) -> Result<Claim> {
+        let known = Known { header: &load.header, digests: Some(load.body.digests()), size: Some(load.body.size()) };
+        self.claim_known(target, known)
+    }
+
+    fn claim_known(&mut self, target: &Target, known: Known<'_>) -> Result<Claim> {
+        let claimant = target::claimant(self.step()?.folder);
+        let landing = self.landings.get(self.context, &mut self.link, target)?;
+        let link = &mut self.link;
+        let dedup = self.context.account.dedup;
+        landing.index.claim(claimant, known, dedup, &mut |uid| {
+            let mut header = None;
+            link.retry(|sink| {
+                sink.heads(&target.name, uid, &mut |head| {
+                    if head.uid == uid {
+                        header = Some(HeaderIdentity::of(&head.head));
+                    }
+                    Ok(())
+                })
+            })?;
+            Ok(header)
+        })
+    }
+
+    /// A message that need not be delivered: it stands there.
+    fn standing_already(&mut self, target: &Target, load: Load, uid: Option<u32>, row: Option<MessageRow>) -> Result<()> {
+        let seen = seen(&load);
+        let decided = self.present(target, seen, uid, row)?;
+        self.decide(decided)
+    }
+
+    fn present(&mut self, target: &Target, seen: Seen, uid: Option<u32>, row: Option<MessageRow>) -> Result<Decided> {
+        let landing = self.landings.get(self.context, &mut self.link, target)?;
+        let delivered = Delivered { folder: landing.id, uid_validity: landing.door.uid_validity, uid };
+        // Another message of this job that was delivered makes this one a duplicate; mail of the destination's own, or the
+        // same message under an older UIDVALIDITY of its folder, makes it present.
+        let duplicate = match row {
+            Some(row) => finish::is_of_other_folder(self.context, row, &self.step()?)?,
+            None => false,
+        };
+        let outcome = if duplicate { Outcome::Duplicate } else { Outcome::Present };
+        Ok(Decided {
+            seen,
+            outcome,
+            words: format!("stands in {}", target.folder),
+            delivered: Some(delivered),
+            same_as: row.filter(|_| duplicate),
+        })
+    }
+
+    /// With `collapse`, a copy that equals one of the same folder in Message-ID and digest is not delivered; its flags are
+    /// united with the first's. Gives the load back if it is a first.
+    fn folded(&mut self, load: Load) -> Result<Option<Load>> {
+        if !self.context.account.collapse || self.context.account.dedup == Dedup::Off {
+            return Ok(Some(load));
+        }
+        let key = (load.header.message_id.clone(), load.body.digests().exact);
+        if !self.firsts.contains_key(&key) && !self.find_first(&load, &key)? {
+            self.firsts.insert(key, First { row: None, delivered: None, flags: load.flags.clone() });
+            return Ok(Some(load));
+        }
+        // The first may still be in the batch: it needs a row before another can name it.
+        self.flush()?;
+        if self.firsts.get(&key).is_none_or(|first| first.row.is_none()) && !self.find_first(&load, &key)? {
+            return Ok(Some(load));
+        }
+        let Some(first) = self.firsts.get_mut(&key) else { return Ok(Some(load)) };
+        let mut united = first.flags.clone();
+        united.unite(&load.flags);
+        let change = first.flags.change_to(&united);
+        if let (Some(row), Some(delivered), false) = (first.row, &first.delivered, change.is_empty()) {
+            self.flags.push(FlagWork { row, delivered: delivered.clone(), change, now: None });
+            first.flags = united;
+        }
+        let (delivered, same_as) = (first.delivered.clone(), first.row);
+        let words = "equal in Message-ID and content to another message of the same folder".to_owned();
+        self.decide(Decided { seen: seen(&load), outcome: Outcome::Duplicate, words, delivered, same_as })?;
+        Ok(None)
+    }
+
+    /// Looks a first copy up in the journal.
+    fn find_first(&mut self, load: &Load, key: &(Option<Vec<u8>>, Digest)) -> Result<bool> {
+        let (folder, sink, digest, own) = (self.step()?.folder, self.context.sink, key.1, load.key.clone());
+        let found = self.context.ledger.ask(move |journal| journal.copy_of(folder, sink, &digest, &own))?;
+        let Some(found) = found else { return Ok(false) };
+        let first = First { row: Some(found.row), delivered: found.delivered, flags: found.flags };
+        self.firsts.insert(key.clone(), first);
+        Ok(true)
+    }
+
+    /// Adopts by header what stands at the destination; what does not goes back to be fetched.
+    fn answer_headings(&mut self, reply: &Sender<Vec<Listed>>) -> Result<()> {
+        let target = self.step()?.step.target.clone();
+        let mut wanted = Vec::new();
+        for (listed, header) in std::mem::take(&mut self.headings) {
+            let known = Known { header: &header, digests: None, size: listed.size };
+            match self.claim_known(&target, known)? {
+                Claim::Same { uid, source_row } => {
+                    let seen = Seen {
+                        key: listed.key,
+                        digests: None,
+                        message_id: header.message_id,
+                        size: listed.size.unwrap_or(0),
+                        flags: listed.flags,
+                        date: listed.date,
+                        place: None,
+                    };
+                    let decided = self.present(&target, seen, uid, source_row)?;
+                    self.decide(decided)?;
+                }
+                _ => wanted.push(listed),
+            }
+        }
+        self.flush()?;
+        // The reading side may be gone; then nobody needs the answer.
+        drop(reply.send(wanted));
+        Ok(())
+    }
+
+    /// Writes down what was decided, delivers the batch.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        let decided = std::mem::take(&mut self.decided);
+        finish::write_decided(self.context, &self.step()?, decided)?;
+        super::batch::send(self)
+    }
+
+    /// A message that did not go as it should, for the report.
+    pub(super) fn tell_trouble(&self, key: String, message_id: &[u8], outcome: Outcome, words: &str) -> Result<()> {
+        self.context.trouble(Trouble {
+            folder: self.step()?.step.source.folder.to_string(),
+            key,
+            message_id: String::from_utf8_lossy(message_id).into_owned(),
+            outcome,
+            words: words.to_owned(),
+        });
+        Ok(())
+    }
+}
+
+/// What the journal keeps of a message that was read.
+pub(super) fn seen(load: &Load) -> Seen {
+    Seen {
+        key: load.key.clone(),
+        digests: Some(load.body.digests()),
+        message_id: load.header.message_id.clone(),
+        size: load.body.size(),
+        flags: load.flags.clone(),
+        date: load.date,
+        place: load.place.clone(),
+    }
+}

@@ -1,0 +1,218 @@
+//! The end of a folder, and what is written down without a delivery.
+
+use super::context::{Context, StepRun};
+use super::deliver::{Decided, Deliverer};
+use super::known::key_text;
+use crate::error::Result;
+use crate::journal::{Conclusion, Delivered, MessageRow};
+use crate::message::{Digest, FlagChange, Flags};
+use crate::net::Flow;
+use crate::outcome::{Outcome, Trouble};
+use crate::source::Opened;
+use crate::spool::Budget;
+use std::collections::HashMap;
+
+/// Bytes held while reading back: each message is digested and dropped.
+const READING: u64 = 1 << 20;
+
+/// Writes down messages that were decided without a delivery, and counts them.
+pub(super) fn write_decided(context: &Context, run: &StepRun, decided: Vec<Decided>) -> Result<()> {
+    if decided.is_empty() {
+        return Ok(());
+    }
+    let (number, folder, sink) = (context.run, run.folder, context.sink);
+    for one in decided.iter().filter(|one| one.outcome.is_trouble()) {
+        context.trouble(Trouble {
+            folder: run.step.source.folder.to_string(),
+            key: key_text(&one.seen.key),
+            message_id: String::from_utf8_lossy(one.seen.message_id.as_deref().unwrap_or_default()).into_owned(),
+            outcome: one.outcome,
+            words: one.words.clone(),
+        });
+    }
+    let mut counts: HashMap<Outcome, u64> = HashMap::new();
+    decided.iter().for_each(|one| *counts.entry(one.outcome).or_default() += 1);
+    context.ledger.ask(move |journal| {
+        let mut seen = Vec::with_capacity(decided.len());
+        let mut rest = Vec::with_capacity(decided.len());
+        for Decided { seen: message, outcome, words, delivered, same_as } in decided {
+            rest.push((message.flags.clone(), outcome, words, delivered, same_as));
+            seen.push(message);
+        }
+        let rows = journal.record(number, folder, &seen)?;
+        let conclusions: Vec<Conclusion> = rows
+            .into_iter()
+            .zip(rest)
+            .map(|(row, (flags, outcome, words, delivered, of))| Conclusion {
+                row,
+                sink,
+                outcome: outcome.as_str(),
+                words: Some(words).filter(|words| !words.is_empty()),
+                delivered,
+                flags,
+                of,
+            })
+            .collect();
+        journal.conclude(number, None, &conclusions, false)
+    })?;
+    for (outcome, messages) in counts {
+        run.count(context, outcome, messages, 0);
+    }
+    Ok(())
+}
+
+/// Does this row belong to another source folder than the step's, whatever their UIDVALIDITYs?
+pub(super) fn is_of_other_folder(context: &Context, row: MessageRow, run: &StepRun) -> Result<bool> {
+    let (source, name) = (run.step.source.source, run.step.source.name.clone());
+    context.ledger.ask(move |journal| Ok(journal.folder_of(row)? != Some((source, name))))
+}
+
+/// Messages whose flags change alike: destination folder and its UIDVALIDITY, then the change's text.
+type Alike = HashMap<(Delivered, String), (FlagChange, Vec<(MessageRow, u32, Option<Flags>)>)>;
+
+/// Carries changes of flags over: only what changed, never absolute flags.
+pub(super) fn change_flags(deliverer: &mut Deliverer<'_>) -> Result<()> {
+    let mut alike: Alike = HashMap::new();
+    for work in std::mem::take(&mut deliverer.flags) {
+        let Some(uid) = work.delivered.uid else { continue };
+        let folder = Delivered { uid: None, ..work.delivered };
+        let text = format!("+{} -{}", work.change.add.to_text(), work.change.remove.to_text());
+        let entry = alike.entry((folder, text)).or_insert_with(|| (work.change, Vec::new()));
+        entry.1.push((work.row, uid, work.now));
+    }
+    for ((folder, _), (change, messages)) in alike {
+        change_alike(deliverer, &folder, &change, messages)?;
+    }
+    Ok(())
+}
+
+fn change_alike(
+    deliverer: &mut Deliverer<'_>,
+    folder: &Delivered,
+    change: &FlagChange,
+    messages: Vec<(MessageRow, u32, Option<Flags>)>,
+) -> Result<()> {
+    let context = deliverer.context;
+    let id = folder.folder;
+    let Some(name) = context.ledger.ask(move |journal| journal.sink_folder_name(id))? else { return Ok(()) };
+    let change = fit(deliverer, &name, change)?;
+    let uids: Vec<u32> = messages.iter().map(|(_, uid, _)| *uid).collect();
+    if !change.is_empty() && !deliverer.link.retry(|sink| sink.change_flags(&name, folder.uid_validity, &uids, &change))? {
+        context.warn(format!(
+            "{} changes of flags are not carried over: {} was made anew at the destination",
+            uids.len(),
+            String::from_utf8_lossy(&name)
+        ));
+    }
+    deliverer.step()?.report().flags_changed += uids.len() as u64;
+    let run = context.run;
+    let remembered: Vec<(MessageRow, Flags)> =
+        messages.into_iter().filter_map(|(row, _, now)| now.map(|now| (row, now))).collect();
+    context.ledger.ask(move |journal| journal.flags_changed(run, &remembered))
+}
+
+/// Without the keywords that the destination cannot hold.
+fn fit(deliverer: &mut Deliverer<'_>, name: &[u8], change: &FlagChange) -> Result<FlagChange> {
+    let mut change = change.clone();
+    if !change.add.keywords.is_empty() {
+        for keyword in deliverer.link.retry(|sink| sink.unfit_keywords(name, &change.add))? {
+            change.add.keywords.remove(&keyword);
+        }
+    }
+    Ok(change)
+}
+
+/// Reads delivered messages back, and tells those whose bytes the destination changed.
+pub(super) fn read_back(deliverer: &mut Deliverer<'_>) -> Result<()> {
+    let mut work = Vec::new();
+    for landing in deliverer.landings.all() {
+        let checks = std::mem::take(&mut landing.checks);
+        if !checks.is_empty() {
+            work.push((landing.name.clone(), landing.id, landing.door.uid_validity, checks));
+        }
+    }
+    for (name, folder, uid_validity, checks) in work {
+        let digests = digests_at(deliverer, &name, checks.iter().map(|check| check.uid))?;
+        let mut conclusions = Vec::new();
+        for check in checks {
+            let (outcome, words) = match digests.get(&check.uid) {
+                Some(digest) if *digest == check.digest => continue,
+                Some(_) => (Outcome::Altered, "the destination changed its bytes"),
+                None => (Outcome::Failed, "the destination said OK, but does not give the message back"),
+            };
+            let run = deliverer.step()?;
+            run.report().counts.move_one(check.outcome, outcome);
+            if outcome == Outcome::Failed {
+                deliverer.tell_trouble(format!("UID {} at the destination", check.uid), b"", outcome, words)?;
+            }
+            let delivered = (outcome == Outcome::Altered)
+                .then_some(Delivered { folder, uid_validity, uid: Some(check.uid) });
+            conclusions.push((check.row, outcome, words, delivered));
+        }
+        conclude_again(deliverer.context, conclusions)?;
+    }
+    Ok(())
+}
+
+fn conclude_again(
+    context: &Context,
+    conclusions: Vec<(MessageRow, Outcome, &'static str, Option<Delivered>)>,
+) -> Result<()> {
+    if conclusions.is_empty() {
+        return Ok(());
+    }
+    let (run, sink) = (context.run, context.sink);
+    context.ledger.ask(move |journal| {
+        let conclusions: Vec<Conclusion> = conclusions
+            .into_iter()
+            .map(|(row, outcome, words, delivered)| Conclusion {
+                row,
+                sink,
+                outcome: outcome.as_str(),
+                words: Some(words.to_owned()),
+                delivered,
+                flags: Flags::default(),
+                of: None,
+            })
+            .collect();
+        journal.conclude(run, None, &conclusions, false)
+    })
+}
+
+/// Digests of what stands at these UIDs now.
+fn digests_at(
+    deliverer: &mut Deliverer<'_>,
+    name: &[u8],
+    uids: impl Iterator<Item = u32>,
+) -> Result<HashMap<u32, Digest>> {
+    let mut uids: Vec<u32> = uids.collect();
+    uids.sort_unstable();
+    let set: Vec<(u32, u32)> = uids.into_iter().map(|uid| (uid, uid)).collect();
+    let mut digests = HashMap::new();
+    let budget = Budget::new(READING);
+    deliverer.link.retry(|sink| {
+        digests.clear();
+        sink.bodies(name, &set, &budget, &mut |uid, body| {
+            if let Ok(body) = body {
+                digests.insert(uid, body.digests().exact);
+            }
+            Ok(Flow::Continue)
+        })
+    })?;
+    Ok(digests)
+}
+
+/// The folder is done as far as it can be: its state is remembered, so that a run with nothing new has nothing to do.
+pub(super) fn folder_done(context: &Context, run: &StepRun, complete: Option<Opened>) -> Result<()> {
+    let (number, folder, sink) = (context.run, run.folder, context.sink);
+    let fingerprints = context.ledger.ask(move |journal| {
+        if let Some(opened) = complete {
+            journal.folder_done(number, folder, opened.uid_next, opened.messages, opened.highest_modseq)?;
+        }
+        journal.fingerprints(folder, sink)
+    })?;
+    let mut report = run.report();
+    report.read = fingerprints.0.map(|digest| digest.to_string());
+    report.delivered = fingerprints.1.map(|digest| digest.to_string());
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! What the journal knows of a folder, set against its listing.
+
+use super::cargo::FlagWork;
+use crate::error::Result;
+use crate::journal::{FolderId, Journal, Place, Row, RunId};
+use crate::message::{Folder, SourceKey};
+use crate::outcome::{Outcome, Trouble};
+use crate::source::Listed;
+use std::collections::HashMap;
+
+pub(super) use crate::journal::key_text;
+
+/// What is still to be done for a listed message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Read it from the source.
+    Fetch,
+    /// An earlier run kept it in the archive but did not deliver it.
+    Kept(Place),
+}
+
+/// A message that an earlier run could not copy, for good.
+#[derive(Debug)]
+pub(super) struct OldTrouble {
+    key: SourceKey,
+    message_id: Option<Vec<u8>>,
+    outcome: Outcome,
+    words: String,
+}
+
+/// A listing, sorted by what is known.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    pub(super) open: Vec<(Listed, Fate)>,
+    pub(super) done: HashMap<Outcome, u64>,
+    /// Those that need nothing more in this pass.
+    pub(super) done_keys: Vec<SourceKey>,
+    pub(super) trouble: Vec<OldTrouble>,
+    pub(super) flags: Vec<FlagWork>,
+}
+
+/// Compares a listing with the journal. `complete`: the listing is the whole folder, so what is not in it is gone.
+pub(super) fn compare(
+    journal: &mut Journal,
+    run: RunId,
+    folder: FolderId,
+    sink: u32,
+    mut listing: Vec<Listed>,
+    complete: bool,
+) -> Result<Compared> {
+    let mut order: Vec<usize> = (0..listing.len()).collect();
+    order.sort_unstable_by(|&a, &b| listing[a].key.cmp(&listing[b].key));
+    let mut fates: Vec<Option<Fate>> = vec![Some(Fate::Fetch); listing.len()];
+    let mut compared = Compared::default();
+    let mut gone = Vec::new();
+    journal.for_each_message(folder, sink, &mut |row| {
+        match order.binary_search_by(|&at| listing[at].key.cmp(&row.key)) {
+            Ok(at) => fates[order[at]] = fate(&listing[order[at]], row, &mut compared),
+            Err(_) if row.removed_at_source => {}
+            Err(_) => gone.push(row.row),
+        }
+    })?;
+    if complete && !gone.is_empty() {
+        journal.removed_at_source(run, &gone)?;
+    }
+    for (listed, fate) in listing.drain(..).zip(fates) {
+        match fate {
+            Some(fate) => compared.open.push((listed, fate)),
+            None => compared.done_keys.push(listed.key),
+        }
+    }
+    Ok(compared)
+}
+
+/// What is still to be done for a message that is listed and known; `None`: nothing.
+fn fate(listed: &Listed, row: Row, compared: &mut Compared) -> Option<Fate> {
+    if row.open_intent {
+        // It may be on its way in: the end of the run looks for it.
+        return None;
+    }
+    let again = || Some(row.place.clone().map_or(Fate::Fetch, Fate::Kept));
+    let outcome = row.outcome.as_deref().and_then(Outcome::from_word);
+    let (now, done) = match outcome {
+        None | Some(Outcome::Failed | Outcome::Vanished | Outcome::Skipped) => return again(),
+        Some(Outcome::Duplicate) => (Outcome::Duplicate, false),
+        Some(Outcome::Rejected) => (Outcome::Rejected, false),
+        Some(Outcome::Copied | Outcome::Present | Outcome::Altered) => (Outcome::Present, true),
+    };
+    *compared.done.entry(now).or_default() += 1;
+    if now == Outcome::Rejected {
+        compared.trouble.push(OldTrouble {
+            key: row.key,
+            message_id: row.message_id,
+            outcome: now,
+            words: row.words.unwrap_or_default(),
+        });
+    } else if done {
+        let change = row.flags.change_to(&listed.flags);
+        if let (Some(delivered), false) = (row.delivered, change.is_empty()) {
+            compared.flags.push(FlagWork { row: row.row, delivered, change, now: Some(listed.flags.clone()) });
+        }
+    }
+    None
+}
+
+/// How the messages of a folder that has not changed ended in earlier runs.
+pub(super) fn counts(journal: &Journal, folder: FolderId, sink: u32) -> Result<Vec<(Outcome, u64)>> {
+    let mut counts: HashMap<Outcome, u64> = HashMap::new();
+    for count in journal.counts(sink)?.into_iter().filter(|count| count.folder == folder) {
+        let outcome = match count.outcome.as_deref().and_then(Outcome::from_word) {
+            Some(Outcome::Copied | Outcome::Altered) => Outcome::Present,
+            Some(outcome) => outcome,
+            None => continue,
+        };
+        *counts.entry(outcome).or_default() += count.messages;
+    }
+    Ok(counts.into_iter().collect())
+}
+
+/// The words for a message that an earlier run could not copy.
+pub(super) fn told(folder: &Folder, trouble: OldTrouble) -> Trouble {
+    Trouble {
+        folder: folder.to_string(),
+        key: key_text(&trouble.key),
+        message_id: String::from_utf8_lossy(trouble.message_id.as_deref().unwrap_or_default()).into_owned(),
+        outcome: trouble.outcome,
+        words: trouble.words,
+    }
+}

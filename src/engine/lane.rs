@@ -1,0 +1,142 @@
+//! A lane: one connection that reads, one that delivers, and between them a bounded channel.
+
+use super::cargo::Cargo;
+use super::collect::Collector;
+use super::context::{Context, lock};
+use super::deliver::Deliverer;
+use super::keep;
+use crate::error::{Kind, Result};
+use crate::plan::{Step, Work};
+use crate::sink::{self, Sink};
+use crossbeam_channel::bounded;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+
+/// Messages between two stages of a lane; their bytes are bounded by the budget.
+const WAITING: usize = 256;
+
+/// Steps that deliver into one folder: one lane takes them all, so that a folder has one writer.
+type Group = VecDeque<(usize, Step)>;
+
+/// The steps of a plan, by destination folder, in the plan's order.
+pub(super) fn groups(steps: Vec<(usize, Step)>, routed: bool) -> VecDeque<Group> {
+    if routed {
+        // Routes may send any message anywhere.
+        return VecDeque::from([steps.into()]);
+    }
+    let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    for (order, step) in steps {
+        let next = groups.len();
+        let at = *places.entry(step.target.name.clone()).or_insert(next);
+        if at == next {
+            groups.push(Group::new());
+        }
+        groups[at].push_back((order, step));
+    }
+    groups.into()
+}
+
+/// Works through all groups over as many lanes as the ends allow. The first error that ends the account is given back.
+pub(super) fn run(context: &Context, groups: VecDeque<Group>, first: Option<Box<dyn Sink>>) -> Result<()> {
+    let lanes = lanes(context, &groups);
+    let work = Mutex::new(groups);
+    let failed = Mutex::new(None);
+    std::thread::scope(|scope| {
+        let (work, failed) = (&work, &failed);
+        let mut first = first;
+        for lane in 0..lanes {
+            let open = first.take();
+            scope.spawn(move || {
+                if let Err(error) = one_lane(context, work, lane, open) {
+                    // The others stop at the next message: what they have in flight is still brought to its end.
+                    context.stop.ask();
+                    let mut failed = lock(failed);
+                    let worse = failed.as_ref().is_none_or(|old: &crate::error::Error| old.kind == Kind::Interrupted);
+                    if worse {
+                        *failed = Some(error);
+                    }
+                }
+            });
+        }
+    });
+    lock(&failed).take().map_or(Ok(()), Err)
+}
+
+fn lanes(context: &Context, groups: &VecDeque<Group>) -> usize {
+    let busy = groups.iter().filter(|group| group.iter().any(|(_, step)| !is_idle(&step.work))).count();
+    let readers = context.sources.iter().map(|(spec, _)| spec.server.connections).max().unwrap_or(1);
+    let writers = context.destination.0.server.connections;
+    busy.min(readers).min(writers).max(1)
+}
+
+fn is_idle(work: &Work) -> bool {
+    matches!(work, Work::Unchanged { .. } | Work::Refused { .. })
+}
+
+fn one_lane(
+    context: &Context,
+    work: &Mutex<VecDeque<Group>>,
+    number: usize,
+    open: Option<Box<dyn Sink>>,
+) -> Result<()> {
+    let open = match (open, number) {
+        (Some(open), _) => Some(open),
+        (None, 0) => None,
+        (None, _) => {
+            let (spec, credentials) = &context.destination;
+            match sink::open(spec, &credentials.password, false) {
+                Ok(open) => Some(open),
+                // Servers limit connections in many ways and words: go on with those there are.
+                Err(error) => {
+                    context.warn(format!("going on with {number} connections: {error}"));
+                    return Ok(());
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let (sender, collected) = bounded::<Cargo>(WAITING);
+        let reader = scope.spawn(move || read(context, work, sender));
+        let (deliverable, keeper) = match &context.archive {
+            None => (collected, None),
+            Some(archive) => {
+                let (sender, kept) = bounded::<Cargo>(WAITING);
+                (kept, Some(scope.spawn(move || keep::serve(context, archive, &collected, &sender))))
+            }
+        };
+        let mut deliverer = Deliverer::new(context, open);
+        let delivered = deliverer.serve(&deliverable);
+        deliverer.close();
+        // Dropping it is what tells the stages before that nobody takes their messages any more.
+        drop(deliverable);
+        let kept = keeper.map_or(Ok(()), join);
+        let read = join(reader);
+        first_cause([delivered, kept, read])
+    })
+}
+
+fn read(context: &Context, work: &Mutex<VecDeque<Group>>, lane: crossbeam_channel::Sender<Cargo>) -> Result<()> {
+    let mut collector = Collector::new(context, lane);
+    let mut result = Ok(());
+    while result.is_ok() {
+        let Some(group) = lock(work).pop_front() else { break };
+        result = group.into_iter().try_for_each(|(order, step)| collector.collect(order, step));
+    }
+    collector.close();
+    result
+}
+
+fn join(handle: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    handle.join().unwrap_or_else(|_| {
+        let what = "a part of mailhaul failed where it must not; what was committed is kept";
+        Err(crate::error::Error::new(Kind::Internal, crate::error::Code::Internal, what))
+    })
+}
+
+/// Of several failures the one that is not just the echo of another: a stage whose neighbour is gone calls itself interrupted.
+fn first_cause(results: [Result<()>; 3]) -> Result<()> {
+    let mut errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    errors.sort_by_key(|error| error.kind == Kind::Interrupted);
+    errors.into_iter().next().map_or(Ok(()), Err)
+}

@@ -1,0 +1,56 @@
+//! The journal's own thread: one thread alone writes it, everybody else asks.
+
+use crate::error::{Code, Error, Kind, Result};
+use crate::journal::Journal;
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+type Task = Box<dyn FnOnce(&mut Journal) + Send>;
+
+/// A handle to the journal's thread. Cheap to clone; the thread ends when the last handle is gone.
+#[derive(Clone)]
+pub(super) struct Ledger {
+    tasks: Sender<Task>,
+}
+
+/// What the journal's thread runs: [`Desk::serve`].
+pub(super) struct Desk {
+    tasks: Receiver<Task>,
+}
+
+/// Requests that may wait; more hold their senders back.
+const WAITING: usize = 64;
+
+pub(super) fn ledger() -> (Ledger, Desk) {
+    let (sender, receiver) = bounded(WAITING);
+    (Ledger { tasks: sender }, Desk { tasks: receiver })
+}
+
+impl Desk {
+    /// Does what is asked, in order, until nobody can ask any more.
+    pub(super) fn serve(self, mut journal: Journal) -> Journal {
+        for task in self.tasks {
+            task(&mut journal);
+        }
+        journal
+    }
+}
+
+impl Ledger {
+    /// Runs `work` on the journal and waits for its result: when this returns `Ok`, what was written is durable.
+    pub(super) fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Journal) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = bounded(1);
+        let task: Task = Box::new(move |journal| {
+            // The asker may have been stopped meanwhile; what was written stands all the same.
+            drop(reply.send(work(journal)));
+        });
+        self.tasks.send(task).map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())?
+    }
+}
+
+fn gone() -> Error {
+    Error::new(Kind::Internal, Code::Internal, "the journal's thread ended before its work did")
+}

@@ -1,0 +1,164 @@
+//! Connections that are made anew: the retry decorator around sources and sinks.
+
+use super::context::Context;
+use crate::error::{Error, Kind, Result};
+use crate::outcome::Event;
+use crate::sink::{self, Sink};
+use crate::source::{self, Source};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use std::time::{Duration, Instant};
+
+/// Failures in a row, without any progress between them, before an end counts as unreachable.
+const TRIES: usize = 6;
+
+/// Waits between attempts at one end; forgets its failures when something went well.
+pub(super) struct Patience {
+    waits: ExponentialBackoff,
+}
+
+impl Patience {
+    pub(super) fn new() -> Self {
+        Patience { waits: waits() }
+    }
+
+    /// Something went well: the next failure is a first one again.
+    pub(super) fn refill(&mut self) {
+        self.waits = waits();
+    }
+
+    /// Waits before the next attempt. Gives the error back where no attempt is left, it is not worth one, or the run is to stop.
+    pub(super) fn wait(&mut self, context: &Context, error: Error) -> Result<()> {
+        let asked = match error.kind {
+            Kind::Transient => Duration::ZERO,
+            Kind::Throttled(asked) => asked,
+            _ => return Err(error),
+        };
+        let Some(wait) = self.waits.next() else { return Err(error) };
+        let wait = wait.max(asked);
+        let event = Event::Waiting {
+            account: context.account.name.clone(),
+            why: error.to_string(),
+            seconds: wait.as_secs(),
+        };
+        context.tell(event);
+        pause(context, wait)
+    }
+}
+
+fn waits() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(250))
+        .with_max_delay(Duration::from_secs(30))
+        .with_factor(3.0)
+        .with_max_times(TRIES)
+        .with_jitter()
+        .build()
+}
+
+/// Sleeps, but not past a request to stop.
+pub(super) fn pause(context: &Context, wait: Duration) -> Result<()> {
+    let end = Instant::now() + wait;
+    loop {
+        context.check_stop()?;
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(Duration::from_millis(100)));
+    }
+}
+
+/// A source that is connected when it is needed.
+pub(super) struct SourceLink<'a> {
+    context: &'a Context,
+    index: usize,
+    open: Option<Box<dyn Source>>,
+    pub(super) patience: Patience,
+}
+
+impl<'a> SourceLink<'a> {
+    pub(super) fn new(context: &'a Context, index: usize, open: Option<Box<dyn Source>>) -> Self {
+        SourceLink { context, index, open, patience: Patience::new() }
+    }
+
+    /// The connection, made if there is none; patient with passing failures.
+    pub(super) fn get(&mut self) -> Result<&mut dyn Source> {
+        while self.open.is_none() {
+            self.context.check_stop()?;
+            let (spec, credentials) = &self.context.sources[self.index];
+            match source::open(spec, self.index as u32, &credentials.password) {
+                Ok(source) => self.open = Some(source),
+                Err(error) => self.patience.wait(self.context, error)?,
+            }
+        }
+        match &mut self.open {
+            Some(source) => Ok(source.as_mut()),
+            None => Err(super::context::interrupted()),
+        }
+    }
+
+    /// The connection is of no use any more.
+    pub(super) fn drop_connection(&mut self) {
+        self.open = None;
+    }
+
+    pub(super) fn close(&mut self) -> Result<()> {
+        self.open.take().map_or(Ok(()), Source::close)
+    }
+}
+
+/// A sink that is connected when it is needed.
+pub(super) struct SinkLink<'a> {
+    context: &'a Context,
+    open: Option<Box<dyn Sink>>,
+    /// The server was seen to mishandle non-synchronising literals.
+    pub(super) cautious: bool,
+    pub(super) patience: Patience,
+}
+
+impl<'a> SinkLink<'a> {
+    pub(super) fn new(context: &'a Context, open: Option<Box<dyn Sink>>) -> Self {
+        SinkLink { context, open, cautious: false, patience: Patience::new() }
+    }
+
+    /// The connection, made if there is none; patient with passing failures. A request to stop does not end it: what is
+    /// in flight is still brought to its end.
+    pub(super) fn get(&mut self) -> Result<&mut dyn Sink> {
+        while self.open.is_none() {
+            let (spec, credentials) = &self.context.destination;
+            match sink::open(spec, &credentials.password, self.cautious) {
+                Ok(sink) => self.open = Some(sink),
+                Err(error) => self.patience.wait(self.context, error)?,
+            }
+        }
+        match &mut self.open {
+            Some(sink) => Ok(sink.as_mut()),
+            None => Err(super::context::interrupted()),
+        }
+    }
+
+    /// Runs something that may be repeated without harm, on a fresh connection if the first is lost.
+    pub(super) fn retry<T>(&mut self, mut work: impl FnMut(&mut dyn Sink) -> Result<T>) -> Result<T> {
+        loop {
+            match work(self.get()?) {
+                Ok(done) => {
+                    self.patience.refill();
+                    return Ok(done);
+                }
+                Err(error) if error.is_transient() => {
+                    self.drop_connection();
+                    self.patience.wait(self.context, error)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) fn drop_connection(&mut self) {
+        self.open = None;
+    }
+
+    pub(super) fn close(&mut self) -> Result<()> {
+        self.open.take().map_or(Ok(()), Sink::close)
+    }
+}

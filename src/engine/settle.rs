@@ -1,0 +1,122 @@
+//! Finding out which messages of a batch a destination really holds.
+//!
+//! Never by SEARCH, and never by trusting that a batch is atomic: what stands from the batch's floor on is read and
+//! matched one to one, by digest first, and by header identity where the server changed bytes.
+
+use crate::error::Result;
+use crate::identity::{self, HeaderIdentity, Known, Verdict};
+use crate::job::Dedup;
+use crate::message::Digests;
+use crate::net::Flow;
+use crate::sink::Sink;
+use crate::spool::Budget;
+use std::collections::HashSet;
+
+/// A message that may be stored.
+#[derive(Debug, Clone)]
+pub(super) struct Sought {
+    pub(super) digests: Digests,
+    pub(super) header: HeaderIdentity,
+    pub(super) size: u64,
+}
+
+/// A message that stands at the destination.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) uid: u32,
+    pub(super) digests: Digests,
+    pub(super) header: HeaderIdentity,
+    pub(super) size: u64,
+}
+
+/// Where a sought message stands, and whether its bytes are as they were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) uid: u32,
+    pub(super) intact: bool,
+}
+
+/// Bytes held while looking: messages are digested one by one, and the run's own budget may be taken by those looked for.
+const LOOKING: u64 = 1 << 20;
+
+/// Reads what stands in the folder from `floor` on, but for the UIDs that are spoken for.
+pub(super) fn look(sink: &mut dyn Sink, name: &[u8], floor: u32, taken: &HashSet<u32>) -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    let budget = Budget::new(LOOKING);
+    sink.bodies(name, &[(floor, u32::MAX)], &budget, &mut |uid, body| {
+        if let (Ok(body), false) = (body, taken.contains(&uid)) {
+            let header = HeaderIdentity::of(body.head());
+            found.push(Found { uid, digests: body.digests(), header, size: body.size() });
+        }
+        Ok(Flow::Continue)
+    })?;
+    Ok(found)
+}
+
+/// Matches one to one: by exact digest, then by loose digest, then by headers, each in order.
+pub(super) fn pair(sought: &[Sought], found: &[Found]) -> Vec<Option<Place>> {
+    let mut places = vec![None; sought.len()];
+    let mut free: Vec<bool> = vec![true; found.len()];
+    let rules: [fn(&Sought, &Found) -> bool; 3] = [
+        |a, b| a.digests.exact == b.digests.exact,
+        |a, b| a.digests.loose == b.digests.loose,
+        alike_by_header,
+    ];
+    for (rank, rule) in rules.into_iter().enumerate() {
+        for (place, sought) in places.iter_mut().zip(sought).filter(|(place, _)| place.is_none()) {
+            let hit = (0..found.len()).find(|&at| free[at] && rule(sought, &found[at]));
+            if let Some(at) = hit {
+                free[at] = false;
+                *place = Some(Place { uid: found[at].uid, intact: rank == 0 });
+            }
+        }
+    }
+    places
+}
+
+/// The same headers though other bytes: the server changed the message.
+fn alike_by_header(sought: &Sought, found: &Found) -> bool {
+    let source = Known { header: &sought.header, digests: None, size: Some(sought.size) };
+    let standing = Known { header: &found.header, digests: None, size: Some(found.size) };
+    identity::compare(source, standing, Dedup::MessageId) == Verdict::Same
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{canonical::canonical, digest::digests};
+
+    fn sought(raw: &str) -> Sought {
+        let bytes = canonical(raw.as_bytes());
+        Sought { digests: digests(&bytes), header: HeaderIdentity::of(&bytes), size: bytes.len() as u64 }
+    }
+
+    fn found(uid: u32, raw: &str) -> Found {
+        let Sought { digests, header, size } = sought(raw);
+        Found { uid, digests, header, size }
+    }
+
+    const A: &str = "Message-ID: <a@example.org>\r\nSubject: a\r\n\r\nbody\r\n";
+    const B: &str = "Message-ID: <b@example.org>\r\nSubject: b\r\n\r\nbody\r\n";
+
+    #[test]
+    fn identical_copies_pair_one_to_one() {
+        let places = pair(&[sought(A), sought(A), sought(A)], &[found(7, A), found(9, A)]);
+        let uids: Vec<_> = places.iter().map(|place| place.map(|place| place.uid)).collect();
+        assert_eq!(uids, [Some(7), Some(9), None]);
+    }
+
+    #[test]
+    fn altered_bytes_pair_by_header_and_are_told() {
+        let altered = A.replace("body", "b0dy");
+        let places = pair(&[sought(A), sought(B)], &[found(3, &altered)]);
+        assert_eq!(places, [Some(Place { uid: 3, intact: false }), None]);
+    }
+
+    #[test]
+    fn a_digest_goes_before_a_header() {
+        let altered = A.replace("body", "b0dy");
+        let places = pair(&[sought(&altered), sought(A)], &[found(1, A)]);
+        assert_eq!(places, [None, Some(Place { uid: 1, intact: true })]);
+    }
+}

@@ -1,0 +1,505 @@
+//! Sessions against a scripted server: what no well-behaved server can be made to do.
+
+use super::script::{open, open_with, server};
+use super::*;
+use crate::error::{Code, Kind};
+use crate::net::Security;
+use crate::spool::{Body, Budget};
+
+fn body(bytes: &[u8]) -> Body {
+    let mut writer = Budget::new(16 << 20).body(bytes.len() as u64).unwrap();
+    writer.push(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+fn appends(bodies: &[Body]) -> Vec<Append<'_>> {
+    let one = |body| Append {
+        flags: &[],
+        date: None,
+        body,
+    };
+    bodies.iter().map(one).collect()
+}
+
+fn refused(words: &str, code: Option<&str>, batch: bool) -> Appended {
+    Appended::Refused {
+        words: words.to_owned(),
+        code: code.map(str::to_owned),
+        batch,
+    }
+}
+
+#[test]
+fn no_secret_leaves_where_starttls_is_not_to_be_had() {
+    for (greeting, answer) in [
+        ("* OK ready\r\n", "s1 NO not today\r\n"),
+        ("* OK ready\r\n", "s1 BAD what\r\n"),
+        (
+            "* OK ready\r\n",
+            "s1 OK go ahead\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\n",
+        ),
+        ("* PREAUTH welcome\r\n", ""),
+    ] {
+        let (mut endpoint, thread) = server(move |peer| {
+            peer.say(greeting);
+            if !answer.is_empty() {
+                peer.line();
+                peer.say(answer);
+            }
+            while !peer.line().is_empty() {}
+        });
+        endpoint.security = Security::StartTls;
+        let error = open(&endpoint).unwrap_err();
+        assert_eq!(
+            (error.code, error.kind),
+            (Code::Tls, Kind::Account),
+            "{answer}"
+        );
+        let heard = thread.join().unwrap().join("\n");
+        assert!(
+            !heard.contains("AUTH") && !heard.contains("LOGIN"),
+            "{heard}"
+        );
+    }
+}
+
+#[test]
+fn logindisabled_is_respected() {
+    let (endpoint, thread) = server(|peer| {
+        peer.say("* OK [CAPABILITY IMAP4rev1 LOGINDISABLED] ready\r\n");
+        while !peer.line().is_empty() {}
+    });
+    assert_eq!(open(&endpoint).unwrap_err().code, Code::Tls);
+    assert_eq!(thread.join().unwrap(), [""]);
+}
+
+#[test]
+fn a_refused_login_keeps_the_servers_words() {
+    for (answer, code, throttled) in [
+        (
+            "{tag} NO [AUTHENTICATIONFAILED] Falsches Paßwort {12}\r\n",
+            Code::Auth,
+            false,
+        ),
+        ("{tag} NO no\r\n", Code::Auth, false),
+        ("{tag} BAD\r\n", Code::Auth, false),
+        (
+            "{tag} NO [UNAVAILABLE] Maximum number of connections exceeded\r\n",
+            Code::Throttled,
+            true,
+        ),
+        (
+            "* BYE Too many connections from your address\r\n",
+            Code::Throttled,
+            true,
+        ),
+    ] {
+        let (endpoint, thread) = server(move |peer| {
+            peer.say("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n");
+            peer.answer("AUTHENTICATE PLAIN", "+ \r\n");
+            assert_eq!(peer.line(), "AGJ1ZGkAZ2VoZWlt");
+            peer.say(&answer.replace("{tag}", "a1"));
+        });
+        let error = open(&endpoint).unwrap_err();
+        assert_eq!(error.code, code, "{answer}");
+        assert_eq!(
+            matches!(error.kind, Kind::Throttled(_)),
+            throttled,
+            "{answer}"
+        );
+        if answer.contains("Falsches") {
+            assert_eq!(
+                error.words.unwrap(),
+                "[AUTHENTICATIONFAILED] Falsches Paßwort {12}"
+            );
+        }
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn login_quotes_and_falls_back_to_literals() {
+    let (endpoint, thread) = server(|peer| {
+        peer.say("* OK [CAPABILITY IMAP4rev1] ready\r\n");
+        peer.answer(r#"LOGIN "budi" "a\"b\\c""#, "{tag} NO no\r\n");
+    });
+    assert_eq!(
+        open_with(&endpoint, r#"a"b\c"#).unwrap_err().code,
+        Code::Auth
+    );
+    thread.join().unwrap();
+    let (endpoint, thread) = server(|peer| {
+        peer.say("* OK [CAPABILITY IMAP4rev1] ready\r\n");
+        peer.answer(r#"LOGIN "budi" {4}"#, "+ go\r\n");
+        assert_eq!(peer.bytes(6), "pä1\r\n".as_bytes());
+        peer.say("m1 OK [CAPABILITY IMAP4rev1] in\r\n");
+        peer.answer("LIST", "{tag} OK\r\n");
+        peer.answer("NOOP", "{tag} OK\r\n");
+    });
+    open_with(&endpoint, "pä1").unwrap().noop().unwrap();
+    thread.join().unwrap();
+    let (endpoint, thread) = server(|_| {});
+    assert_eq!(
+        open_with(&endpoint, "a\r\nb").unwrap_err().kind,
+        Kind::Transient
+    );
+    thread.join().unwrap();
+}
+
+#[test]
+fn responses_that_the_control_plane_does_not_know_leave_it_in_step() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("UIDPLUS");
+        peer.answer(
+            "SELECT \"INBOX\"",
+            "* NO Disk is 98% full\r\n* BAD odd\r\n* 4 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT 9]\r\n\
+             * FLAGS (\\Seen a]b)\r\n* OK [PERMANENTFLAGS (\\Seen a]b \\*)] ok\r\n* ESEARCH (TAG \"a\") UID ALL 1:3\r\n\
+             * STATUS x (SIZE 3)\r\n* LIST (\\X) \"/\" {3}\r\na)b\r\n* 1 FETCH (INTERNALDATE NIL)\r\n* NAMESPACE NIL NIL NIL\r\n\
+             +\r\n* 3 EXPUNGE\r\n* OK [HIGHESTMODSEQ]\r\n{tag} OK [READ-WRITE] r\u{e9}ussi {3}\r\n",
+        );
+        peer.answer("NOOP", "* 5 EXISTS\r\n* OK\r\n{tag} OK\r\n");
+        peer.answer(
+            "UID STORE 1:3,9 +FLAGS.SILENT (\\Deleted)",
+            "{tag} OK \u{fc}\r\n",
+        );
+        peer.answer(
+            "UID EXPUNGE 3",
+            "* VANISHED 3\r\n{tag} OK [HIGHESTMODSEQ x]\r\n",
+        );
+        peer.answer(
+            "EXAMINE \"Nix\"",
+            "{tag} NO [NONEXISTENT] nix da \u{fc}\r\n",
+        );
+        peer.answer("LOGOUT", "* BYE\r\n{tag} OK\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let selected = session.select(b"INBOX").unwrap();
+    assert_eq!(
+        (selected.exists, selected.uid_validity, selected.uid_next),
+        (3, 7, Some(9))
+    );
+    assert!(!selected.read_only);
+    let permanent = selected.permanent.unwrap();
+    assert!(permanent.any_keyword && permanent.flags.keywords.contains("a]b"));
+    assert_eq!(session.selected(), Some((&b"INBOX"[..], true)));
+    session.noop().unwrap();
+    let deleted = crate::message::Flags {
+        deleted: true,
+        ..Default::default()
+    };
+    session
+        .store(&[(1, 3), (9, 9)], &deleted, &Default::default())
+        .unwrap();
+    session.uid_expunge(&[(3, 3)]).unwrap();
+    let error = session.examine(b"Nix").unwrap_err();
+    assert_eq!(
+        (error.kind, error.words.unwrap()),
+        (Kind::Folder, "[NONEXISTENT] nix da ü".to_owned())
+    );
+    assert_eq!(session.selected(), None);
+    session.logout().unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+fn bodies_come_in_any_shape_and_by_uid_only() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("");
+        assert_eq!(peer.line(), "m2 EXAMINE \"A\"");
+        peer.answer("UID FETCH 1:*", "");
+        peer.say("* 5 EXISTS\r\n* OK [UIDVALIDITY 3] x\r\nm2 OK [READ-ONLY]\r\n");
+        peer.say("* 1 FETCH (BODY[] {5}\r\na\r\n)b FLAGS (\\Seen) UID 11 INTERNALDATE NIL)\r\n");
+        peer.say("* 2 FETCH (FLAGS (\\Seen))\r\n* 2 FETCH (UID 12 FLAGS (\\Flagged))\r\n");
+        peer.say("* 3 FETCH (UID 13 BODY[] NIL)\r\n* 2 FETCH (UID 12 BODY[] \"x\\\"y\" FLAGS ())\r\n* 5 EXPUNGE\r\n");
+        peer.say("* 4 FETCH (UID 14 BODY[] {0}\r\n)\r\nm3 NO [UNAVAILABLE] some are gone\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let mut seen = Vec::new();
+    let mut validity = 0;
+    let streamed = session
+        .examine_and_bodies(
+            b"A",
+            &[(1, u32::MAX)],
+            &Budget::new(1 << 20),
+            &mut |selected| {
+                validity = selected.uid_validity;
+                Ok(Flow::Continue)
+            },
+            &mut |message| {
+                seen.push((
+                    message.uid,
+                    message.flags.seen,
+                    message.body.map(|b| b.size()),
+                ));
+                Ok(Flow::Continue)
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        seen,
+        [
+            (11, true, Some(5)),
+            (13, false, None),
+            (12, false, Some(3)),
+            (14, false, Some(0))
+        ]
+    );
+    assert_eq!((validity, streamed.exists, streamed.vanished), (3, 4, 1));
+    assert_eq!(
+        streamed.refused.as_deref(),
+        Some("[UNAVAILABLE] some are gone")
+    );
+    assert!(session.is_usable());
+    thread.join().unwrap();
+}
+
+#[test]
+fn hostile_responses_end_the_session_without_a_panic() {
+    for hostile in [
+        "* 1 FETCH (UID 1 BODY[] {4294967295}\r\n",
+        "* 1 FETCH (UID 1 BODY[] {99999999999999999999}\r\n",
+        "* 1 FETCH (UID 1 BODY[] {-1}\r\n",
+        "* 1 FETCH ((((((((\r\n",
+        "* LIST () \"/\" {4000000000}\r\n",
+        "m99 OK what\r\n",
+        "m1 OK again\r\n",
+        "\r\n",
+        "HTTP/1.1 200 OK\r\n",
+        "* BYE go away\r\n",
+        "",
+    ] {
+        let (endpoint, thread) = server(move |peer| {
+            peer.welcome("");
+            peer.answer("UID FETCH", hostile);
+        });
+        let mut session = open(&endpoint).unwrap();
+        let fetched = session.bodies(&[(1, 9)], &Budget::new(1 << 20), &mut |_| {
+            Ok(Flow::Continue)
+        });
+        assert_eq!(fetched.unwrap_err().kind, Kind::Transient, "{hostile}");
+        assert!(!session.is_usable());
+        assert_eq!(session.noop().unwrap_err().kind, Kind::Transient);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_line_without_end_is_left() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("");
+        peer.line();
+        peer.say("* LIST (");
+        for _ in 0..1100 {
+            peer.say(&"(".repeat(1024));
+        }
+        peer.rest();
+    });
+    let mut session = open(&endpoint).unwrap();
+    let error = session.list(false).unwrap_err();
+    assert_eq!((error.code, error.kind), (Code::Protocol, Kind::Transient));
+    drop(session);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_refusal_in_the_middle_of_a_literal_closes_the_connection() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("LITERAL+");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.say("m2 OK [APPENDUID 7 1] ok\r\n");
+        peer.answer("APPEND \"A\" {20000000+}", "");
+        peer.say("m3 NO [OVERQUOTA] full\r\n");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let sent = peer.rest();
+        assert!(sent.len() < 20_000_000 && !sent.windows(4).any(|w| w == b"LAST"));
+    });
+    let mut session = open(&endpoint).unwrap();
+    let bodies = [body(b"a\r\n"), body(&[b'x'; 20_000_000]), body(b"LAST\r\n")];
+    let report = session.append(b"A", &appends(&bodies));
+    assert_eq!(
+        report.results[0],
+        Appended::Stored {
+            uid_validity_uid: Some((7, 1))
+        }
+    );
+    assert_eq!(
+        report.results[1],
+        refused("[OVERQUOTA] full", Some("OVERQUOTA"), false)
+    );
+    assert_eq!(report.results[2], Appended::NotSent);
+    assert!(report.literal_plus_refused && report.lost.is_some() && !session.is_usable());
+    drop(session);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_server_that_lies_about_literal_plus_is_found_out_by_the_first() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("LITERAL+ MULTIAPPEND");
+        peer.answer("APPEND \"A\" {16+}", "{tag} BAD literal\r\n");
+        peer.answer("y", "{tag} BAD what\r\n");
+        peer.rest();
+    });
+    let mut session = open(&endpoint).unwrap();
+    let bodies = [body(b"Subject: y\r\n\r\nx\r"), body(b"second\r\n")];
+    let report = session.append(b"A", &appends(&bodies));
+    assert_eq!(
+        report.results,
+        [refused("literal", None, false), Appended::NotSent]
+    );
+    assert!(report.literal_plus_refused && report.lost.is_some());
+    drop(session);
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_left_and_what_did_not_is_told_apart() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("LITERAL+");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.say("m2 OK\r\n");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.say("m3 NO [CANNOT] no\r\n* BYE Session expired\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let small = || body(b"a\r\n");
+    let bodies = [
+        small(),
+        small(),
+        small(),
+        body(&vec![b'x'; 20_000_000]),
+        small(),
+    ];
+    let report = session.append(b"A", &appends(&bodies));
+    assert_eq!(
+        report.results[0],
+        Appended::Stored {
+            uid_validity_uid: None
+        }
+    );
+    assert_eq!(
+        report.results[1],
+        refused("[CANNOT] no", Some("CANNOT"), false)
+    );
+    assert_eq!(
+        report.results[2..],
+        [Appended::Unknown, Appended::NotSent, Appended::NotSent]
+    );
+    assert!(!report.literal_plus_refused);
+    thread.join().unwrap();
+}
+
+#[test]
+fn synchronising_literals_wait_for_the_go_ahead_only() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("LITERAL+");
+        peer.answer("APPEND \"A\" (\\Seen) {3}", "* 9 EXISTS\r\n+ go\r\n");
+        peer.bytes(5);
+        // The next command is here before the first is answered.
+        peer.answer(
+            "APPEND \"A\" (\\Seen) {4}",
+            "m2 OK [APPENDUID 1 5]\r\n{tag} NO [OVERQUOTA] full\r\n",
+        );
+        peer.answer("APPEND \"A\" (\\Seen) {0}", "+\r\n");
+        assert_eq!(peer.bytes(2), b"\r\n");
+        peer.say("m4 OK\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    session.set_synchronising(true);
+    let flags = ["\\Seen".to_owned()];
+    let bad = ["a b".to_owned()];
+    let bodies = [body(b"a\r\n"), body(b"ab\r\n"), body(b""), body(b"x\r\n")];
+    let mut batch = appends(&bodies);
+    batch.iter_mut().for_each(|message| message.flags = &flags);
+    batch[3].flags = &bad;
+    let report = session.append(b"A", &batch);
+    assert!(report.lost.is_none(), "{:?}", report.lost);
+    assert_eq!(
+        report.results[0],
+        Appended::Stored {
+            uid_validity_uid: Some((1, 5))
+        }
+    );
+    assert_eq!(
+        report.results[1],
+        refused("[OVERQUOTA] full", Some("OVERQUOTA"), false)
+    );
+    assert_eq!(
+        report.results[2],
+        Appended::Stored {
+            uid_validity_uid: None
+        }
+    );
+    assert!(matches!(report.results[3], Appended::Refused { .. }));
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_batch_goes_as_one_command_behind_its_proof() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("LITERAL- MULTIAPPEND");
+        peer.answer("APPEND {2}", "+\r\n");
+        assert_eq!(peer.bytes(2), b"\xc3\xa9");
+        assert_eq!(peer.line(), " {1+}");
+        assert_eq!(peer.bytes(3), b"1\r\n");
+        peer.say("m2 OK\r\n");
+        peer.answer("APPEND {2}", "+\r\n");
+        assert_eq!(peer.bytes(2), b"\xc3\xa9");
+        assert_eq!(peer.line(), " {1+}");
+        assert_eq!(peer.line(), "2 {5000}");
+        peer.say("+\r\n");
+        assert_eq!(peer.bytes(5002).len(), 5002);
+        peer.say("m3 OK [APPENDUID 4 8:9]\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let bodies = [body(b"1"), body(b"2"), body(&[b'3'; 5000])];
+    let report = session.append("é".as_bytes(), &appends(&bodies));
+    assert!(report.lost.is_none(), "{:?}", report.lost);
+    let stored = |uid| Appended::Stored {
+        uid_validity_uid: uid,
+    };
+    assert_eq!(
+        report.results,
+        [stored(None), stored(Some((4, 8))), stored(Some((4, 9)))]
+    );
+    thread.join().unwrap();
+}
+
+#[test]
+fn folders_are_made_and_listed_by_plain_commands_too() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("");
+        peer.answer("CREATE \"A\"", "");
+        peer.answer("CREATE \"B\"", "m3 NO [ALREADYEXISTS] x\r\nm2 OK\r\n");
+        peer.answer("CREATE \"C/\\\\\"", "{tag} NO [CANNOT] never\r\n");
+        peer.answer("LIST \"\" \"*\"", "* LIST () \"/\" Inbox\r\n* LIST (\\Sent) \"/\" {3}\r\nA(b\r\n* LIST (\\Noselect) \"/\" N\r\n{tag} OK\r\n");
+        peer.answer("LSUB \"\" \"*\"", "* LSUB () \"/\" INBOX\r\n{tag} OK\r\n");
+        peer.answer(
+            "STATUS \"INBOX\"",
+            "* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3) \r\n{tag} OK\r\n",
+        );
+        peer.answer("STATUS \"A(b\"", "{tag} NO locked\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let made = session
+        .create(&[(b"A", None), (b"B", None), (b"C/\\", None)])
+        .unwrap();
+    assert!(made[0].is_ok() && made[1].is_ok());
+    assert_eq!(made[2].as_ref().unwrap_err().kind, Kind::Folder);
+    let found = session.list(false).unwrap();
+    assert_eq!(found.len(), 3);
+    assert_eq!(
+        (found[0].name.as_slice(), found[0].subscribed),
+        (&b"INBOX"[..], true)
+    );
+    assert_eq!(found[0].status.unwrap().uid_validity, 3);
+    assert_eq!(
+        (found[1].name.as_slice(), found[1].status),
+        (&b"A(b"[..], None)
+    );
+    assert!(!found[2].selectable);
+    thread.join().unwrap();
+}

@@ -1,0 +1,238 @@
+//! An IMAP account as a sink.
+
+use super::{BatchLimit, Delivery, Door, Refusal, Report, Sink, StandingHead, Stored};
+use crate::auth::Credentials;
+use crate::error::{Code, End, Error, Kind, Result};
+use crate::imap::{Append, Appended, PermanentFlags, Session};
+use crate::job::DestinationSpec;
+use crate::message::{FlagChange, Flags, Folder};
+use crate::net::Flow;
+use crate::plan::{Naming, SinkFolder, Target};
+use crate::source::Traces;
+use crate::spool::{Body, Budget};
+use secrecy::SecretString;
+use std::collections::HashMap;
+
+/// One MULTIAPPEND at most: large enough that a round trip does not count, small enough that what is in doubt after a
+/// crash is looked for quickly.
+const BATCH_MESSAGES: usize = 200;
+const BATCH_BYTES: u64 = 4 << 20;
+
+pub(super) struct ImapSink {
+    session: Session,
+    /// What each folder seen in this session lets a client store for good.
+    permanent: HashMap<Vec<u8>, Option<PermanentFlags>>,
+}
+
+impl ImapSink {
+    pub(super) fn open(spec: &DestinationSpec, password: &SecretString, cautious: bool) -> Result<Self> {
+        let credentials = Credentials { user: spec.server.user.clone(), password: password.clone() };
+        let mut session = Session::open(&spec.server.endpoint, &credentials)?;
+        session.set_synchronising(cautious);
+        Ok(ImapSink { session, permanent: HashMap::new() })
+    }
+
+    /// Selects a folder, read-write, unless it is selected already.
+    fn select(&mut self, name: &[u8]) -> Result<()> {
+        if self.session.selected().is_some_and(|(selected, writable)| selected == name && writable) {
+            return Ok(());
+        }
+        self.select_afresh(name).map(drop)
+    }
+
+    fn select_afresh(&mut self, name: &[u8]) -> Result<Door> {
+        let selected = self.session.select(name)?;
+        self.permanent.insert(name.to_vec(), selected.permanent.clone());
+        let floor = match selected.uid_next {
+            Some(next) => next,
+            None => self.highest_uid(selected.exists)?.saturating_add(1),
+        };
+        Ok(Door { uid_validity: selected.uid_validity, floor, messages: selected.exists })
+    }
+
+    fn highest_uid(&mut self, exists: u32) -> Result<u32> {
+        let mut highest = 0;
+        if exists > 0 {
+            self.session.flags(&[(u32::MAX, u32::MAX)], &mut |uid, _| {
+                highest = highest.max(uid);
+                Ok(())
+            }, None)?;
+        }
+        Ok(highest)
+    }
+
+    fn create(&mut self, targets: &[&Target]) -> Result<Vec<Result<()>>> {
+        let special = self.session.capabilities().create_special_use;
+        let missing: Vec<_> = targets
+            .iter()
+            .filter(|target| target.standing.is_none() && !target.folder.is_inbox())
+            .map(|target| (target.name.as_slice(), target.special_use.filter(|_| special)))
+            .collect();
+        let mut created = self.session.create(&missing)?.into_iter();
+        Ok(targets
+            .iter()
+            .map(|target| match target.standing.is_none() && !target.folder.is_inbox() {
+                true => created.next().unwrap_or(Ok(())),
+                false => Ok(()),
+            })
+            .collect())
+    }
+
+    fn subscribe(&mut self, targets: &[&Target]) -> Result<()> {
+        let names: Vec<&[u8]> =
+            targets.iter().filter(|target| target.subscribe).map(|target| target.name.as_slice()).collect();
+        // A folder that cannot be subscribed holds its mail all the same.
+        self.session.subscribe(&names).map(drop)
+    }
+}
+
+impl Sink for ImapSink {
+    fn folders(&mut self) -> Result<(Naming, Vec<SinkFolder>)> {
+        let personal = self.session.personal().clone();
+        let mut folders = Vec::new();
+        for mailbox in self.session.list(false)? {
+            let Some(folder) = Folder::from_wire(&mailbox.name, mailbox.separator, &personal.prefix) else { continue };
+            let Some(status) = mailbox.status.filter(|_| mailbox.selectable) else { continue };
+            folders.push(SinkFolder {
+                folder,
+                name: mailbox.name,
+                special_use: mailbox.special_use,
+                subscribed: mailbox.subscribed,
+                uid_validity: status.uid_validity,
+                uid_next: status.uid_next,
+                messages: status.messages,
+            });
+        }
+        Ok((Naming { separator: personal.separator, prefix: personal.prefix }, folders))
+    }
+
+    fn prepare(&mut self, targets: &[&Target]) -> Result<Vec<Result<()>>> {
+        let created = self.create(targets)?;
+        self.subscribe(targets)?;
+        Ok(created)
+    }
+
+    fn door(&mut self, name: &[u8]) -> Result<Door> {
+        let status = match self.session.status(&[name])?.into_iter().next() {
+            Some(status) => status?,
+            None => return self.select_afresh(name),
+        };
+        match status.uid_next {
+            Some(floor) => Ok(Door { uid_validity: status.uid_validity, floor, messages: status.messages }),
+            None => self.select_afresh(name),
+        }
+    }
+
+    fn heads(&mut self, name: &[u8], from: u32, on: &mut dyn FnMut(StandingHead) -> Result<()>) -> Result<()> {
+        let door = self.select_afresh(name)?;
+        if door.messages == 0 {
+            return Ok(());
+        }
+        self.session.headers(&[(from, u32::MAX)], &mut |item| {
+            // A range up to `*` always holds the last message, however low its UID.
+            if item.uid < from {
+                return Ok(());
+            }
+            on(StandingHead { uid: item.uid, size: item.size, head: item.head })
+        })
+    }
+
+    fn bodies(
+        &mut self,
+        name: &[u8],
+        uids: &[(u32, u32)],
+        budget: &Budget,
+        on: &mut dyn FnMut(u32, Result<Body>) -> Result<Flow>,
+    ) -> Result<()> {
+        let door = self.select_afresh(name)?;
+        if door.messages == 0 || uids.is_empty() {
+            return Ok(());
+        }
+        let wanted = |uid: u32| uids.iter().any(|&(first, last)| (first..=last).contains(&uid));
+        self.session.bodies(uids, budget, &mut |fetched| {
+            if !wanted(fetched.uid) {
+                return Ok(Flow::Continue);
+            }
+            let missing = || Error::new(Kind::Message, Code::Refused, "the destination gave no body").at(End::Destination);
+            on(fetched.uid, fetched.body.ok_or_else(missing))
+        })?;
+        Ok(())
+    }
+
+    fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report {
+        let atoms: Vec<Vec<String>> = batch.iter().map(|delivery| delivery.flags.atoms()).collect();
+        let appends: Vec<Append<'_>> = batch
+            .iter()
+            .zip(&atoms)
+            .map(|(delivery, flags)| Append { flags, date: delivery.date, body: delivery.body })
+            .collect();
+        let report = self.session.append(name, &appends);
+        Report { stored: report.results.into_iter().map(stored).collect(), lost: report.lost }
+    }
+
+    fn batch_limit(&self) -> BatchLimit {
+        let message_bytes = self.session.capabilities().append_limit;
+        BatchLimit { messages: BATCH_MESSAGES, bytes: BATCH_BYTES, message_bytes }
+    }
+
+    fn change_flags(&mut self, name: &[u8], uid_validity: u32, uids: &[u32], change: &FlagChange) -> Result<bool> {
+        if self.select_afresh(name)?.uid_validity != uid_validity {
+            return Ok(false);
+        }
+        let set: Vec<(u32, u32)> = uids.iter().map(|&uid| (uid, uid)).collect();
+        self.session.store(&set, &change.add, &change.remove)?;
+        Ok(true)
+    }
+
+    fn unfit_keywords(&mut self, name: &[u8], flags: &Flags) -> Result<Vec<String>> {
+        if flags.keywords.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !self.permanent.contains_key(name) {
+            self.select(name)?;
+        }
+        let Some(Some(permanent)) = self.permanent.get(name) else { return Ok(Vec::new()) };
+        if permanent.any_keyword {
+            return Ok(Vec::new());
+        }
+        let holds = |keyword: &str| permanent.flags.keywords.iter().any(|known| known.eq_ignore_ascii_case(keyword));
+        Ok(flags.keywords.iter().filter(|keyword| !holds(keyword)).cloned().collect())
+    }
+
+    fn idle(&mut self) -> Result<()> {
+        self.session.noop()
+    }
+
+    fn peer(&self) -> Option<std::net::SocketAddr> {
+        self.session.peer()
+    }
+
+    fn traces(&mut self) -> Result<Traces> {
+        let status = self.session.status(&[b"INBOX"])?.into_iter().flatten().next();
+        Ok(Traces { inbox: status.map(|status| (status.uid_validity, status.uid_next)), uidls: Vec::new() })
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        self.session.logout()
+    }
+}
+
+fn stored(result: Appended) -> Stored {
+    match result {
+        Appended::Stored { uid_validity_uid } => Stored::Yes(uid_validity_uid),
+        Appended::NotSent => Stored::NotSent,
+        Appended::Unknown => Stored::Unknown,
+        Appended::Refused { words, code, batch } => Stored::No { words, why: refusal(code.as_deref(), batch) },
+    }
+}
+
+/// What a refusal's response code (RFC 5530, RFC 4469) says about what to do next.
+fn refusal(code: Option<&str>, batch: bool) -> Refusal {
+    match code.map(str::to_ascii_uppercase).as_deref() {
+        Some("OVERQUOTA") => Refusal::Full,
+        Some("TRYCREATE" | "NONEXISTENT") => Refusal::NoFolder,
+        Some("UNAVAILABLE" | "INUSE" | "LIMIT" | "THROTTLED" | "SERVERBUG") => Refusal::Later,
+        _ if batch => Refusal::Batch,
+        _ => Refusal::Message,
+    }
+}

@@ -1,0 +1,241 @@
+//! An IMAP account as a source. EXAMINE and BODY.PEEK[] only; SELECT only for `after`.
+
+use super::{AfterMessage, Arrival, Fetched, Heading, Listed, Opened, Source, Traces, Wanted, foreign_key};
+use crate::auth::Credentials;
+use crate::error::{Code, End, Error, Kind, Result};
+use crate::imap::{Mailbox, Selected, Session};
+use crate::job::{After, Preset, SourceSpec};
+use crate::message::{Flags, Folder, SourceKey, SpecialUse};
+use crate::net::Flow;
+use crate::plan::SourceFolder;
+use crate::spool::Budget;
+use secrecy::SecretString;
+
+/// Every UID of a folder.
+const ALL: (u32, u32) = (1, u32::MAX);
+
+pub(super) struct ImapSource {
+    session: Session,
+    spec: SourceSpec,
+    index: u32,
+}
+
+impl ImapSource {
+    pub(super) fn open(spec: &SourceSpec, index: u32, password: &SecretString) -> Result<Self> {
+        let credentials = Credentials { user: spec.server.user.clone(), password: password.clone() };
+        let session = Session::open(&spec.server.endpoint, &credentials)?;
+        Ok(ImapSource { session, spec: spec.clone(), index })
+    }
+
+    fn folder(&self, mailbox: Mailbox) -> Option<SourceFolder> {
+        if !mailbox.selectable {
+            return None;
+        }
+        let prefix = &self.session.personal().prefix;
+        let folder = Folder::from_wire(&mailbox.name, mailbox.separator, prefix)?;
+        let status = mailbox.status?;
+        Some(SourceFolder {
+            source: self.index,
+            folder,
+            name: mailbox.name,
+            special_use: mailbox.special_use,
+            subscribed: mailbox.subscribed,
+            uid_validity: status.uid_validity,
+            uid_next: status.uid_next,
+            messages: status.messages,
+            highest_modseq: status.highest_modseq,
+        })
+    }
+
+    /// Opens the folder for `after`, and only if it still is the one that was read.
+    fn select(&mut self, folder: &SourceFolder) -> Result<()> {
+        let selected = self.session.select(&folder.name)?;
+        if selected.uid_validity == folder.uid_validity && !selected.read_only {
+            return Ok(());
+        }
+        let why = if selected.read_only { "is read-only" } else { "has another UIDVALIDITY now" };
+        let what = format!("nothing is done to {} at the source: it {why}", folder.folder);
+        Err(Error::new(Kind::Folder, Code::Refused, what).at(End::Source))
+    }
+
+    fn remove(&mut self, uids: &[(u32, u32)]) -> Result<()> {
+        if self.spec.server.preset == Preset::Gmail {
+            // There, expunging takes a label off; only what is in the Trash is ever deleted.
+            let trash = self.trash()?;
+            return self.session.uid_move(uids, &trash);
+        }
+        let deleted = Flags { deleted: true, ..Flags::default() };
+        self.session.store(uids, &deleted, &Flags::default())?;
+        if self.session.capabilities().uidplus {
+            self.session.uid_expunge(uids)?;
+        }
+        Ok(())
+    }
+
+    fn trash(&mut self) -> Result<Vec<u8>> {
+        let mailboxes = self.session.list(false)?;
+        let trash = mailboxes.into_iter().find(|mailbox| mailbox.special_use == Some(SpecialUse::Trash));
+        trash.map(|mailbox| mailbox.name).ok_or_else(|| {
+            let what = "no Trash folder is shown at the source, so nothing is deleted there";
+            Error::new(Kind::Account, Code::Refused, what)
+                .hint("allow the Trash folder to be shown in IMAP, in the provider's settings")
+                .at(End::Source)
+        })
+    }
+
+    fn move_to(&mut self, uids: &[(u32, u32)], folder: &Folder) -> Result<()> {
+        let personal = self.session.personal().clone();
+        let name = folder.to_wire(personal.separator, &personal.prefix);
+        for created in self.session.create(&[(&name, None)])? {
+            created?;
+        }
+        self.session.uid_move(uids, &name)
+    }
+}
+
+impl Source for ImapSource {
+    fn folders(&mut self) -> Result<Vec<SourceFolder>> {
+        let mailboxes = self.session.list(self.spec.shared)?;
+        Ok(mailboxes.into_iter().filter_map(|mailbox| self.folder(mailbox)).collect())
+    }
+
+    fn list(&mut self, folder: &SourceFolder, on: &mut dyn FnMut(Listed) -> Result<()>) -> Result<Opened> {
+        let opened = opened(&self.session.examine(&folder.name)?);
+        if opened.messages > 0 {
+            self.session.listing(&[ALL], &mut |item| {
+                on(Listed { key: SourceKey::Uid(item.uid), flags: item.flags, date: item.date, size: item.size })
+            })?;
+        }
+        Ok(opened)
+    }
+
+    fn fetch(
+        &mut self,
+        folder: &SourceFolder,
+        wanted: Wanted<'_>,
+        budget: &Budget,
+        on_open: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+    ) -> Result<Fetched> {
+        let set = match wanted {
+            Wanted::Whole => vec![ALL],
+            Wanted::Keys(listed) => ranges(listed.iter().map(|l| &l.key))?,
+        };
+        let streamed = self.session.examine_and_bodies(
+            &folder.name,
+            &set,
+            budget,
+            &mut |selected| on_open(&opened(selected)),
+            &mut |fetched| {
+                let uid = fetched.uid;
+                let body = fetched.body.ok_or_else(|| no_body(uid));
+                on(Arrival { key: SourceKey::Uid(uid), flags: fetched.flags, date: fetched.date, body })
+            },
+        )?;
+        Ok(Fetched { vanished: streamed.vanished })
+    }
+
+    fn headings(
+        &mut self,
+        folder: &SourceFolder,
+        on: &mut dyn FnMut(Heading) -> Result<()>,
+    ) -> Result<Option<Opened>> {
+        let mut listing = std::collections::HashMap::new();
+        let opened = self.list(folder, &mut |listed| {
+            if let SourceKey::Uid(uid) = listed.key {
+                listing.insert(uid, listed);
+            }
+            Ok(())
+        })?;
+        if opened.messages > 0 {
+            self.session.headers(&[ALL], &mut |item| match listing.remove(&item.uid) {
+                Some(listed) => on(Heading { listed, head: item.head }),
+                None => Ok(()),
+            })?;
+        }
+        Ok(Some(opened))
+    }
+
+    fn after(&mut self, folder: &SourceFolder, after: &After, messages: &[AfterMessage]) -> Result<u64> {
+        let uids = ranges(messages.iter().map(|message| &message.key))?;
+        if uids.is_empty() {
+            return Ok(0);
+        }
+        self.select(folder)?;
+        match after {
+            After::Keep => return Ok(0),
+            After::Delete | After::DeleteAfterDays(_) => self.remove(&uids)?,
+            After::MarkRead => {
+                let seen = Flags { seen: true, ..Flags::default() };
+                self.session.store(&uids, &seen, &Flags::default())?;
+            }
+            After::MoveTo(target) => self.move_to(&uids, target)?,
+        }
+        Ok(messages.len() as u64)
+    }
+
+    fn peer(&self) -> Option<std::net::SocketAddr> {
+        self.session.peer()
+    }
+
+    fn traces(&mut self) -> Result<Traces> {
+        let statuses = self.session.status(&[b"INBOX"])?;
+        let inbox = statuses.into_iter().flatten().next();
+        Ok(Traces { inbox: inbox.map(|status| (status.uid_validity, status.uid_next)), uidls: Vec::new() })
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        self.session.logout()
+    }
+}
+
+fn opened(selected: &Selected) -> Opened {
+    Opened {
+        uid_validity: selected.uid_validity,
+        messages: selected.exists,
+        uid_next: selected.uid_next,
+        highest_modseq: selected.highest_modseq,
+    }
+}
+
+/// FETCH … OK without a body is real, and never "done".
+fn no_body(uid: u32) -> Error {
+    Error::new(Kind::Message, Code::Refused, format!("the source gave no body for UID {uid}")).at(End::Source)
+}
+
+/// UIDs as ranges, ascending: some servers refuse sets in another order.
+fn ranges<'a>(keys: impl Iterator<Item = &'a SourceKey>) -> Result<Vec<(u32, u32)>> {
+    let mut uids = keys
+        .map(|key| match key {
+            SourceKey::Uid(uid) => Ok(*uid),
+            other => Err(foreign_key(other)),
+        })
+        .collect::<Result<Vec<u32>>>()?;
+    uids.sort_unstable();
+    uids.dedup();
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for uid in uids {
+        match ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(uid) => *last = uid,
+            _ => ranges.push((uid, uid)),
+        }
+    }
+    Ok(ranges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uids_become_ascending_ranges() {
+        let keys = [9, 3, 1, 2, 3, 7, 8].map(SourceKey::Uid);
+        assert_eq!(ranges(keys.iter()).unwrap(), [(1, 3), (7, 9)]);
+    }
+
+    #[test]
+    fn a_pop3_key_is_refused() {
+        let key = SourceKey::Uidl { uidl: b"x".to_vec().into_boxed_slice(), ordinal: 0 };
+        assert!(ranges([key].iter()).is_err());
+    }
+}
