@@ -5,6 +5,14 @@ use crate::message::{Folder, SpecialUse};
 use globset::{GlobBuilder, GlobMatcher};
 use std::collections::BTreeMap;
 
+/// A folder as a server tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    pub folder: Folder,
+    /// From the server's own attribute; `None`: it names none.
+    pub special_use: Option<SpecialUse>,
+}
+
 /// Where a source folder goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Landing {
@@ -40,21 +48,20 @@ impl Uses {
     /// A use that the server names is never guessed for another folder. Guesses look at top folders and those directly
     /// under INBOX or `[Gmail]` alone: `Projects/2015/Sent` is nobody's Sent folder.
     #[must_use]
-    pub fn of<'a>(folders: impl IntoIterator<Item = (&'a Folder, Option<SpecialUse>)>) -> Self {
-        let folders: Vec<_> = folders.into_iter().collect();
+    pub fn of(folders: &[Known]) -> Self {
         let mut uses = Uses::default();
-        for (folder, special_use) in &folders {
-            if let Some(named) = special_use {
-                uses.add(folder, *named);
+        for known in folders {
+            if let Some(named) = known.special_use {
+                uses.add(&known.folder, named);
             }
         }
         let named: Vec<SpecialUse> = uses.by.keys().copied().collect();
-        for (folder, _) in folders.iter().filter(|(_, named)| named.is_none()) {
-            let guess = Some(*folder)
+        for known in folders.iter().filter(|k| k.special_use.is_none()) {
+            let guess = Some(&known.folder)
                 .filter(|folder| is_near_top(folder))
                 .and_then(SpecialUse::guess);
             if let Some(guess) = guess.filter(|guess| !named.contains(guess)) {
-                uses.add(folder, guess);
+                uses.add(&known.folder, guess);
             }
         }
         uses
@@ -257,8 +264,11 @@ mod tests {
     }
 
     fn uses(folders: &[(&str, Option<SpecialUse>)]) -> Uses {
-        let parsed: Vec<_> = folders.iter().map(|(f, u)| (folder(f), *u)).collect();
-        Uses::of(parsed.iter().map(|(f, u)| (f, *u)))
+        let known = folders.iter().map(|(text, special_use)| Known {
+            folder: folder(text),
+            special_use: *special_use,
+        });
+        Uses::of(&known.collect::<Vec<_>>())
     }
 
     fn glob(text: &str) -> GlobMatcher {
