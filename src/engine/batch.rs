@@ -132,6 +132,7 @@ fn send_part(deliverer: &mut Deliverer<'_>, target: &Target, mut part: Vec<Pendi
         .collect();
     let report = deliverer.link.get()?.deliver(&target.name, &deliveries);
     drop(deliveries);
+    deliverer.link.cautious |= report.cautious;
     if report.lost.is_some() {
         deliverer.link.drop_connection();
     }

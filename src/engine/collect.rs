@@ -1,6 +1,6 @@
 //! The reading side of a lane: opens folders at the source and sends their messages down.
 
-use super::cargo::{Cargo, Ending, FlagWork, Load, Verdict};
+use super::cargo::{Cargo, Ending, Load, Verdict};
 use super::context::{Context, StepRun, interrupted, lock};
 use super::known::{self, Fate};
 use super::link::SourceLink;

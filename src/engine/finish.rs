@@ -207,7 +207,7 @@ pub(super) fn folder_done(context: &Context, run: &StepRun, complete: Option<Ope
     let (number, folder, sink) = (context.run, run.folder, context.sink);
     let fingerprints = context.ledger.ask(move |journal| {
         if let Some(opened) = complete {
-            journal.folder_done(number, folder, opened.uid_next.unwrap_or(0), opened.messages, opened.highest_modseq)?;
+            journal.folder_done(number, folder, opened.uid_next, Some(opened.messages), opened.highest_modseq)?;
         }
         journal.fingerprints(folder, sink)
     })?;

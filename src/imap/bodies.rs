@@ -10,17 +10,10 @@ use super::session::Session;
 use super::state::Selected;
 use crate::error::{Error, Kind, Result};
 use crate::message::{Flags, InternalDate};
+use crate::net::Flow;
 use crate::spool::{Body, BodyWriter, Budget};
 
 const ITEMS: &str = "(UID FLAGS INTERNALDATE BODY.PEEK[])";
-
-/// Go on, or leave the rest?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    Continue,
-    /// What is still to come is not wanted: the session is given up.
-    Stop,
-}
 
 /// One message.
 #[derive(Debug, Clone)]

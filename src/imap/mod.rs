@@ -32,7 +32,7 @@ mod vet;
 mod wire;
 
 pub use append::{Append, AppendReport, Appended};
-pub use bodies::{Fetched, Flow, Streamed};
+pub use bodies::{Fetched, Streamed};
 pub use capability::Capabilities;
 pub use fetch::{Head, Listed};
 pub use list::{Mailbox, Namespace};

@@ -97,6 +97,23 @@ impl Journal {
         })
     }
 
+    /// These messages were marked as read at the source by this run: not a change that somebody else made there.
+    ///
+    /// # Errors
+    /// As every write: see [`Journal::end_run`].
+    pub fn marked_read(&mut self, run: RunId, rows: &[MessageRow]) -> Result<()> {
+        self.write(run, |tx| {
+            let mut read = tx.prepare_cached("SELECT flags FROM message WHERE id = ?")?;
+            let mut update = tx.prepare_cached("UPDATE message SET flags = ? WHERE id = ?")?;
+            for row in rows {
+                let text: String = read.query_row([row], |found| found.get(0))?;
+                let flags = Flags { seen: true, ..Flags::from_text(&text) };
+                update.execute(params![flags.to_text(), row])?;
+            }
+            Ok(())
+        })
+    }
+
     /// These messages are gone from the source: deleted by this run, or found missing.
     ///
     /// # Errors

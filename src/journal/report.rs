@@ -140,6 +140,7 @@ fn read_delivered(row: &SqlRow<'_>) -> SqlResult<Option<(i64, Deletable)>> {
         key: key::key(row)?,
         digests,
         size: unsigned(row.get("size")?),
+        flags: key::flags(row, "flags")?.unwrap_or_default(),
         place: key::place(row)?,
         delivered_at_unix: row.get("at")?,
         at: vec![DeletableAt {

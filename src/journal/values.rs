@@ -188,6 +188,8 @@ pub struct Deletable {
     pub key: SourceKey,
     pub digests: Digests,
     pub size: u64,
+    /// At the source, as last seen.
+    pub flags: Flags,
     pub place: Option<Place>,
     /// When the last sink had it.
     pub delivered_at_unix: i64,

@@ -1,6 +1,6 @@
 //! From what both ends and the journal say to the steps of a run: pure, no I/O.
 
-use super::map::{self, Uses};
+use super::map::{self, Known, Uses};
 use super::{Landscape, Plan, SourceFolder, Step, Target, Work};
 use crate::job::{Account, Preset};
 use crate::message::{Folder, SpecialUse};
@@ -49,7 +49,7 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
     let mut landing: HashMap<(u32, Vec<u8>), Folder> = HashMap::new();
     for source in 0..account.sources.len() as u32 {
         let own: Vec<&SourceFolder> = inputs.folders.iter().filter(|folder| folder.source == source).collect();
-        let uses = Uses::of(own.iter().map(|folder| (&folder.folder, folder.special_use)));
+        let uses = Uses::of(&own.iter().map(|folder| known_of(folder)).collect::<Vec<_>>());
         for &folder in &own {
             match place(&inputs, folder, &uses, &there) {
                 Ok(target) => {
@@ -61,6 +61,10 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
         }
     }
     plan
+}
+
+fn known_of(folder: &SourceFolder) -> Known {
+    Known { folder: folder.folder.clone(), special_use: folder.special_use }
 }
 
 /// Where a folder goes, or why it is left out.

@@ -1,6 +1,6 @@
 //! The destination as it is: how it writes names, and what stands there.
 
-use super::map::Uses;
+use super::map::{Known, Uses};
 use super::{Naming, SinkFolder, Target};
 use crate::message::Folder;
 
@@ -14,7 +14,8 @@ impl Landscape {
     /// The special uses of the destination's folders.
     #[must_use]
     pub fn uses(&self) -> Uses {
-        Uses::of(self.folders.iter().map(|folder| (&folder.folder, folder.special_use)))
+        let known = |folder: &SinkFolder| Known { folder: folder.folder.clone(), special_use: folder.special_use };
+        Uses::of(&self.folders.iter().map(known).collect::<Vec<_>>())
     }
 
     /// The folder as a target: the standing one, or one to be created.

@@ -53,10 +53,10 @@ impl ImapSink {
     fn highest_uid(&mut self, exists: u32) -> Result<u32> {
         let mut highest = 0;
         if exists > 0 {
-            self.session.flags(&[(u32::MAX, u32::MAX)], &mut |uid, _| {
+            self.session.flags(&[(u32::MAX, u32::MAX)], None, &mut |uid, _| {
                 highest = highest.max(uid);
                 Ok(())
-            }, None)?;
+            })?;
         }
         Ok(highest)
     }
@@ -167,7 +167,11 @@ impl Sink for ImapSink {
             .map(|(delivery, flags)| Append { flags, date: delivery.date, body: delivery.body })
             .collect();
         let report = self.session.append(name, &appends);
-        Report { stored: report.results.into_iter().map(stored).collect(), lost: report.lost }
+        Report {
+            stored: report.results.into_iter().map(stored).collect(),
+            lost: report.lost,
+            cautious: report.literal_plus_refused,
+        }
     }
 
     fn batch_limit(&self) -> BatchLimit {

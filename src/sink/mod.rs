@@ -64,6 +64,8 @@ pub enum Refusal {
 pub struct Report {
     pub stored: Vec<Stored>,
     pub lost: Option<Error>,
+    /// The server mishandled a non-synchronising literal: the next connection must do without.
+    pub cautious: bool,
 }
 
 /// A message that stands at the destination, by its headers.
