@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 /// The capabilities that decide something here, and all names as they came (upper case).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // each is an independent yes or no of the server
 pub struct Capabilities {
     /// RFC 7888: literals of any size need not be waited for.
     pub literal_plus: bool,

@@ -41,6 +41,8 @@ pub use state::{PermanentFlags, Selected};
 pub use status::Status;
 
 #[cfg(test)]
+mod append_tests;
+#[cfg(test)]
 mod link_tests;
 #[cfg(test)]
 mod script;

@@ -9,8 +9,8 @@ use super::response::{Completion, Line};
 use super::state::Selected;
 use super::vet::{Gate, Handle};
 use crate::auth::Credentials;
-use crate::error::{Kind, Result};
-use crate::message::Flags;
+use crate::error::{Error, Kind, Result};
+use crate::message::{Flags, SpecialUse};
 use crate::net::Endpoint;
 use std::net::SocketAddr;
 use std::sync::MutexGuard;
@@ -276,23 +276,22 @@ impl Session {
         self.control("LOGOUT", Kind::Transient, imap::Session::logout)
     }
 
-    /// Creates mailboxes (RFC 9051 §6.3.4, RFC 6154 §3), pipelined. One that is there already counts as created; a special
-    /// use is named only where the server can take it.
-    pub fn create(
-        &mut self,
-        mailboxes: &[(&[u8], Option<crate::message::SpecialUse>)],
-    ) -> Result<Vec<Result<()>>> {
+    /// Creates mailboxes (RFC 9051 §6.3.4, RFC 6154 §3), pipelined. One that is there already counts as created. A special
+    /// use is named only to a server that can take it, and left out where it refuses that one.
+    pub fn create(&mut self, mailboxes: &[(&[u8], Option<SpecialUse>)]) -> Result<Vec<Result<()>>> {
         let with_use = self.capabilities.create_special_use;
-        let commands = mailboxes.iter().map(|(name, special)| {
-            let command = Command::new("CREATE ").string(name);
-            match special {
-                Some(special) if with_use => {
-                    command.text(&format!(" (USE ({}))", special.attribute()))
-                }
-                _ => command,
+        let commands = mailboxes
+            .iter()
+            .map(|(name, special)| create(name, special.filter(|_| with_use)));
+        let mut results = self.each(commands, "CREATE")?;
+        for (result, (name, special)) in results.iter_mut().zip(mailboxes) {
+            if with_use && special.is_some() && result.as_ref().is_err_and(refuses_use) {
+                *result = self
+                    .each(std::iter::once(create(name, None)), "CREATE")?
+                    .remove(0);
             }
-        });
-        self.each(commands, "CREATE")
+        }
+        Ok(results)
     }
 
     /// Subscribes mailboxes (RFC 9051 §6.3.7), pipelined.
@@ -322,6 +321,19 @@ impl Session {
         };
         Ok(answers.iter().map(outcome).collect())
     }
+}
+
+fn create(name: &[u8], special: Option<SpecialUse>) -> Command {
+    let command = Command::new("CREATE ").string(name);
+    match special {
+        Some(special) => command.text(&format!(" (USE ({}))", special.attribute())),
+        None => command,
+    }
+}
+
+fn refuses_use(error: &Error) -> bool {
+    let words = error.words.as_deref().unwrap_or_default();
+    words.to_ascii_uppercase().starts_with("[USEATTR")
 }
 
 /// By RFC 5530's code, or in the words of servers older than that.

@@ -4,30 +4,7 @@ use super::script::{open, open_with, server};
 use super::*;
 use crate::error::{Code, Kind};
 use crate::net::Security;
-use crate::spool::{Body, Budget};
-
-fn body(bytes: &[u8]) -> Body {
-    let mut writer = Budget::new(16 << 20).body(bytes.len() as u64).unwrap();
-    writer.push(bytes).unwrap();
-    writer.finish().unwrap()
-}
-
-fn appends(bodies: &[Body]) -> Vec<Append<'_>> {
-    let one = |body| Append {
-        flags: &[],
-        date: None,
-        body,
-    };
-    bodies.iter().map(one).collect()
-}
-
-fn refused(words: &str, code: Option<&str>, batch: bool) -> Appended {
-    Appended::Refused {
-        words: words.to_owned(),
-        code: code.map(str::to_owned),
-        batch,
-    }
-}
+use crate::spool::Budget;
 
 #[test]
 fn no_secret_leaves_where_starttls_is_not_to_be_had() {
@@ -302,213 +279,6 @@ fn a_line_without_end_is_left() {
 }
 
 #[test]
-fn a_refusal_in_the_middle_of_a_literal_closes_the_connection() {
-    let (endpoint, thread) = server(|peer| {
-        peer.welcome("LITERAL+");
-        peer.answer("APPEND \"A\" {3+}", "");
-        peer.bytes(5);
-        peer.say("m2 OK [APPENDUID 7 1] ok\r\n");
-        peer.answer("APPEND \"A\" {20000000+}", "");
-        peer.say("m3 NO [OVERQUOTA] full\r\n");
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        let sent = peer.rest();
-        assert!(sent.len() < 20_000_000 && !sent.windows(4).any(|w| w == b"LAST"));
-    });
-    let mut session = open(&endpoint).unwrap();
-    let bodies = [body(b"a\r\n"), body(&[b'x'; 20_000_000]), body(b"LAST\r\n")];
-    let report = session.append(b"A", &appends(&bodies));
-    assert_eq!(
-        report.results[0],
-        Appended::Stored {
-            uid_validity_uid: Some((7, 1))
-        }
-    );
-    assert_eq!(
-        report.results[1],
-        refused("[OVERQUOTA] full", Some("OVERQUOTA"), false)
-    );
-    assert_eq!(report.results[2], Appended::NotSent);
-    assert!(report.literal_plus_refused && report.lost.is_some() && !session.is_usable());
-    drop(session);
-    thread.join().unwrap();
-}
-
-#[test]
-fn a_server_that_takes_a_message_for_commands_is_left() {
-    for (first, then) in [
-        ("{tag} BAD literal\r\n", ""),
-        ("{tag} NO literal\r\n", "y BAD what\r\n"),
-        ("{tag} NO literal\r\n", "* BAD what\r\n{tag} OK\r\n"),
-    ] {
-        let (endpoint, thread) = server(move |peer| {
-            peer.welcome("LITERAL+ MULTIAPPEND");
-            peer.answer("APPEND \"A\" {18+}", "");
-            peer.bytes(20);
-            peer.say(&first.replace("{tag}", "m2"));
-            if !then.is_empty() {
-                peer.answer("NOOP", then);
-            }
-            peer.rest();
-        });
-        let mut session = open(&endpoint).unwrap();
-        let bodies = [body(b"y: LOGOUT\r\n\r\nabc\r\n"), body(b"second\r\n")];
-        let report = session.append(b"A", &appends(&bodies));
-        assert_eq!(
-            report.results,
-            [refused("literal", None, false), Appended::NotSent]
-        );
-        assert!(report.literal_plus_refused && report.lost.unwrap().is_transient());
-        assert!(!session.is_usable());
-        drop(session);
-        thread.join().unwrap();
-    }
-}
-
-#[test]
-fn an_honest_refusal_of_the_first_is_no_reason_to_leave() {
-    let (endpoint, thread) = server(|peer| {
-        peer.welcome("LITERAL+");
-        peer.answer("APPEND \"A\" {3+}", "");
-        peer.bytes(5);
-        peer.say("m2 NO [TRYCREATE] none\r\n");
-        peer.answer("NOOP", "{tag} OK\r\n");
-        peer.answer("APPEND \"A\" {3+}", "");
-        peer.bytes(5);
-        peer.say("m4 OK\r\n");
-    });
-    let mut session = open(&endpoint).unwrap();
-    let bodies = [body(b"a\r\n"), body(b"b\r\n")];
-    let report = session.append(b"A", &appends(&bodies));
-    assert_eq!(
-        report.results[0],
-        refused("[TRYCREATE] none", Some("TRYCREATE"), false)
-    );
-    assert_eq!(
-        report.results[1],
-        Appended::Stored {
-            uid_validity_uid: None
-        }
-    );
-    assert!(report.lost.is_none() && !report.literal_plus_refused);
-    thread.join().unwrap();
-}
-
-#[test]
-fn what_left_and_what_did_not_is_told_apart() {
-    let (endpoint, thread) = server(|peer| {
-        peer.welcome("LITERAL+");
-        peer.answer("APPEND \"A\" {3+}", "");
-        peer.bytes(5);
-        peer.say("m2 OK\r\n");
-        peer.answer("APPEND \"A\" {3+}", "");
-        peer.bytes(5);
-        peer.say("m3 NO [CANNOT] no\r\n* BYE Session expired\r\n");
-    });
-    let mut session = open(&endpoint).unwrap();
-    let small = || body(b"a\r\n");
-    let bodies = [
-        small(),
-        small(),
-        small(),
-        body(&vec![b'x'; 20_000_000]),
-        small(),
-    ];
-    let report = session.append(b"A", &appends(&bodies));
-    assert_eq!(
-        report.results[0],
-        Appended::Stored {
-            uid_validity_uid: None
-        }
-    );
-    assert_eq!(
-        report.results[1],
-        refused("[CANNOT] no", Some("CANNOT"), false)
-    );
-    assert_eq!(
-        report.results[2..],
-        [Appended::Unknown, Appended::NotSent, Appended::NotSent]
-    );
-    assert!(!report.literal_plus_refused);
-    thread.join().unwrap();
-}
-
-#[test]
-fn synchronising_literals_wait_for_the_go_ahead_only() {
-    let (endpoint, thread) = server(|peer| {
-        peer.welcome("LITERAL+");
-        peer.answer("APPEND \"A\" (\\Seen) {3}", "* 9 EXISTS\r\n+ go\r\n");
-        peer.bytes(5);
-        // The next command is here before the first is answered.
-        peer.answer(
-            "APPEND \"A\" (\\Seen) {4}",
-            "m2 OK [APPENDUID 1 5]\r\n{tag} NO [OVERQUOTA] full\r\n",
-        );
-        peer.answer("APPEND \"A\" (\\Seen) {0}", "+\r\n");
-        assert_eq!(peer.bytes(2), b"\r\n");
-        peer.say("m4 OK\r\n");
-    });
-    let mut session = open(&endpoint).unwrap();
-    session.set_synchronising(true);
-    let flags = ["\\Seen".to_owned()];
-    let bad = ["a b".to_owned()];
-    let bodies = [body(b"a\r\n"), body(b"ab\r\n"), body(b""), body(b"x\r\n")];
-    let mut batch = appends(&bodies);
-    batch.iter_mut().for_each(|message| message.flags = &flags);
-    batch[3].flags = &bad;
-    let report = session.append(b"A", &batch);
-    assert!(report.lost.is_none(), "{:?}", report.lost);
-    assert_eq!(
-        report.results[0],
-        Appended::Stored {
-            uid_validity_uid: Some((1, 5))
-        }
-    );
-    assert_eq!(
-        report.results[1],
-        refused("[OVERQUOTA] full", Some("OVERQUOTA"), false)
-    );
-    assert_eq!(
-        report.results[2],
-        Appended::Stored {
-            uid_validity_uid: None
-        }
-    );
-    assert!(matches!(report.results[3], Appended::Refused { .. }));
-    thread.join().unwrap();
-}
-
-#[test]
-fn a_batch_goes_as_one_command_behind_its_proof() {
-    let (endpoint, thread) = server(|peer| {
-        peer.welcome("LITERAL- MULTIAPPEND");
-        peer.answer("APPEND {2}", "+\r\n");
-        assert_eq!(peer.bytes(2), b"\xc3\xa9");
-        assert_eq!(peer.line(), " {1+}");
-        assert_eq!(peer.bytes(3), b"1\r\n");
-        peer.say("m2 OK\r\n");
-        peer.answer("APPEND {2}", "+\r\n");
-        assert_eq!(peer.bytes(2), b"\xc3\xa9");
-        assert_eq!(peer.line(), " {1+}");
-        assert_eq!(peer.line(), "2 {5000}");
-        peer.say("+\r\n");
-        assert_eq!(peer.bytes(5002).len(), 5002);
-        peer.say("m3 OK [APPENDUID 4 8:9]\r\n");
-    });
-    let mut session = open(&endpoint).unwrap();
-    let bodies = [body(b"1"), body(b"2"), body(&[b'3'; 5000])];
-    let report = session.append("é".as_bytes(), &appends(&bodies));
-    assert!(report.lost.is_none(), "{:?}", report.lost);
-    let stored = |uid| Appended::Stored {
-        uid_validity_uid: uid,
-    };
-    assert_eq!(
-        report.results,
-        [stored(None), stored(Some((4, 8))), stored(Some((4, 9)))]
-    );
-    thread.join().unwrap();
-}
-
-#[test]
 fn folders_are_made_and_listed_by_plain_commands_too() {
     let (endpoint, thread) = server(|peer| {
         peer.welcome("");
@@ -541,5 +311,34 @@ fn folders_are_made_and_listed_by_plain_commands_too() {
         (&b"A(b"[..], None)
     );
     assert!(!found[2].selectable);
+    thread.join().unwrap();
+}
+
+#[test]
+fn preauth_is_a_login_and_a_special_use_that_is_refused_is_left_out() {
+    let (endpoint, thread) = server(|peer| {
+        peer.say("* PREAUTH [CAPABILITY IMAP4rev1 CREATE-SPECIAL-USE ID NAMESPACE] hello\r\n");
+        let id = concat!(
+            "ID (\"name\" \"mailhaul\" \"version\" \"",
+            env!("CARGO_PKG_VERSION"),
+            "\")"
+        );
+        peer.answer(id, "* ID NIL\r\n{tag} OK\r\n");
+        peer.answer(
+            "NAMESPACE",
+            "* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL\r\n{tag} OK\r\n",
+        );
+        peer.answer(
+            "CREATE \"INBOX.Sent\" (USE (\\Sent))",
+            "{tag} NO [USEATTR] not for you\r\n",
+        );
+        peer.answer("CREATE \"INBOX.Sent\"", "{tag} OK\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    assert_eq!(session.personal().prefix, b"INBOX.");
+    assert_eq!(session.personal().separator, Some(b'.'));
+    let sent = Some(crate::message::SpecialUse::Sent);
+    let made = session.create(&[(b"INBOX.Sent", sent)]).unwrap();
+    assert!(made[0].is_ok());
     thread.join().unwrap();
 }
