@@ -9,23 +9,33 @@
 //! One way, no way back: the modules below stand in the order of that flow, and a module imports only
 //! from those above it (`tests/layers.rs` checks it). The library never touches the terminal; `cli` does.
 
-pub mod archive;
-pub mod auth;
-pub mod cli;
-pub mod engine;
+// Blank lines keep the order: rustfmt sorts neighbours.
+
 pub mod error;
-pub mod format;
 pub mod fs;
-pub mod identity;
+pub mod message;
+pub mod spool;
+
+pub mod net;
+
+pub mod auth;
 pub mod imap;
+pub mod pop3;
+
+pub mod format;
 pub mod job;
 pub mod journal;
-pub mod message;
-pub mod net;
+
+pub mod archive;
+pub mod identity;
 pub mod outcome;
 pub mod plan;
-pub mod pop3;
-pub mod render;
-pub mod sink;
+
 pub mod source;
-pub mod spool;
+
+pub mod sink;
+
+pub mod engine;
+pub mod render;
+
+pub mod cli;

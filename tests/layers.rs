@@ -88,6 +88,15 @@ fn the_checks_find_what_they_look_for() {
         ),
         file("main.rs", "mailhaul::cli::main()"),
     ];
+    let own_tests = [
+        file("imap/mod.rs", "#[cfg(test)]\nmod script;\nmod fetch;"),
+        file("imap/script.rs", "std::thread::spawn(f)"),
+    ];
+    nothing(misplaced(&own_tests));
+    assert_eq!(
+        test_files(&file("net.rs", "#[cfg(test)]\npub(crate) mod t;")),
+        ["net/t.rs"]
+    );
     nothing(upward_only(&order, &good));
     nothing(misplaced(&good));
     assert_eq!(
@@ -228,8 +237,9 @@ fn without_comments(text: &str) -> String {
 }
 
 fn misplaced(files: &[File]) -> Vec<String> {
+    let tests: Vec<String> = files.iter().flat_map(test_files).collect();
     let mut found = Vec::new();
-    for file in files {
+    for file in files.iter().filter(|f| !tests.contains(&f.path)) {
         let code = product_code(&file.text);
         let rules = [
             (
@@ -256,6 +266,23 @@ fn product_code(text: &str) -> String {
     let code = without_comments(text);
     let tests = code.find("#[cfg(test)]\nmod tests {");
     code[..tests.unwrap_or(code.len())].to_owned()
+}
+
+/// The files that a file takes in for its tests alone: `#[cfg(test)] mod name;`.
+fn test_files(file: &File) -> Vec<String> {
+    let stem = file.path.trim_end_matches(".rs");
+    let dir = stem
+        .strip_suffix("mod")
+        .unwrap_or(stem)
+        .trim_end_matches('/');
+    let parts = file.text.split("#[cfg(test)]").skip(1);
+    let name = |part: &str| {
+        let declaration = part.trim_start().split(['{', ';']).next()?;
+        let semicolon = part.trim_start()[declaration.len()..].starts_with(';');
+        let (_, name) = declaration.split_once("mod ")?;
+        semicolon.then(|| format!("{dir}/{name}.rs"))
+    };
+    parts.filter_map(name).collect()
 }
 
 fn too_long(files: &[File]) -> Vec<String> {

@@ -9,10 +9,11 @@
     clippy::disallowed_methods,
     reason = "test data need not survive a power cut"
 )]
-#![cfg_attr(
-    test,
-    allow(dead_code, reason = "support is written for the tests still to come")
+#![allow(
+    unreachable_pub,
+    reason = "in a binary nothing is reachable from outside; pub marks what tests may use"
 )]
+#![allow(dead_code, reason = "support is written for the tests still to come")]
 
 #[cfg(test)]
 mod flows;

@@ -38,7 +38,7 @@ fn one_transfer(random: &mut Random, round: u32, kills: u32) -> (u32, u32) {
     let server = shared();
     let (old, new) = (fresh_user("kill-old"), fresh_user("kill-new"));
     fill(server, &old, round);
-    let archive = if round % 2 == 0 { ARCHIVE } else { "" };
+    let archive = if round.is_multiple_of(2) { ARCHIVE } else { "" };
     let job = Job::new(
         "",
         &End::imap(server, &old),

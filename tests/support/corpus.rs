@@ -13,6 +13,17 @@ pub struct Mail {
     pub date: i64,
 }
 
+/// What POP3 makes of them: it has no way to say that a last line has no end, so that Dovecot adds one.
+pub fn popped(mails: &[Mail]) -> Vec<Mail> {
+    let mut mails = mails.to_vec();
+    for mail in &mut mails {
+        if !mail.bytes.ends_with(b"\r\n") {
+            mail.bytes.extend(b"\r\n");
+        }
+    }
+    mails
+}
+
 /// A generator; fields can be set before it is asked for mail.
 pub struct Corpus {
     random: Random,

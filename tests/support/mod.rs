@@ -8,14 +8,17 @@ pub mod job;
 pub mod maildir;
 pub mod names;
 pub mod normal;
+pub mod pop3;
 pub mod random;
 pub mod real;
 pub mod run;
 pub mod script;
 pub mod snapshot;
+#[cfg(test)]
+mod tests;
 pub mod value;
 
-pub use corpus::{Corpus, Mail};
+pub use corpus::{Corpus, Mail, popped};
 pub use dovecot::{Dovecot, fresh_user, shared};
 pub use imap::Imap;
 pub use job::{End, Job};
