@@ -15,6 +15,8 @@
 )]
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod layers;
