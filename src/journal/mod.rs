@@ -3,6 +3,7 @@
 //! Intent before effect, outcome after it; each write is one durable transaction and is refused once a later run has
 //! begun. One thread owns the [`Journal`]. Nothing is deleted and no outcome overwritten. `docs/journal.md` shows the tables.
 
+mod ends;
 mod fault;
 mod folders;
 mod intents;
@@ -42,8 +43,8 @@ impl Journal {
     pub fn open(dir: &Path, identity: &JournalIdentity) -> Result<Self> {
         let path = open::path_in(dir);
         let connection = open::read_write(&path)?;
-        open::ends(&connection, &path, identity)?;
-        open::add_ends(&connection, identity).map_err(|e| fault::refused(&path, &e))?;
+        ends::find(&connection, &path, identity)?;
+        ends::add(&connection, identity).map_err(|e| fault::refused(&path, &e))?;
         let journal = Journal::with_ends(connection, path, identity)?;
         if !journal.ended_well()? {
             open::check(&journal.connection, &journal.path)?;
@@ -71,7 +72,7 @@ impl Journal {
     }
 
     fn with_ends(connection: Connection, path: PathBuf, of: &JournalIdentity) -> Result<Self> {
-        let ends = open::ends(&connection, &path, of)?;
+        let ends = ends::find(&connection, &path, of)?;
         Ok(Journal {
             connection,
             path,
