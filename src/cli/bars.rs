@@ -60,17 +60,17 @@ impl Bars {
             self.accounts.push(AccountBars { bar, folders });
         }
         let bars = &mut self.accounts[at];
-        let lines = if account.finished {
-            bars.bar.finish_and_clear();
-            Vec::new()
-        } else {
-            bars.bar
-                .set_length(account.planned.unwrap_or(0).max(account.done));
-            bars.bar.set_position(account.done);
-            bars.bar.set_message(account.line(now));
-            folder_lines(account)
-        };
-        show(&self.all, bars, &self.line_style, lines);
+        if bars.bar.is_finished() {
+            return;
+        }
+        bars.bar
+            .set_length(account.planned.unwrap_or(0).max(account.done));
+        bars.bar.set_position(account.done);
+        bars.bar.set_message(account.line(now));
+        show(&self.all, bars, &self.line_style, folder_lines(account));
+        if account.finished {
+            take_away(&self.all, &bars.bar);
+        }
     }
 
     /// Writes something above the bars.
@@ -112,8 +112,7 @@ fn folder_lines(account: &AccountProgress) -> Vec<String> {
 fn show(all: &MultiProgress, bars: &mut AccountBars, style: &ProgressStyle, lines: Vec<String>) {
     while bars.folders.len() > lines.len() {
         if let Some(spare) = bars.folders.pop() {
-            spare.finish_and_clear();
-            all.remove(&spare);
+            take_away(all, &spare);
         }
     }
     for (at, line) in lines.into_iter().enumerate() {
@@ -124,6 +123,11 @@ fn show(all: &MultiProgress, bars: &mut AccountBars, style: &ProgressStyle, line
         }
         bars.folders[at].set_message(line);
     }
+}
+
+fn take_away(all: &MultiProgress, bar: &ProgressBar) {
+    bar.finish_and_clear();
+    all.remove(bar);
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ fn render(page: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let sub = page.and_then(|name| main.find_subcommand(name).cloned());
     let is_main = sub.is_none();
     let command = sub.unwrap_or(main);
+    let example = command.get_after_help().map(ToString::to_string);
     let title = command
         .get_bin_name()
         .unwrap_or("mailhaul")
@@ -45,9 +46,19 @@ fn render(page: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     if is_main {
         man.render_subcommands_section(out)?;
     }
-    man.render_extra_section(out)?;
+    show_example(example.as_deref().unwrap_or_default(), out)?;
     exit_status(out)?;
     files(out)
+}
+
+/// The lines below `Example:` of a command's help, as they stand.
+fn show_example(help: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, ".SH EXAMPLE\n.nf")?;
+    let lines = help.lines().skip(1);
+    lines
+        .map(str::trim)
+        .try_for_each(|line| writeln!(out, "{}", plain(line)))?;
+    writeln!(out, ".fi")
 }
 
 fn exit_status(out: &mut dyn Write) -> io::Result<()> {
@@ -118,5 +129,9 @@ mod tests {
         let page = page(Some("run"));
         assert!(page.contains(".TH mailhaul-run 1"), "{page}");
         assert!(page.contains("\\-\\-strict"));
+        assert!(
+            page.contains(".SH EXAMPLE\n.nf\nmailhaul run budi.toml"),
+            "{page}"
+        );
     }
 }

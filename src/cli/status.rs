@@ -152,3 +152,7 @@ fn shown(name: &[u8]) -> String {
     Folder::from_wire(name, None, b"")
         .map_or_else(|| lossy(Some(name)), |folder| folder.to_string())
 }
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

@@ -103,11 +103,11 @@ pub fn watch_signals(stop: &Stop, on_second: impl Fn() + Send + 'static) -> Resu
     let handle = signals.handle();
     let stop = stop.clone();
     let thread = std::thread::spawn(move || {
-        for _ in signals.forever() {
-            if stop.asked() {
+        for (heard, _) in signals.forever().enumerate() {
+            stop.ask();
+            if heard > 0 {
                 on_second();
             }
-            stop.ask();
         }
     });
     Ok(SignalWatch {
@@ -164,6 +164,22 @@ mod tests {
             |event| ticks += usize::from(event.is_none()),
         );
         assert!(result.is_ok() && ticks >= 1, "{ticks}");
+    }
+
+    #[test]
+    fn the_first_signal_asks_and_the_second_leaves() {
+        let stop = Stop::default();
+        let (told, second) = bounded(1);
+        let watch = watch_signals(&stop, move || told.send(()).unwrap()).unwrap();
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        let start = std::time::Instant::now();
+        while !stop.asked() && start.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(stop.asked() && second.is_empty());
+        signal_hook::low_level::raise(SIGINT).unwrap();
+        assert!(second.recv_timeout(Duration::from_secs(10)).is_ok());
+        drop(watch);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Errors and warnings as people read them.
 
-use super::{Paint, text};
+use super::{Paint, own, text};
 use crate::error::Error;
 
 /// `error[auth]: cannot log in: the server's words`, then `try: …` on a line of its own.
@@ -22,15 +22,15 @@ pub fn account_error(account: &str, error: &Error, paint: Paint) -> String {
 #[must_use]
 pub fn sentence(error: &Error) -> String {
     match error.words.as_deref().map(str::trim) {
-        None | Some("") => text(&error.what),
-        Some(words) => format!("{}: {}", text(&error.what), text(words)),
+        None | Some("") => own(&error.what),
+        Some(words) => format!("{}: {}", own(&error.what), text(words)),
     }
 }
 
 fn with_hint(mut line: String, error: &Error, paint: Paint) -> String {
     if let Some(hint) = &error.hint {
         line.push('\n');
-        line.push_str(&attempt(&text(hint), paint));
+        line.push_str(&attempt(&own(hint), paint));
     }
     line
 }
@@ -44,7 +44,7 @@ pub fn attempt(what: &str, paint: Paint) -> String {
 /// `warning: …`.
 #[must_use]
 pub fn warning(what: &str, paint: Paint) -> String {
-    format!("{}: {}", paint.dubious("warning"), text(what))
+    format!("{}: {}", paint.dubious("warning"), own(what))
 }
 
 #[cfg(test)]

@@ -2,15 +2,17 @@
 //!
 //! Texts of servers stand in it unchanged, but every character that could act on a terminal is written `\uXXXX`.
 
+mod parts;
 mod values;
 
 use super::progress::AccountProgress;
 use crate::error::Error;
 use crate::outcome::{AccountReport, Counts, Event};
 use crate::plan::Plan;
+use parts::{Balance, StepJson};
 use serde::Serialize;
 use std::time::Duration;
-use values::{Balance, Line, StepJson};
+use values::Line;
 
 /// One line, without its line end.
 fn line(value: &Line<'_>) -> String {

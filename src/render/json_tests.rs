@@ -2,7 +2,10 @@ use super::super::samples::{folder, report, trouble};
 use super::*;
 use crate::error::{Code, End, Kind};
 use crate::outcome::Outcome;
+use crate::plan::Work;
+use crate::render::status::{FolderStatus, RunStatus, Status};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn parsed(line: &str) -> Value {
     assert!(!line.contains('\n'));
@@ -76,27 +79,80 @@ fn a_summary_adds_accounts_up() {
     assert_eq!(value["exit_code"], 0);
 }
 
-#[test]
-fn every_type_and_field_is_documented() {
-    let doc = include_str!("../../docs/json.md");
-    let reported = Event::FolderDone {
-        account: "a".into(),
-        report: folder("INBOX", "INBOX", &[]),
+/// A line of every type there is.
+fn every_line() -> Vec<String> {
+    let account = || "a".to_owned();
+    let inbox = || folder("INBOX", "INBOX", &[]);
+    let events = [
+        Event::AccountStarted { account: account() },
+        Event::Planned {
+            account: account(),
+            folders: 1,
+            messages: 1,
+        },
+        Event::FolderStarted {
+            account: account(),
+            folder: "INBOX".into(),
+            to: "INBOX".into(),
+            messages: 1,
+        },
+        Event::FolderDone {
+            account: account(),
+            report: inbox(),
+        },
+        Event::Trouble {
+            account: account(),
+            trouble: trouble(Outcome::Failed),
+        },
+        Event::Waiting {
+            account: account(),
+            why: "throttled".into(),
+            seconds: 30,
+        },
+    ];
+    let mut progressed = crate::render::progress::Progress::default();
+    progressed.take(&events[0], Duration::ZERO);
+    let plan = Plan {
+        steps: vec![crate::render::samples::step(
+            "INBOX",
+            Work::Unchanged { messages: 1 },
+        )],
+        ..Plan::default()
     };
-    let broken = Event::Trouble {
-        account: "a".into(),
-        trouble: trouble(Outcome::Failed),
+    let known = Status {
+        runs: vec![RunStatus {
+            run: 1,
+            started: 0,
+            ended: None,
+            copied: None,
+        }],
+        folders: vec![FolderStatus::default()],
+        failed: vec![trouble(Outcome::Failed)],
+        ..Status::default()
     };
-    let e = Error::new(Kind::Job, Code::Job, "x");
-    let one = report(Vec::new());
-    for line in [
-        super::event(&reported).unwrap(),
-        super::event(&broken).unwrap(),
+    let one = report(vec![inbox()]);
+    let mut lines: Vec<String> = events.iter().filter_map(super::event).collect();
+    lines.extend(super::plan(&plan));
+    lines.extend(status(&known, false));
+    lines.extend(status(&known, true));
+    lines.extend([
+        progress(&progressed.accounts[0], Duration::ZERO),
         account_done(&one),
         summary(&[one], Duration::ZERO, 0),
-        error(None, &e),
+        error(None, &Error::new(Kind::Job, Code::Job, "x")),
         warning("x"),
-    ] {
+    ]);
+    lines
+}
+
+#[test]
+fn every_type_and_field_is_documented_and_nothing_else() {
+    let doc = include_str!("../../docs/json.md");
+    let mut documented: BTreeSet<&str> = doc
+        .lines()
+        .filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`'))
+        .collect();
+    for line in every_line() {
         let value = parsed(&line);
         let kind = value["type"].as_str().unwrap();
         let section = doc
@@ -109,5 +165,7 @@ fn every_type_and_field_is_documented() {
                 "docs/json.md: {kind} lacks {field}"
             );
         }
+        documented.remove(kind);
     }
+    assert!(documented.is_empty(), "no line has the type {documented:?}");
 }

@@ -162,32 +162,7 @@ fn refusals(plan: &Plan, paint: Paint) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::message::Folder;
-    use crate::plan::{SourceFolder, Target};
-
-    fn step(name: &str, work: Work) -> Step {
-        let folder = Folder::new(vec![name.to_owned()]).unwrap();
-        Step {
-            source: SourceFolder {
-                source: 0,
-                folder: folder.clone(),
-                name: name.as_bytes().to_vec(),
-                special_use: None,
-                subscribed: false,
-                uid_validity: 1,
-                uid_next: None,
-                messages: 3,
-                highest_modseq: None,
-            },
-            target: Target {
-                folder,
-                name: name.as_bytes().to_vec(),
-                standing: None,
-                special_use: None,
-                subscribe: true,
-            },
-            work,
-        }
-    }
+    use crate::render::samples::step;
 
     fn plan(steps: Vec<Step>) -> Plan {
         Plan {

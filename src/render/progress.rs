@@ -195,7 +195,8 @@ impl Progress {
     }
 
     fn find(&mut self, name: &str, now: Duration) -> usize {
-        if let Some(at) = self.accounts.iter().position(|a| a.account == name) {
+        // Those in work stand at the end, however many are done.
+        if let Some(at) = self.accounts.iter().rposition(|a| a.account == name) {
             return at;
         }
         self.accounts.push(AccountProgress::new(name, now));

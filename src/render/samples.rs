@@ -1,6 +1,8 @@
 //! Made-up reports for the tests of this module.
 
+use crate::message::Folder;
 use crate::outcome::{AccountReport, Counts, FolderReport, Outcome, Trouble};
+use crate::plan::{SourceFolder, Step, Target, Work};
 use std::time::Duration;
 
 pub(crate) fn counts(parts: &[(Outcome, u64)]) -> Counts {
@@ -45,5 +47,30 @@ pub(crate) fn trouble(outcome: Outcome) -> Trouble {
         message_id: "<one@example.org>".into(),
         outcome,
         words: "NO [CANNOT]\x1b[31m no\x00".into(),
+    }
+}
+
+pub(crate) fn step(name: &str, work: Work) -> Step {
+    let folder = Folder::new(vec![name.to_owned()]).unwrap();
+    Step {
+        source: SourceFolder {
+            source: 0,
+            folder: folder.clone(),
+            name: name.as_bytes().to_vec(),
+            special_use: None,
+            subscribed: false,
+            uid_validity: 1,
+            uid_next: None,
+            messages: 3,
+            highest_modseq: None,
+        },
+        target: Target {
+            folder,
+            name: name.as_bytes().to_vec(),
+            standing: None,
+            special_use: None,
+            subscribe: true,
+        },
+        work,
     }
 }

@@ -27,7 +27,10 @@ fn manual_pages() {
         let shown = run(&["man", page]);
         assert!(shown.contains("--- exit 0") && shown.contains(&format!(".TH mailhaul-{page} 1")));
     }
-    insta::assert_snapshot!("man", run(&["man"]).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+    insta::assert_snapshot!(
+        "man",
+        run(&["man"]).replace(env!("CARGO_PKG_VERSION"), "VERSION")
+    );
 }
 
 #[test]
@@ -35,6 +38,9 @@ fn completions_of_each_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let shown = run(&["completions", shell]);
         assert!(shown.contains("--- exit 0"), "{shown}");
-        assert!(shown.contains("strict") && shown.contains("failed"), "{shell}");
+        assert!(
+            shown.contains("strict") && shown.contains("failed"),
+            "{shell}"
+        );
     }
 }

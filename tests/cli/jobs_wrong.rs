@@ -20,7 +20,10 @@ fn each_wrong_job_is_refused_with_words() {
     assert!(names.len() >= 15, "{names:?}");
     for name in names {
         let shown = run_in("jobs_wrong", &["plan", &format!("{name}.toml")]);
-        assert!(shown.contains("--- exit 2\n--- stdout\n--- stderr\nerror[job]: "), "{shown}");
+        assert!(
+            shown.contains("--- exit 2\n--- stdout\n--- stderr\nerror[job]: "),
+            "{shown}"
+        );
         insta::assert_snapshot!(format!("job-{name}"), shown);
     }
 }

@@ -11,7 +11,9 @@ use std::process::Command;
 
 /// Runs mailhaul in `tests/cli/DIR` with an empty environment.
 fn run_in(dir: &str, args: &[&str]) -> String {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli").join(dir);
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/cli")
+        .join(dir);
     let output = Command::new(env!("CARGO_BIN_EXE_mailhaul"))
         .args(args)
         .current_dir(home)
@@ -21,7 +23,10 @@ fn run_in(dir: &str, args: &[&str]) -> String {
     format!(
         "$ mailhaul {}\n--- exit {}\n--- stdout\n{}--- stderr\n{}",
         args.join(" "),
-        output.status.code().map_or("by a signal".to_owned(), |code| code.to_string()),
+        output
+            .status
+            .code()
+            .map_or("by a signal".to_owned(), |code| code.to_string()),
         text(&output.stdout),
         text(&output.stderr),
     )

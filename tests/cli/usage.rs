@@ -12,7 +12,10 @@ fn wrong_usage() {
         ("two-jobs", &["run", "a.toml", "b.toml"]),
         ("no-such-job", &["run", "no-such.toml"]),
         ("no-such-job-json", &["run", "no-such.toml", "--json"]),
-        ("set-without-value", &["plan", "a.toml", "--set", "source.port"]),
+        (
+            "set-without-value",
+            &["plan", "a.toml", "--set", "source.port"],
+        ),
         ("unknown-shell", &["completions", "tcsh"]),
         ("unknown-page", &["man", "verify"]),
     ];
@@ -25,7 +28,12 @@ fn wrong_usage() {
 
 #[test]
 fn an_account_that_the_job_does_not_have() {
-    let args = ["status", "../../../sample-jobs/05-many-accounts.toml", "--account", "nobody"];
+    let args = [
+        "status",
+        "../../../sample-jobs/05-many-accounts.toml",
+        "--account",
+        "nobody",
+    ];
     insta::assert_snapshot!("usage-unknown-account", run_in("jobs_wrong", &args));
 }
 
@@ -40,5 +48,8 @@ fn a_reader_that_goes_away_is_no_failure() {
         .expect("mailhaul starts");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("mailhaul ends");
-    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..])
+    );
 }
