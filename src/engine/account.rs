@@ -34,11 +34,21 @@ impl Logins {
     /// Gets every secret the account needs; may ask at the terminal.
     pub(super) fn of(account: &Account) -> Result<Self> {
         let login = |server: &Server, end: End| {
-            let password = server.password.resolve(&label(server)).map_err(|error| error.at(end))?;
-            Ok(Credentials { user: server.user.clone(), password })
+            let password = server
+                .password
+                .resolve(&label(server))
+                .map_err(|error| error.at(end))?;
+            Ok(Credentials {
+                user: server.user.clone(),
+                password,
+            })
         };
         Ok(Logins {
-            sources: account.sources.iter().map(|source| login(&source.server, End::Source)).collect::<Result<_>>()?,
+            sources: account
+                .sources
+                .iter()
+                .map(|source| login(&source.server, End::Source))
+                .collect::<Result<_>>()?,
             destinations: account
                 .destinations
                 .iter()
@@ -61,8 +71,16 @@ pub(super) fn label(server: &Server) -> String {
 #[must_use]
 pub fn identity(account: &Account) -> JournalIdentity {
     JournalIdentity {
-        sources: account.sources.iter().map(|source| label(&source.server)).collect(),
-        destinations: account.destinations.iter().map(|destination| label(&destination.server)).collect(),
+        sources: account
+            .sources
+            .iter()
+            .map(|source| label(&source.server))
+            .collect(),
+        destinations: account
+            .destinations
+            .iter()
+            .map(|destination| label(&destination.server))
+            .collect(),
     }
 }
 
@@ -70,7 +88,9 @@ pub fn identity(account: &Account) -> JournalIdentity {
 pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
     let started = Instant::now();
     let name = frame.account.name.clone();
-    drop(frame.events.send(Event::AccountStarted { account: name.clone() }));
+    drop(frame.events.send(Event::AccountStarted {
+        account: name.clone(),
+    }));
     let mut report = AccountReport {
         account: name.clone(),
         folders: Vec::new(),
@@ -85,7 +105,10 @@ pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
     }
     report.elapsed = started.elapsed();
     report.high_water = frame.budget.high_water();
-    drop(frame.events.send(Event::AccountDone { account: name, report: report.clone() }));
+    drop(frame.events.send(Event::AccountDone {
+        account: name,
+        report: report.clone(),
+    }));
     report
 }
 
@@ -134,8 +157,17 @@ fn context(
     ledger: super::ledger::Ledger,
     archive: Option<Archive>,
 ) -> Context {
-    let sources = frame.account.sources.iter().cloned().zip(logins.sources.iter().cloned()).collect();
-    let destination = (frame.account.destinations[sink].clone(), logins.destinations[sink].clone());
+    let sources = frame
+        .account
+        .sources
+        .iter()
+        .cloned()
+        .zip(logins.sources.iter().cloned())
+        .collect();
+    let destination = (
+        frame.account.destinations[sink].clone(),
+        logins.destinations[sink].clone(),
+    );
     let parts = super::context::Parts {
         account: frame.account.clone(),
         sources,
@@ -194,9 +226,18 @@ fn source_folders(context: &Context) -> Result<Vec<SourceFolder>> {
 
 fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result<Plan> {
     let (sources, sink) = (context.sources.len() as u32, context.sink);
-    let (known, unsettled) = context.ledger.ask(move |journal| known(journal, sources, sink))?;
+    let (known, unsettled) = context
+        .ledger
+        .ask(move |journal| known(journal, sources, sink))?;
     let landscape = context.landscape();
-    Ok(plan_from(&context.account, sink, folders, &landscape, &known, unsettled))
+    Ok(plan_from(
+        &context.account,
+        sink,
+        folders,
+        &landscape,
+        &known,
+        unsettled,
+    ))
 }
 
 /// What the journal knows of each source folder, by source, wire name and UIDVALIDITY.
@@ -216,7 +257,10 @@ pub(super) fn known(journal: &Journal, sources: u32, sink: u32) -> Result<(Known
                 ..FolderKnown::default()
             };
             for count in counts.iter().filter(|count| count.folder == state.id) {
-                let outcome = count.outcome.as_deref().and_then(crate::outcome::Outcome::from_word);
+                let outcome = count
+                    .outcome
+                    .as_deref()
+                    .and_then(crate::outcome::Outcome::from_word);
                 known.known += count.messages;
                 if outcome.is_none_or(super::known::is_open) {
                     known.waiting += count.messages;
@@ -226,7 +270,11 @@ pub(super) fn known(journal: &Journal, sources: u32, sink: u32) -> Result<(Known
         }
     }
     let open = journal.open_intents(sink)?;
-    let unsettled = open.iter().flat_map(|intent| &intent.messages).filter(|message| !message.concluded).count();
+    let unsettled = open
+        .iter()
+        .flat_map(|intent| &intent.messages)
+        .filter(|message| !message.concluded)
+        .count();
     Ok((folders, unsettled as u64))
 }
 
@@ -240,19 +288,35 @@ pub(super) fn plan_from(
 ) -> Plan {
     plan::build(Inputs {
         account,
-        sources: account.sources.iter().map(|source| label(&source.server)).collect(),
+        sources: account
+            .sources
+            .iter()
+            .map(|source| label(&source.server))
+            .collect(),
         destination: label(&account.destinations[sink as usize].server),
         folders,
         landscape,
-        known: &|folder| known.get(&(folder.source, folder.name.clone(), folder.uid_validity)).copied(),
+        known: &|folder| {
+            known
+                .get(&(folder.source, folder.name.clone(), folder.uid_validity))
+                .copied()
+        },
         unsettled,
     })
 }
 
 fn tell_plan(context: &Context, plan: &Plan) {
-    let messages = plan.steps.iter().map(|step| u64::from(step.source.messages)).sum();
+    let messages = plan
+        .steps
+        .iter()
+        .map(|step| u64::from(step.source.messages))
+        .sum();
     let account = context.account.name.clone();
-    context.tell(Event::Planned { account, folders: plan.steps.len(), messages });
+    context.tell(Event::Planned {
+        account,
+        folders: plan.steps.len(),
+        messages,
+    });
     for note in &plan.notes {
         context.warn(note.clone());
     }
@@ -276,8 +340,15 @@ fn prepare(context: &Context, sink: &mut SinkLink<'_>, plan: &mut Plan) -> Resul
         let Err(error) = made else { continue };
         let why = super::target::cannot_make(target, &error);
         context.warn(why.to_string());
-        for step in plan.steps.iter_mut().filter(|step| step.target.name == target.name) {
-            step.work = Work::Refused { messages: step.source.messages, why: why.to_string() };
+        for step in plan
+            .steps
+            .iter_mut()
+            .filter(|step| step.target.name == target.name)
+        {
+            step.work = Work::Refused {
+                messages: step.source.messages,
+                why: why.to_string(),
+            };
         }
     }
     Ok(())
@@ -287,8 +358,14 @@ fn prepare(context: &Context, sink: &mut SinkLink<'_>, plan: &mut Plan) -> Resul
 fn settle_late(context: &Context, plan: &Plan) -> Result<()> {
     for _ in 0..3 {
         let sink = context.sink;
-        let open = context.ledger.ask(move |journal| journal.open_intents(sink))?;
-        let waiting = open.iter().flat_map(|intent| &intent.messages).filter(|message| !message.concluded).count();
+        let open = context
+            .ledger
+            .ask(move |journal| journal.open_intents(sink))?;
+        let waiting = open
+            .iter()
+            .flat_map(|intent| &intent.messages)
+            .filter(|message| !message.concluded)
+            .count();
         if open.is_empty() {
             return Ok(());
         }
@@ -303,8 +380,20 @@ fn settle_late(context: &Context, plan: &Plan) -> Result<()> {
             .steps
             .iter()
             .enumerate()
-            .filter(|(order, _)| context.folder_of(*order).is_some_and(|folder| settled.absent.contains(&folder)))
-            .map(|(order, step)| (order, Step { work: again(&step.source), ..step.clone() }))
+            .filter(|(order, _)| {
+                context
+                    .folder_of(*order)
+                    .is_some_and(|folder| settled.absent.contains(&folder))
+            })
+            .map(|(order, step)| {
+                (
+                    order,
+                    Step {
+                        work: again(&step.source),
+                        ..step.clone()
+                    },
+                )
+            })
             .collect();
         if again.is_empty() {
             return Ok(());
@@ -315,7 +404,11 @@ fn settle_late(context: &Context, plan: &Plan) -> Result<()> {
 }
 
 fn again(source: &SourceFolder) -> Work {
-    Work::Update { messages: source.messages, known: 0, waiting: 0 }
+    Work::Update {
+        messages: source.messages,
+        known: 0,
+        waiting: 0,
+    }
 }
 
 /// What `run` would do now; connects and looks, writes nothing anywhere.
@@ -329,16 +422,31 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
         folders.extend(source.folders()?);
         source.close()?;
     }
-    for (sink, (spec, login)) in account.destinations.iter().zip(&logins.destinations).enumerate() {
+    for (sink, (spec, login)) in account
+        .destinations
+        .iter()
+        .zip(&logins.destinations)
+        .enumerate()
+    {
         let mut open = crate::sink::open(spec, &login.password, false)?;
         let (naming, standing) = open.folders()?;
         open.close()?;
-        let landscape = Landscape { naming, folders: standing };
+        let landscape = Landscape {
+            naming,
+            folders: standing,
+        };
         let (known, unsettled) = match &journal {
             Some(journal) => known(journal, account.sources.len() as u32, sink as u32)?,
             None => Default::default(),
         };
-        plans.push(plan_from(account, sink as u32, folders.clone(), &landscape, &known, unsettled));
+        plans.push(plan_from(
+            account,
+            sink as u32,
+            folders.clone(),
+            &landscape,
+            &known,
+            unsettled,
+        ));
     }
     Ok(plans)
 }

@@ -24,14 +24,21 @@ pub(super) fn carry_out(context: &Context, plan: &Plan) -> Result<u64> {
     let mut done = 0;
     for (order, step) in plan.steps.iter().enumerate() {
         let after = &context.sources[step.source.source as usize].0.after;
-        let Some(folder) = context.folder_of(order).filter(|_| *after != After::Keep) else { continue };
+        let Some(folder) = context.folder_of(order).filter(|_| *after != After::Keep) else {
+            continue;
+        };
         context.check_stop()?;
         done += one_folder(context, &step.source, folder, after)?;
     }
     Ok(done)
 }
 
-fn one_folder(context: &Context, folder: &SourceFolder, id: FolderId, after: &After) -> Result<u64> {
+fn one_folder(
+    context: &Context,
+    folder: &SourceFolder,
+    id: FolderId,
+    after: &After,
+) -> Result<u64> {
     let ripe = ripe(context, id, after)?;
     let mut source = SourceLink::new(context, folder.source as usize);
     let mut sink = SinkLink::new(context, None);
@@ -61,7 +68,9 @@ fn ripe(context: &Context, folder: FolderId, after: &After) -> Result<Vec<Deleta
         After::DeleteAfterDays(days) => i64::from(*days) * 86_400,
         _ => 0,
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() as i64);
     let seen_too = *after != After::MarkRead;
     context.ledger.ask(move |journal| {
         let mut ripe = Vec::new();
@@ -84,10 +93,19 @@ fn still_safe(
     let mut safe = Vec::new();
     let here = digests_here(context, sink, chunk)?;
     for message in chunk {
-        let found = message.at.iter().map(|at| proof(context, message, at, &here)).collect::<Option<Vec<Digest>>>();
-        let Some(head_digest) = found.and_then(|heads| heads.into_iter().next()) else { continue };
-        let after =
-            AfterMessage { key: message.key.clone(), digest: message.digests.exact, head_digest };
+        let found = message
+            .at
+            .iter()
+            .map(|at| proof(context, message, at, &here))
+            .collect::<Option<Vec<Digest>>>();
+        let Some(head_digest) = found.and_then(|heads| heads.into_iter().next()) else {
+            continue;
+        };
+        let after = AfterMessage {
+            key: message.key.clone(),
+            digest: message.digests.exact,
+            head_digest,
+        };
         safe.push((message.row, after));
     }
     Ok(safe)
@@ -127,7 +145,12 @@ fn digests_here(context: &Context, sink: &mut SinkLink<'_>, chunk: &[Deletable])
     let mut here = Here::new();
     let budget = Budget::new(READING);
     for ((folder, uid_validity), mut uids) in wanted {
-        let Some(name) = context.ledger.ask(move |journal| journal.sink_folder_name(folder))? else { continue };
+        let Some(name) = context
+            .ledger
+            .ask(move |journal| journal.sink_folder_name(folder))?
+        else {
+            continue;
+        };
         if sink.retry(|sink| sink.door(&name))?.uid_validity != uid_validity {
             continue;
         }

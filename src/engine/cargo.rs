@@ -56,7 +56,10 @@ pub(super) struct Ending {
 pub(super) enum Cargo {
     Start(Arc<StepRun>),
     /// A header: does the message stand at the destination already? Answered all at once, see `HeadingsEnd`.
-    Heading { listed: Listed, header: HeaderIdentity },
+    Heading {
+        listed: Listed,
+        header: HeaderIdentity,
+    },
     /// All headers were told; those whose messages are needed go back.
     HeadingsEnd(Sender<Vec<Listed>>),
     Message(Load),

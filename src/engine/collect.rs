@@ -36,15 +36,28 @@ fn lane_closed() -> Error {
 
 impl<'a> Collector<'a> {
     pub(super) fn new(context: &'a Context, lane: Sender<Cargo>) -> Self {
-        let links = (0..context.sources.len()).map(|index| SourceLink::new(context, index)).collect();
-        Collector { context, links, lane }
+        let links = (0..context.sources.len())
+            .map(|index| SourceLink::new(context, index))
+            .collect();
+        Collector {
+            context,
+            links,
+            lane,
+        }
     }
 
     /// Works through one step. `Err` ends the lane; what concerns this folder only is in its report.
     pub(super) fn collect(&mut self, order: usize, step: Step) -> Result<()> {
-        let (source, name, validity) = (step.source.source, step.source.name.clone(), step.source.uid_validity);
+        let (source, name, validity) = (
+            step.source.source,
+            step.source.name.clone(),
+            step.source.uid_validity,
+        );
         let run = self.context.run;
-        let folder = self.context.ledger.ask(move |journal| journal.folder(run, source, &name, validity))?;
+        let folder = self
+            .context
+            .ledger
+            .ask(move |journal| journal.folder(run, source, &name, validity))?;
         let again = self.context.folder_of(order).is_some();
         let run = StepRun::new(order, again, step, folder);
         self.context.enter(&run);
@@ -60,10 +73,23 @@ impl<'a> Collector<'a> {
         self.send(Cargo::Start(Arc::clone(&run)))?;
         let result = self.read(&run);
         let (ending, fatal) = match result {
-            Ok(complete) => (Ending { complete, error: None }, None),
+            Ok(complete) => (
+                Ending {
+                    complete,
+                    error: None,
+                },
+                None,
+            ),
             Err(error) => {
-                let fatal = (!matches!(error.kind, Kind::Folder | Kind::Message)).then(|| error.clone());
-                (Ending { complete: None, error: Some(error) }, fatal)
+                let fatal =
+                    (!matches!(error.kind, Kind::Folder | Kind::Message)).then(|| error.clone());
+                (
+                    Ending {
+                        complete: None,
+                        error: Some(error),
+                    },
+                    fatal,
+                )
             }
         };
         self.send(Cargo::End(ending))?;
@@ -73,7 +99,8 @@ impl<'a> Collector<'a> {
     pub(super) fn close(&mut self) {
         for link in &mut self.links {
             if let Err(error) = link.close() {
-                self.context.warn(format!("the source ended the session badly: {error}"));
+                self.context
+                    .warn(format!("the source ended the session badly: {error}"));
             }
         }
     }
@@ -85,7 +112,13 @@ impl<'a> Collector<'a> {
     /// Reads a folder to its end, over as many connections as it takes.
     fn read(&mut self, run: &Arc<StepRun>) -> Result<Option<Opened>> {
         let index = run.step.source.source as usize;
-        let mut reading = Reading { context: self.context, run, lane: &self.lane, seen: HashSet::new(), listed: false };
+        let mut reading = Reading {
+            context: self.context,
+            run,
+            lane: &self.lane,
+            seen: HashSet::new(),
+            listed: false,
+        };
         let mut sessions = 0;
         loop {
             self.context.check_stop()?;
@@ -101,7 +134,9 @@ impl<'a> Collector<'a> {
             match result {
                 Ok(complete) => {
                     sessions += 1;
-                    let again = link.get()?.may_hold_back() && reading.seen.len() > before && sessions < SESSIONS;
+                    let again = link.get()?.may_hold_back()
+                        && reading.seen.len() > before
+                        && sessions < SESSIONS;
                     if !again {
                         return Ok(complete);
                     }
@@ -134,7 +169,9 @@ impl Reading<'_> {
         match &self.run.step.work {
             Work::Unchanged { .. } => self.unchanged(),
             Work::Refused { why, .. } => Err(Error::new(Kind::Folder, Code::Job, why.clone())),
-            Work::CopyWhole { .. } if self.seen.is_empty() && !self.listed && self.streams() => self.whole(source),
+            Work::CopyWhole { .. } if self.seen.is_empty() && !self.listed && self.streams() => {
+                self.whole(source)
+            }
             Work::Match { .. } if !self.listed && self.headings_help() => self.matched(source),
             _ => self.listed(source),
         }
@@ -147,13 +184,22 @@ impl Reading<'_> {
 
     /// Is it worth asking for headers first? Not where every message is read for the archive anyway.
     fn headings_help(&self) -> bool {
-        let by_header = matches!(self.context.account.dedup, Dedup::MessageId | Dedup::StrictMessageId);
-        by_header && self.context.archive.is_none() && self.context.account.routes.is_empty() && !self.context.account.collapse
+        let by_header = matches!(
+            self.context.account.dedup,
+            Dedup::MessageId | Dedup::StrictMessageId
+        );
+        by_header
+            && self.context.archive.is_none()
+            && self.context.account.routes.is_empty()
+            && !self.context.account.collapse
     }
 
     fn unchanged(&mut self) -> Result<Option<Opened>> {
         let (folder, sink) = (self.run.folder, self.context.sink);
-        let counts = self.context.ledger.ask(move |journal| known::counts(journal, folder, sink))?;
+        let counts = self
+            .context
+            .ledger
+            .ask(move |journal| known::counts(journal, folder, sink))?;
         for (outcome, messages) in counts {
             self.run.count(self.context, outcome, messages, 0);
         }
@@ -164,10 +210,13 @@ impl Reading<'_> {
     /// `CopyWhole`: one stream, and a listing only if it came short.
     fn whole(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
         let (opened, vanished) = self.fetch(source, Wanted::Whole)?;
-        let Some(opened) = opened else { return Ok(None) };
+        let Some(opened) = opened else {
+            return Ok(None);
+        };
         self.run.report().source_count = u64::from(opened.messages);
         if self.seen.len() as u64 + u64::from(vanished) >= u64::from(opened.messages) {
-            self.run.count(self.context, Outcome::Vanished, u64::from(vanished), 0);
+            self.run
+                .count(self.context, Outcome::Vanished, u64::from(vanished), 0);
             return Ok(Some(opened));
         }
         self.listed(source)
@@ -186,12 +235,20 @@ impl Reading<'_> {
                 return Ok(());
             }
             let header = HeaderIdentity::of(&heading.head);
-            lane.send(Cargo::Heading { listed: heading.listed, header }).map_err(|_| lane_closed())
+            lane.send(Cargo::Heading {
+                listed: heading.listed,
+                header,
+            })
+            .map_err(|_| lane_closed())
         })?;
-        let Some(opened) = opened else { return self.listed(source) };
+        let Some(opened) = opened else {
+            return self.listed(source);
+        };
         self.run.report().source_count = u64::from(opened.messages);
         let (reply, wanted) = bounded(1);
-        self.lane.send(Cargo::HeadingsEnd(reply)).map_err(|_| lane_closed())?;
+        self.lane
+            .send(Cargo::HeadingsEnd(reply))
+            .map_err(|_| lane_closed())?;
         let wanted = wanted.recv().map_err(|_| lane_closed())?;
         // From here on a lost connection is made good by a listing: the journal knows what was adopted.
         self.listed = true;
@@ -211,11 +268,20 @@ impl Reading<'_> {
         })?;
         let first = !std::mem::replace(&mut self.listed, true);
         if !self.run.again && (first || source.may_hold_back()) {
-            let fresh = listing.iter().filter(|listed| !self.seen.contains(&listed.key)).count();
+            let fresh = listing
+                .iter()
+                .filter(|listed| !self.seen.contains(&listed.key))
+                .count();
             let mut report = self.run.report();
-            report.source_count = if first { u64::from(opened.messages) } else { report.source_count + fresh as u64 };
+            report.source_count = if first {
+                u64::from(opened.messages)
+            } else {
+                report.source_count + fresh as u64
+            };
         }
-        let complete = self.seen.is_empty() && opened.uid_validity != 0 && listing.len() as u64 >= u64::from(opened.messages);
+        let complete = self.seen.is_empty()
+            && opened.uid_validity != 0
+            && listing.len() as u64 >= u64::from(opened.messages);
         listing.retain(|listed| !self.seen.contains(&listed.key));
         let listing = self.sort_out(listing, complete)?;
         self.fetch_all(source, listing)?;
@@ -225,8 +291,10 @@ impl Reading<'_> {
     /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
     fn sort_out(&mut self, listing: Vec<Listed>, complete: bool) -> Result<Vec<Listed>> {
         let (folder, sink, run) = (self.run.folder, self.context.sink, self.context.run);
-        let compared =
-            self.context.ledger.ask(move |journal| known::compare(journal, run, folder, sink, listing, complete))?;
+        let compared = self
+            .context
+            .ledger
+            .ask(move |journal| known::compare(journal, run, folder, sink, listing, complete))?;
         if !self.run.again {
             self.tell_done(compared.done, compared.trouble);
         }
@@ -237,12 +305,20 @@ impl Reading<'_> {
         let deleted_too = self.copies_deleted();
         let mut wanted = Vec::new();
         for (listed, fate) in compared.open {
-            let listed = Listed { date: listed.date.or(fate.date()), ..listed };
+            let listed = Listed {
+                date: listed.date.or(fate.date()),
+                ..listed
+            };
             match (unwanted(self.context, &listed, deleted_too), fate) {
                 (Some(_), Fate::Skipped(_)) => {
                     // Written down by an earlier run.
                     self.seen.insert(listed.key);
-                    self.run.count(self.context, Outcome::Skipped, u64::from(!self.run.again), 0);
+                    self.run.count(
+                        self.context,
+                        Outcome::Skipped,
+                        u64::from(!self.run.again),
+                        0,
+                    );
                 }
                 (Some(reason), _) => self.skip(&listed, reason)?,
                 (None, Fate::Skipped(_)) => wanted.push(listed),
@@ -259,12 +335,18 @@ impl Reading<'_> {
             self.run.count(self.context, outcome, messages, 0);
         }
         for trouble in trouble {
-            self.context.trouble(known::told(&self.run.step.source.folder, trouble));
+            self.context
+                .trouble(known::told(&self.run.step.source.folder, trouble));
         }
     }
 
     /// A message that an earlier run kept but did not deliver: not downloaded again.
-    fn from_archive(&mut self, listed: Listed, place: Place, wanted: &mut Vec<Listed>) -> Result<()> {
+    fn from_archive(
+        &mut self,
+        listed: Listed,
+        place: Place,
+        wanted: &mut Vec<Listed>,
+    ) -> Result<()> {
         let Some(archive) = &self.context.archive else {
             wanted.push(listed);
             return Ok(());
@@ -274,13 +356,23 @@ impl Reading<'_> {
             Ok(body) => {
                 self.seen.insert(listed.key.clone());
                 let header = HeaderIdentity::of(body.head());
-                let date = listed.date.or_else(|| InternalDate::from_headers(body.head()));
-                let load = Load { key: listed.key, flags: listed.flags, date, body, header, place: Some(place) };
+                let date = listed
+                    .date
+                    .or_else(|| InternalDate::from_headers(body.head()));
+                let load = Load {
+                    key: listed.key,
+                    flags: listed.flags,
+                    date,
+                    body,
+                    header,
+                    place: Some(place),
+                };
                 self.send(Cargo::Message(load))
             }
             Err(error) if error.kind == Kind::Interrupted => Err(error),
             Err(error) => {
-                self.context.warn(format!("read again from the source: {error}"));
+                self.context
+                    .warn(format!("read again from the source: {error}"));
                 wanted.push(listed);
                 Ok(())
             }
@@ -317,7 +409,11 @@ impl Reading<'_> {
     }
 
     /// Streams messages down the lane.
-    fn fetch(&mut self, source: &mut dyn Source, wanted: Wanted<'_>) -> Result<(Option<Opened>, u32)> {
+    fn fetch(
+        &mut self,
+        source: &mut dyn Source,
+        wanted: Wanted<'_>,
+    ) -> Result<(Option<Opened>, u32)> {
         let context = self.context;
         let alone = matches!(wanted, Wanted::Keys([_]));
         let validity = self.run.step.source.uid_validity;
@@ -334,13 +430,21 @@ impl Reading<'_> {
                     return Err(changed_validity(&name));
                 }
                 state = Some(*opened);
-                Ok(if context.stop.asked() { Flow::Stop } else { Flow::Continue })
+                Ok(if context.stop.asked() {
+                    Flow::Stop
+                } else {
+                    Flow::Continue
+                })
             },
             &mut |arrival| {
                 if let Some(cargo) = arrived(context, arrival, seen, alone, deleted_too)? {
                     lane.send(cargo).map_err(|_| lane_closed())?;
                 }
-                Ok(if context.stop.asked() { Flow::Stop } else { Flow::Continue })
+                Ok(if context.stop.asked() {
+                    Flow::Stop
+                } else {
+                    Flow::Continue
+                })
             },
         )?;
         context.check_stop()?;
@@ -348,7 +452,9 @@ impl Reading<'_> {
     }
 
     fn copies_deleted(&self) -> bool {
-        self.context.sources[self.run.step.source.source as usize].0.copy_deleted
+        self.context.sources[self.run.step.source.source as usize]
+            .0
+            .copy_deleted
     }
 
     fn skip(&mut self, listed: &Listed, reason: &'static str) -> Result<()> {
@@ -384,7 +490,12 @@ fn arrived(
     alone: bool,
     deleted_too: bool,
 ) -> Result<Option<Cargo>> {
-    let Arrival { key, flags, date, body } = arrival;
+    let Arrival {
+        key,
+        flags,
+        date,
+        body,
+    } = arrival;
     if seen.contains(&key) {
         return Ok(None);
     }
@@ -393,19 +504,44 @@ fn arrived(
         Err(_) if !alone => return Ok(None),
         Err(error) => {
             seen.insert(key.clone());
-            let listed = Listed { key, flags, date, size: None };
+            let listed = Listed {
+                key,
+                flags,
+                date,
+                size: None,
+            };
             let words = error.words.unwrap_or(error.what);
-            return Ok(Some(Cargo::Verdict(verdict(&listed, Outcome::Failed, &words))));
+            return Ok(Some(Cargo::Verdict(verdict(
+                &listed,
+                Outcome::Failed,
+                &words,
+            ))));
         }
     };
     seen.insert(key.clone());
     let date = date.or_else(|| InternalDate::from_headers(body.head()));
-    let listed = Listed { key, flags, date, size: Some(body.size()) };
+    let listed = Listed {
+        key,
+        flags,
+        date,
+        size: Some(body.size()),
+    };
     if let Some(reason) = unwanted(context, &listed, deleted_too) {
-        return Ok(Some(Cargo::Verdict(verdict(&listed, Outcome::Skipped, reason))));
+        return Ok(Some(Cargo::Verdict(verdict(
+            &listed,
+            Outcome::Skipped,
+            reason,
+        ))));
     }
     let header = HeaderIdentity::of(body.head());
-    Ok(Some(Cargo::Message(Load { key: listed.key, flags: listed.flags, date, body, header, place: None })))
+    Ok(Some(Cargo::Message(Load {
+        key: listed.key,
+        flags: listed.flags,
+        date,
+        body,
+        header,
+        place: None,
+    })))
 }
 
 /// Why the job does not want this message, as far as is known of it.
@@ -417,6 +553,8 @@ fn unwanted(context: &Context, listed: &Listed, deleted_too: bool) -> Option<&'s
 }
 
 fn changed_validity(folder: &str) -> Error {
-    let what = format!("{folder} was made anew at the source while the run was going on (its UIDVALIDITY changed)");
+    let what = format!(
+        "{folder} was made anew at the source while the run was going on (its UIDVALIDITY changed)"
+    );
     Error::new(Kind::Folder, Code::Refused, what).hint("run again: the next run reads it afresh")
 }

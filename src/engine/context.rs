@@ -103,12 +103,18 @@ impl Context {
 
     /// The journal's folder of the plan's step `order`, if it was worked on.
     pub(super) fn folder_of(&self, order: usize) -> Option<FolderId> {
-        lock(&self.steps).iter().find(|run| run.order == order).map(|run| run.folder)
+        lock(&self.steps)
+            .iter()
+            .find(|run| run.order == order)
+            .map(|run| run.folder)
     }
 
     /// Messages of a folder that was worked on turned out to be delivered.
     pub(super) fn count_late(&self, folder: FolderId, outcome: Outcome, messages: u64) {
-        let run = lock(&self.steps).iter().find(|run| run.folder == folder).cloned();
+        let run = lock(&self.steps)
+            .iter()
+            .find(|run| run.folder == folder)
+            .cloned();
         if let Some(run) = run {
             run.count(self, outcome, messages, 0);
         }
@@ -116,9 +122,17 @@ impl Context {
 
     /// What the account's report is made of, and the archive, which outlives the leg.
     pub(super) fn into_results(self) -> (Vec<FolderReport>, Vec<Trouble>, Option<Archive>) {
-        let steps = self.steps.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let trouble = self.trouble.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let archive = self.archive.map(|archive| archive.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let steps = self
+            .steps
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let trouble = self
+            .trouble
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        let archive = self
+            .archive
+            .map(|archive| archive.into_inner().unwrap_or_else(PoisonError::into_inner));
         (merge(&steps), trouble, archive)
     }
 
@@ -128,11 +142,18 @@ impl Context {
     }
 
     pub(super) fn warn(&self, text: impl Into<String>) {
-        self.tell(Event::Warning { account: self.account.name.clone(), text: text.into() });
+        self.tell(Event::Warning {
+            account: self.account.name.clone(),
+            text: text.into(),
+        });
     }
 
     pub(super) fn check_stop(&self) -> Result<()> {
-        if self.stop.asked() { Err(interrupted()) } else { Ok(()) }
+        if self.stop.asked() {
+            Err(interrupted())
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn trouble(&self, trouble: Trouble) {
@@ -141,13 +162,20 @@ impl Context {
             told.push(trouble.clone());
         }
         drop(told);
-        self.tell(Event::Trouble { account: self.account.name.clone(), trouble });
+        self.tell(Event::Trouble {
+            account: self.account.name.clone(),
+            trouble,
+        });
     }
 }
 
 pub(super) fn interrupted() -> Error {
-    Error::new(Kind::Interrupted, Code::Interrupted, "interrupted; everything done so far is kept")
-        .hint("run the same command again: it goes on where this run stopped")
+    Error::new(
+        Kind::Interrupted,
+        Code::Interrupted,
+        "interrupted; everything done so far is kept",
+    )
+    .hint("run the same command again: it goes on where this run stopped")
 }
 
 /// A step while it is worked on, seen from both sides of a lane.
@@ -174,7 +202,13 @@ impl StepRun {
             delivered: None,
             error: None,
         };
-        Arc::new(StepRun { order, again, step, folder, report: Mutex::new(report) })
+        Arc::new(StepRun {
+            order,
+            again,
+            step,
+            folder,
+            report: Mutex::new(report),
+        })
     }
 
     pub(super) fn report(&self) -> MutexGuard<'_, FolderReport> {
@@ -188,7 +222,12 @@ impl StepRun {
         report.bytes += bytes;
         let folder = report.folder.clone();
         drop(report);
-        context.tell(Event::Advanced { account: context.account.name.clone(), folder, messages, bytes });
+        context.tell(Event::Advanced {
+            account: context.account.name.clone(),
+            folder,
+            messages,
+            bytes,
+        });
     }
 }
 

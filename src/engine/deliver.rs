@@ -100,7 +100,8 @@ impl<'a> Deliverer<'a> {
 
     pub(super) fn close(&mut self) {
         if let Err(error) = self.link.close() {
-            self.context.warn(format!("the destination ended the session badly: {error}"));
+            self.context
+                .warn(format!("the destination ended the session badly: {error}"));
         }
     }
 
@@ -161,7 +162,10 @@ impl<'a> Deliverer<'a> {
         let mut report = run.report();
         report.error = error.filter(|error| error.kind != Kind::Interrupted);
         let report = report.clone();
-        self.context.tell(Event::FolderDone { account: self.context.account.name.clone(), report });
+        self.context.tell(Event::FolderDone {
+            account: self.context.account.name.clone(),
+            report,
+        });
         Ok(())
     }
 
@@ -175,34 +179,56 @@ impl<'a> Deliverer<'a> {
             date: verdict.date,
             place: None,
         };
-        self.decide(Decided { seen, outcome: verdict.outcome, words: verdict.words, delivered: None, same_as: None })
+        self.decide(Decided {
+            seen,
+            outcome: verdict.outcome,
+            words: verdict.words,
+            delivered: None,
+            same_as: None,
+        })
     }
 
     fn decide(&mut self, decided: Decided) -> Result<()> {
         self.decided.push(decided);
-        if self.decided.len() >= 500 { self.flush() } else { Ok(()) }
+        if self.decided.len() >= 500 {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     fn message(&mut self, load: Load) -> Result<()> {
-        let Some(load) = self.folded(load)? else { return Ok(()) };
+        let Some(load) = self.folded(load)? else {
+            return Ok(());
+        };
         let target = self.target_of(&load)?;
         if !self.batch.goes_to(&target.name) {
             self.flush()?;
         }
         match self.claim(&target, &load)? {
-            Claim::Same { uid, source_row } => self.standing_already(&target, load, uid, source_row),
+            Claim::Same { uid, source_row } => {
+                self.standing_already(&target, load, uid, source_row)
+            }
             claim => self.enqueue(&target, load, matches!(claim, Claim::Contradicted)),
         }
     }
 
     fn enqueue(&mut self, target: &Target, load: Load, contradicted: bool) -> Result<()> {
         if contradicted {
-            let id = String::from_utf8_lossy(load.header.message_id.as_deref().unwrap_or_default()).into_owned();
-            self.context.warn(format!("{}: another message with the same Message-ID stands there; both are kept ({id})", target.folder));
+            let id = String::from_utf8_lossy(load.header.message_id.as_deref().unwrap_or_default())
+                .into_owned();
+            self.context.warn(format!(
+                "{}: another message with the same Message-ID stands there; both are kept ({id})",
+                target.folder
+            ));
         }
         let limit = self.link.get()?.batch_limit();
         self.batch.push(target, load);
-        if self.batch.is_full(limit) { self.flush() } else { Ok(()) }
+        if self.batch.is_full(limit) {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// Which folder the message goes to: the step's, or what a route says.
@@ -216,7 +242,11 @@ impl<'a> Deliverer<'a> {
     }
 
     fn claim(&mut self, target: &Target, load: &Load) -> Result<Claim> {
-        let known = Known { header: &load.header, digests: Some(load.body.digests()), size: Some(load.body.size()) };
+        let known = Known {
+            header: &load.header,
+            digests: Some(load.body.digests()),
+            size: Some(load.body.size()),
+        };
         self.claim_known(target, known)
     }
 
@@ -239,22 +269,42 @@ impl<'a> Deliverer<'a> {
     }
 
     /// A message that need not be delivered: it stands there.
-    fn standing_already(&mut self, target: &Target, load: Load, uid: Option<u32>, row: Option<MessageRow>) -> Result<()> {
+    fn standing_already(
+        &mut self,
+        target: &Target,
+        load: Load,
+        uid: Option<u32>,
+        row: Option<MessageRow>,
+    ) -> Result<()> {
         let seen = seen(&load);
         let decided = self.present(target, seen, uid, row)?;
         self.decide(decided)
     }
 
-    fn present(&mut self, target: &Target, seen: Seen, uid: Option<u32>, row: Option<MessageRow>) -> Result<Decided> {
+    fn present(
+        &mut self,
+        target: &Target,
+        seen: Seen,
+        uid: Option<u32>,
+        row: Option<MessageRow>,
+    ) -> Result<Decided> {
         let landing = self.landings.get(self.context, &mut self.link, target)?;
-        let delivered = Delivered { folder: landing.id, uid_validity: landing.door.uid_validity, uid };
+        let delivered = Delivered {
+            folder: landing.id,
+            uid_validity: landing.door.uid_validity,
+            uid,
+        };
         // Another message of this job that was delivered makes this one a duplicate; mail of the destination's own, or the
         // same message under an older UIDVALIDITY of its folder, makes it present.
         let duplicate = match row {
             Some(row) => finish::is_of_other_folder(self.context, row, self.step()?.as_ref())?,
             None => false,
         };
-        let outcome = if duplicate { Outcome::Duplicate } else { Outcome::Present };
+        let outcome = if duplicate {
+            Outcome::Duplicate
+        } else {
+            Outcome::Present
+        };
         Ok(Decided {
             seen,
             outcome,
@@ -272,34 +322,74 @@ impl<'a> Deliverer<'a> {
         }
         let key = (load.header.message_id.clone(), load.body.digests().exact);
         if !self.firsts.contains_key(&key) && !self.find_first(&load, &key)? {
-            self.firsts.insert(key, First { row: None, delivered: None, flags: load.flags.clone() });
+            self.firsts.insert(
+                key,
+                First {
+                    row: None,
+                    delivered: None,
+                    flags: load.flags.clone(),
+                },
+            );
             return Ok(Some(load));
         }
         // The first may still be in the batch: it needs a row before another can name it.
         self.flush()?;
-        if self.firsts.get(&key).is_none_or(|first| first.row.is_none()) && !self.find_first(&load, &key)? {
+        if self
+            .firsts
+            .get(&key)
+            .is_none_or(|first| first.row.is_none())
+            && !self.find_first(&load, &key)?
+        {
             return Ok(Some(load));
         }
-        let Some(first) = self.firsts.get_mut(&key) else { return Ok(Some(load)) };
+        let Some(first) = self.firsts.get_mut(&key) else {
+            return Ok(Some(load));
+        };
         let mut united = first.flags.clone();
         united.unite(&load.flags);
         let change = first.flags.change_to(&united);
-        if let (Some(row), Some(delivered), false) = (first.row, &first.delivered, change.is_empty()) {
-            self.flags.push(FlagWork { row, delivered: delivered.clone(), change, now: None });
+        if let (Some(row), Some(delivered), false) =
+            (first.row, &first.delivered, change.is_empty())
+        {
+            self.flags.push(FlagWork {
+                row,
+                delivered: delivered.clone(),
+                change,
+                now: None,
+            });
             first.flags = united;
         }
         let (delivered, same_as) = (first.delivered.clone(), first.row);
-        let words = "equal in Message-ID and content to another message of the same folder".to_owned();
-        self.decide(Decided { seen: seen(&load), outcome: Outcome::Duplicate, words, delivered, same_as })?;
+        let words =
+            "equal in Message-ID and content to another message of the same folder".to_owned();
+        self.decide(Decided {
+            seen: seen(&load),
+            outcome: Outcome::Duplicate,
+            words,
+            delivered,
+            same_as,
+        })?;
         Ok(None)
     }
 
     /// Looks a first copy up in the journal.
     fn find_first(&mut self, load: &Load, key: &(Option<Vec<u8>>, Digest)) -> Result<bool> {
-        let (folder, sink, digest, own) = (self.step()?.folder, self.context.sink, key.1, load.key.clone());
-        let found = self.context.ledger.ask(move |journal| journal.copy_of(folder, sink, &digest, &own))?;
+        let (folder, sink, digest, own) = (
+            self.step()?.folder,
+            self.context.sink,
+            key.1,
+            load.key.clone(),
+        );
+        let found = self
+            .context
+            .ledger
+            .ask(move |journal| journal.copy_of(folder, sink, &digest, &own))?;
         let Some(found) = found else { return Ok(false) };
-        let first = First { row: Some(found.row), delivered: found.delivered, flags: found.flags };
+        let first = First {
+            row: Some(found.row),
+            delivered: found.delivered,
+            flags: found.flags,
+        };
         self.firsts.insert(key.clone(), first);
         Ok(true)
     }
@@ -309,7 +399,11 @@ impl<'a> Deliverer<'a> {
         let target = self.step()?.step.target.clone();
         let mut wanted = Vec::new();
         for (listed, header) in std::mem::take(&mut self.headings) {
-            let known = Known { header: &header, digests: None, size: listed.size };
+            let known = Known {
+                header: &header,
+                digests: None,
+                size: listed.size,
+            };
             match self.claim_known(&target, known)? {
                 Claim::Same { uid, source_row } => {
                     let seen = Seen {
@@ -341,7 +435,13 @@ impl<'a> Deliverer<'a> {
     }
 
     /// A message that did not go as it should, for the report.
-    pub(super) fn tell_trouble(&self, key: String, message_id: &[u8], outcome: Outcome, words: &str) -> Result<()> {
+    pub(super) fn tell_trouble(
+        &self,
+        key: String,
+        message_id: &[u8],
+        outcome: Outcome,
+        words: &str,
+    ) -> Result<()> {
         self.context.trouble(Trouble {
             folder: self.step()?.step.source.folder.to_string(),
             key,

@@ -26,7 +26,9 @@ pub(super) struct Settled {
 /// be sent again.
 pub(super) fn settle(context: &Context, link: &mut SinkLink<'_>, last: bool) -> Result<Settled> {
     let sink = context.sink;
-    let intents = context.ledger.ask(move |journal| journal.open_intents(sink))?;
+    let intents = context
+        .ledger
+        .ask(move |journal| journal.open_intents(sink))?;
     let mut settled = Settled::default();
     for intent in intents {
         settle_one(context, link, intent, last, &mut settled)?;
@@ -39,7 +41,9 @@ pub(super) fn settle(context: &Context, link: &mut SinkLink<'_>, last: bool) -> 
 
 /// Waits until what a dying session had in hand must have been stored.
 pub(super) fn wait_for_late(context: &Context, messages: usize) -> Result<()> {
-    let Some(since) = *lock(&context.doubt_since) else { return Ok(()) };
+    let Some(since) = *lock(&context.doubt_since) else {
+        return Ok(());
+    };
     let left = LATE.saturating_sub(since.elapsed());
     if left.is_zero() {
         return Ok(());
@@ -59,7 +63,11 @@ fn settle_one(
     last: bool,
     settled: &mut Settled,
 ) -> Result<()> {
-    let open: Vec<&IntentMessage> = intent.messages.iter().filter(|message| !message.concluded).collect();
+    let open: Vec<&IntentMessage> = intent
+        .messages
+        .iter()
+        .filter(|message| !message.concluded)
+        .collect();
     let found = match open.is_empty() {
         true => Vec::new(),
         false => standing(context, link, &intent)?,
@@ -71,10 +79,19 @@ fn settle_one(
     for (message, place) in open.iter().zip(&places) {
         match place {
             Some(place) => {
-                let outcome = if place.intact { Outcome::Copied } else { Outcome::Altered };
+                let outcome = if place.intact {
+                    Outcome::Copied
+                } else {
+                    Outcome::Altered
+                };
                 *settled.found.entry((message.folder, outcome)).or_default() += 1;
                 conclusions.push(conclusion(context, &intent, message, outcome, *place));
-                rows.extend(found.iter().find(|found| found.uid == place.uid).map(|found| row(message, found)));
+                rows.extend(
+                    found
+                        .iter()
+                        .find(|found| found.uid == place.uid)
+                        .map(|found| row(message, found)),
+                );
             }
             None => {
                 settled.absent.insert(message.folder);
@@ -96,7 +113,11 @@ fn standing(context: &Context, link: &mut SinkLink<'_>, intent: &OpenIntent) -> 
         door => door?,
     };
     let same = door.uid_validity == intent.uid_validity;
-    let mut taken: HashSet<u32> = intent.messages.iter().filter_map(|message| message.uid).collect();
+    let mut taken: HashSet<u32> = intent
+        .messages
+        .iter()
+        .filter_map(|message| message.uid)
+        .collect();
     if same {
         let folder = intent.folder;
         let known = context.ledger.ask(move |journal| {
@@ -113,8 +134,15 @@ fn standing(context: &Context, link: &mut SinkLink<'_>, intent: &OpenIntent) -> 
 }
 
 fn sought(message: &IntentMessage) -> Sought {
-    let header = HeaderIdentity { message_id: message.message_id.clone(), ..HeaderIdentity::default() };
-    Sought { digests: message.digests, header, size: message.size }
+    let header = HeaderIdentity {
+        message_id: message.message_id.clone(),
+        ..HeaderIdentity::default()
+    };
+    Sought {
+        digests: message.digests,
+        header,
+        size: message.size,
+    }
 }
 
 fn conclusion(
@@ -140,6 +168,12 @@ fn conclusion(
 }
 
 fn row(message: &IntentMessage, found: &Found) -> StandingRow {
-    let standing = Standing::new(Some(found.uid), &found.header, Some(found.digests), Some(found.size), Some(message.row));
+    let standing = Standing::new(
+        Some(found.uid),
+        &found.header,
+        Some(found.digests),
+        Some(found.size),
+        Some(message.row),
+    );
     super::target::standing_row(&standing, found.uid, Some((message.row, message.folder)))
 }

@@ -25,17 +25,27 @@ pub(super) fn write_decided(context: &Context, run: &StepRun, decided: Vec<Decid
         context.trouble(Trouble {
             folder: run.step.source.folder.to_string(),
             key: key_text(&one.seen.key),
-            message_id: String::from_utf8_lossy(one.seen.message_id.as_deref().unwrap_or_default()).into_owned(),
+            message_id: String::from_utf8_lossy(one.seen.message_id.as_deref().unwrap_or_default())
+                .into_owned(),
             outcome: one.outcome,
             words: one.words.clone(),
         });
     }
     let mut counts: HashMap<Outcome, u64> = HashMap::new();
-    decided.iter().for_each(|one| *counts.entry(one.outcome).or_default() += 1);
+    decided
+        .iter()
+        .for_each(|one| *counts.entry(one.outcome).or_default() += 1);
     context.ledger.ask(move |journal| {
         let mut seen = Vec::with_capacity(decided.len());
         let mut rest = Vec::with_capacity(decided.len());
-        for Decided { seen: message, outcome, words, delivered, same_as } in decided {
+        for Decided {
+            seen: message,
+            outcome,
+            words,
+            delivered,
+            same_as,
+        } in decided
+        {
             rest.push((message.flags.clone(), outcome, words, delivered, same_as));
             seen.push(message);
         }
@@ -62,9 +72,15 @@ pub(super) fn write_decided(context: &Context, run: &StepRun, decided: Vec<Decid
 }
 
 /// Does this row belong to another source folder than the step's, whatever their UIDVALIDITYs?
-pub(super) fn is_of_other_folder(context: &Context, row: MessageRow, run: &StepRun) -> Result<bool> {
+pub(super) fn is_of_other_folder(
+    context: &Context,
+    row: MessageRow,
+    run: &StepRun,
+) -> Result<bool> {
     let (source, name) = (run.step.source.source, run.step.source.name.clone());
-    context.ledger.ask(move |journal| Ok(journal.folder_of(row)? != Some((source, name))))
+    context
+        .ledger
+        .ask(move |journal| Ok(journal.folder_of(row)? != Some((source, name))))
 }
 
 /// Messages whose flags change alike: destination folder and its UIDVALIDITY, then the change's text.
@@ -74,10 +90,21 @@ type Alike = HashMap<(Delivered, String), (FlagChange, Vec<(MessageRow, u32, Opt
 pub(super) fn change_flags(deliverer: &mut Deliverer<'_>) -> Result<()> {
     let mut alike: Alike = HashMap::new();
     for work in std::mem::take(&mut deliverer.flags) {
-        let Some(uid) = work.delivered.uid else { continue };
-        let folder = Delivered { uid: None, ..work.delivered };
-        let text = format!("+{} -{}", work.change.add.to_text(), work.change.remove.to_text());
-        let entry = alike.entry((folder, text)).or_insert_with(|| (work.change, Vec::new()));
+        let Some(uid) = work.delivered.uid else {
+            continue;
+        };
+        let folder = Delivered {
+            uid: None,
+            ..work.delivered
+        };
+        let text = format!(
+            "+{} -{}",
+            work.change.add.to_text(),
+            work.change.remove.to_text()
+        );
+        let entry = alike
+            .entry((folder, text))
+            .or_insert_with(|| (work.change, Vec::new()));
         entry.1.push((work.row, uid, work.now));
     }
     for ((folder, _), (change, messages)) in alike {
@@ -94,10 +121,19 @@ fn change_alike(
 ) -> Result<()> {
     let context = deliverer.context;
     let id = folder.folder;
-    let Some(name) = context.ledger.ask(move |journal| journal.sink_folder_name(id))? else { return Ok(()) };
+    let Some(name) = context
+        .ledger
+        .ask(move |journal| journal.sink_folder_name(id))?
+    else {
+        return Ok(());
+    };
     let change = fit(deliverer, &name, change)?;
     let uids: Vec<u32> = messages.iter().map(|(_, uid, _)| *uid).collect();
-    if !change.is_empty() && !deliverer.link.retry(|sink| sink.change_flags(&name, folder.uid_validity, &uids, &change))? {
+    if !change.is_empty()
+        && !deliverer
+            .link
+            .retry(|sink| sink.change_flags(&name, folder.uid_validity, &uids, &change))?
+    {
         context.warn(format!(
             "{} changes of flags are not carried over: {} was made anew at the destination",
             uids.len(),
@@ -106,16 +142,23 @@ fn change_alike(
     }
     deliverer.step()?.report().flags_changed += uids.len() as u64;
     let run = context.run;
-    let remembered: Vec<(MessageRow, Flags)> =
-        messages.into_iter().filter_map(|(row, _, now)| now.map(|now| (row, now))).collect();
-    context.ledger.ask(move |journal| journal.flags_changed(run, &remembered))
+    let remembered: Vec<(MessageRow, Flags)> = messages
+        .into_iter()
+        .filter_map(|(row, _, now)| now.map(|now| (row, now)))
+        .collect();
+    context
+        .ledger
+        .ask(move |journal| journal.flags_changed(run, &remembered))
 }
 
 /// Without the keywords that the destination cannot hold.
 fn fit(deliverer: &mut Deliverer<'_>, name: &[u8], change: &FlagChange) -> Result<FlagChange> {
     let mut change = change.clone();
     if !change.add.keywords.is_empty() {
-        for keyword in deliverer.link.retry(|sink| sink.unfit_keywords(name, &change.add))? {
+        for keyword in deliverer
+            .link
+            .retry(|sink| sink.unfit_keywords(name, &change.add))?
+        {
             change.add.keywords.remove(&keyword);
         }
     }
@@ -128,7 +171,12 @@ pub(super) fn read_back(deliverer: &mut Deliverer<'_>) -> Result<()> {
     for landing in deliverer.landings.all() {
         let checks = std::mem::take(&mut landing.checks);
         if !checks.is_empty() {
-            work.push((landing.name.clone(), landing.id, landing.door.uid_validity, checks));
+            work.push((
+                landing.name.clone(),
+                landing.id,
+                landing.door.uid_validity,
+                checks,
+            ));
         }
     }
     for (name, folder, uid_validity, checks) in work {
@@ -138,15 +186,26 @@ pub(super) fn read_back(deliverer: &mut Deliverer<'_>) -> Result<()> {
             let (outcome, words) = match digests.get(&check.uid) {
                 Some(digest) if *digest == check.digest => continue,
                 Some(_) => (Outcome::Altered, "the destination changed its bytes"),
-                None => (Outcome::Failed, "the destination said OK, but does not give the message back"),
+                None => (
+                    Outcome::Failed,
+                    "the destination said OK, but does not give the message back",
+                ),
             };
             let run = deliverer.step()?;
             run.report().counts.move_one(check.outcome, outcome);
             if outcome == Outcome::Failed {
-                deliverer.tell_trouble(format!("UID {} at the destination", check.uid), b"", outcome, words)?;
+                deliverer.tell_trouble(
+                    format!("UID {} at the destination", check.uid),
+                    b"",
+                    outcome,
+                    words,
+                )?;
             }
-            let delivered = (outcome == Outcome::Altered)
-                .then_some(Delivered { folder, uid_validity, uid: Some(check.uid) });
+            let delivered = (outcome == Outcome::Altered).then_some(Delivered {
+                folder,
+                uid_validity,
+                uid: Some(check.uid),
+            });
             conclusions.push((check.row, outcome, words, delivered));
         }
         conclude_again(deliverer.context, conclusions)?;
@@ -203,11 +262,23 @@ fn digests_at(
 }
 
 /// The folder is done as far as it can be: its state is remembered, so that a run with nothing new has nothing to do.
-pub(super) fn folder_done(context: &Context, run: &StepRun, complete: Option<Opened>) -> Result<()> {
+pub(super) fn folder_done(
+    context: &Context,
+    run: &StepRun,
+    complete: Option<Opened>,
+) -> Result<()> {
     let (number, folder, sink) = (context.run, run.folder, context.sink);
+    // As STATUS told before anything was read: what changed since then is seen by the next run.
+    let status_modseq = run.step.source.highest_modseq;
     let fingerprints = context.ledger.ask(move |journal| {
         if let Some(opened) = complete {
-            journal.folder_done(number, folder, opened.uid_next, Some(opened.messages), opened.highest_modseq)?;
+            journal.folder_done(
+                number,
+                folder,
+                opened.uid_next,
+                Some(opened.messages),
+                status_modseq,
+            )?;
         }
         journal.fingerprints(folder, sink)
     })?;

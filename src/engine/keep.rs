@@ -31,7 +31,14 @@ pub(super) fn serve(
     up: &Receiver<Cargo>,
     down: &Sender<Cargo>,
 ) -> Result<()> {
-    let mut keeper = Keeper { context, archive, down, step: None, batch: Vec::new(), bytes: 0 };
+    let mut keeper = Keeper {
+        context,
+        archive,
+        down,
+        step: None,
+        batch: Vec::new(),
+        bytes: 0,
+    };
     loop {
         match up.recv_timeout(LINGER) {
             Ok(cargo) => keeper.take(cargo)?,
@@ -69,15 +76,24 @@ impl Keeper<'_> {
     fn store(&mut self) -> Result<()> {
         self.bytes = 0;
         let batch = std::mem::take(&mut self.batch);
-        let Some(run) = self.step.clone().filter(|_| !batch.is_empty()) else { return Ok(()) };
+        let Some(run) = self.step.clone().filter(|_| !batch.is_empty()) else {
+            return Ok(());
+        };
         let source = &run.step.source;
         let label = super::account::label(&self.context.sources[source.source as usize].0.server);
-        let names: Vec<String> =
-            batch.iter().map(|load| source_text(&label, &source.name, source.uid_validity, &load.key)).collect();
+        let names: Vec<String> = batch
+            .iter()
+            .map(|load| source_text(&label, &source.name, source.uid_validity, &load.key))
+            .collect();
         let items: Vec<Keep<'_>> = batch
             .iter()
             .zip(&names)
-            .map(|(load, name)| Keep { body: &load.body, flags: &load.flags, date: load.date, source: name })
+            .map(|(load, name)| Keep {
+                body: &load.body,
+                flags: &load.flags,
+                date: load.date,
+                source: name,
+            })
             .collect();
         let places = lock(self.archive).store(&source.folder, &items)?;
         drop(items);

@@ -33,7 +33,10 @@ impl Fate {
 
 /// Does this outcome of an earlier run leave something to do?
 pub(super) fn is_open(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Failed | Outcome::Vanished | Outcome::Skipped)
+    matches!(
+        outcome,
+        Outcome::Failed | Outcome::Vanished | Outcome::Skipped
+    )
 }
 
 /// A message that an earlier run could not copy, for good.
@@ -70,12 +73,12 @@ pub(super) fn compare(
     let mut fates: Vec<Option<Fate>> = vec![Some(Fate::Fetch); listing.len()];
     let mut compared = Compared::default();
     let mut gone = Vec::new();
-    journal.for_each_message(folder, sink, &mut |row| {
-        match order.binary_search_by(|&at| listing[at].key.cmp(&row.key)) {
-            Ok(at) => fates[order[at]] = fate(&listing[order[at]], row, &mut compared),
-            Err(_) if row.removed_at_source => {}
-            Err(_) => gone.push(row.row),
-        }
+    journal.for_each_message(folder, sink, &mut |row| match order
+        .binary_search_by(|&at| listing[at].key.cmp(&row.key))
+    {
+        Ok(at) => fates[order[at]] = fate(&listing[order[at]], row, &mut compared),
+        Err(_) if row.removed_at_source => {}
+        Err(_) => gone.push(row.row),
     })?;
     if complete && !gone.is_empty() {
         journal.removed_at_source(run, &gone)?;
@@ -115,16 +118,29 @@ fn fate(listed: &Listed, row: Row, compared: &mut Compared) -> Option<Fate> {
     } else if done {
         let change = row.flags.change_to(&listed.flags);
         if let (Some(delivered), false) = (row.delivered, change.is_empty()) {
-            compared.flags.push(FlagWork { row: row.row, delivered, change, now: Some(listed.flags.clone()) });
+            compared.flags.push(FlagWork {
+                row: row.row,
+                delivered,
+                change,
+                now: Some(listed.flags.clone()),
+            });
         }
     }
     None
 }
 
 /// How the messages of a folder that has not changed ended in earlier runs.
-pub(super) fn counts(journal: &Journal, folder: FolderId, sink: u32) -> Result<Vec<(Outcome, u64)>> {
+pub(super) fn counts(
+    journal: &Journal,
+    folder: FolderId,
+    sink: u32,
+) -> Result<Vec<(Outcome, u64)>> {
     let mut counts: HashMap<Outcome, u64> = HashMap::new();
-    for count in journal.counts(sink)?.into_iter().filter(|count| count.folder == folder) {
+    for count in journal
+        .counts(sink)?
+        .into_iter()
+        .filter(|count| count.folder == folder)
+    {
         let outcome = match count.outcome.as_deref().and_then(Outcome::from_word) {
             Some(Outcome::Copied | Outcome::Altered) => Outcome::Present,
             Some(outcome) => outcome,
@@ -140,7 +156,8 @@ pub(super) fn told(folder: &Folder, trouble: OldTrouble) -> Trouble {
     Trouble {
         folder: folder.to_string(),
         key: key_text(&trouble.key),
-        message_id: String::from_utf8_lossy(trouble.message_id.as_deref().unwrap_or_default()).into_owned(),
+        message_id: String::from_utf8_lossy(trouble.message_id.as_deref().unwrap_or_default())
+            .into_owned(),
         outcome: trouble.outcome,
         words: trouble.words,
     }

@@ -38,7 +38,11 @@ pub(super) fn groups(steps: Vec<(usize, Step)>, routed: bool) -> VecDeque<Group>
 }
 
 /// Works through all groups over as many lanes as the ends allow. The first error that ends the account is given back.
-pub(super) fn run(context: &Context, groups: VecDeque<Group>, first: Option<Box<dyn Sink>>) -> Result<()> {
+pub(super) fn run(
+    context: &Context,
+    groups: VecDeque<Group>,
+    first: Option<Box<dyn Sink>>,
+) -> Result<()> {
     let lanes = lanes(context, &groups);
     let work = Mutex::new(groups);
     let failed = Mutex::new(None);
@@ -52,7 +56,9 @@ pub(super) fn run(context: &Context, groups: VecDeque<Group>, first: Option<Box<
                     // The others stop at the next message: what they have in flight is still brought to its end.
                     context.stop.ask();
                     let mut failed = lock(failed);
-                    let worse = failed.as_ref().is_none_or(|old: &crate::error::Error| old.kind == Kind::Interrupted);
+                    let worse = failed
+                        .as_ref()
+                        .is_none_or(|old: &crate::error::Error| old.kind == Kind::Interrupted);
                     if worse {
                         *failed = Some(error);
                     }
@@ -64,8 +70,16 @@ pub(super) fn run(context: &Context, groups: VecDeque<Group>, first: Option<Box<
 }
 
 fn lanes(context: &Context, groups: &VecDeque<Group>) -> usize {
-    let busy = groups.iter().filter(|group| group.iter().any(|(_, step)| !is_idle(&step.work))).count();
-    let readers = context.sources.iter().map(|(spec, _)| spec.server.connections).max().unwrap_or(1);
+    let busy = groups
+        .iter()
+        .filter(|group| group.iter().any(|(_, step)| !is_idle(&step.work)))
+        .count();
+    let readers = context
+        .sources
+        .iter()
+        .map(|(spec, _)| spec.server.connections)
+        .max()
+        .unwrap_or(1);
     let writers = context.destination.0.server.connections;
     busy.min(readers).min(writers).max(1)
 }
@@ -102,7 +116,10 @@ fn one_lane(
             None => (collected, None),
             Some(archive) => {
                 let (sender, kept) = bounded::<Cargo>(WAITING);
-                (kept, Some(scope.spawn(move || keep::serve(context, archive, &collected, &sender))))
+                (
+                    kept,
+                    Some(scope.spawn(move || keep::serve(context, archive, &collected, &sender))),
+                )
             }
         };
         let mut deliverer = Deliverer::new(context, open);
@@ -116,12 +133,20 @@ fn one_lane(
     })
 }
 
-fn read(context: &Context, work: &Mutex<VecDeque<Group>>, lane: crossbeam_channel::Sender<Cargo>) -> Result<()> {
+fn read(
+    context: &Context,
+    work: &Mutex<VecDeque<Group>>,
+    lane: crossbeam_channel::Sender<Cargo>,
+) -> Result<()> {
     let mut collector = Collector::new(context, lane);
     let mut result = Ok(());
     while result.is_ok() {
-        let Some(group) = lock(work).pop_front() else { break };
-        result = group.into_iter().try_for_each(|(order, step)| collector.collect(order, step));
+        let Some(group) = lock(work).pop_front() else {
+            break;
+        };
+        result = group
+            .into_iter()
+            .try_for_each(|(order, step)| collector.collect(order, step));
     }
     collector.close();
     result
@@ -130,7 +155,11 @@ fn read(context: &Context, work: &Mutex<VecDeque<Group>>, lane: crossbeam_channe
 fn join(handle: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     handle.join().unwrap_or_else(|_| {
         let what = "a part of mailhaul failed where it must not; what was committed is kept";
-        Err(crate::error::Error::new(Kind::Internal, crate::error::Code::Internal, what))
+        Err(crate::error::Error::new(
+            Kind::Internal,
+            crate::error::Code::Internal,
+            what,
+        ))
     })
 }
 

@@ -52,5 +52,9 @@ impl Ledger {
 }
 
 pub(super) fn gone() -> Error {
-    Error::new(Kind::Internal, Code::Internal, "the journal's thread ended before its work did")
+    Error::new(
+        Kind::Internal,
+        Code::Internal,
+        "the journal's thread ended before its work did",
+    )
 }

@@ -33,7 +33,9 @@ impl Patience {
             Kind::Throttled(asked) => asked,
             _ => return Err(error),
         };
-        let Some(wait) = self.waits.next() else { return Err(error) };
+        let Some(wait) = self.waits.next() else {
+            return Err(error);
+        };
         let wait = wait.max(asked);
         let event = Event::Waiting {
             account: context.account.name.clone(),
@@ -78,7 +80,12 @@ pub(super) struct SourceLink<'a> {
 
 impl<'a> SourceLink<'a> {
     pub(super) fn new(context: &'a Context, index: usize) -> Self {
-        SourceLink { context, index, open: None, patience: Patience::new() }
+        SourceLink {
+            context,
+            index,
+            open: None,
+            patience: Patience::new(),
+        }
     }
 
     /// The connection, made if there is none, an idle one first; patient with passing failures.
@@ -101,7 +108,10 @@ impl<'a> SourceLink<'a> {
     }
 
     /// Runs something that may be repeated without harm, on a fresh connection if the first is lost.
-    pub(super) fn retry<T>(&mut self, mut work: impl FnMut(&mut dyn Source) -> Result<T>) -> Result<T> {
+    pub(super) fn retry<T>(
+        &mut self,
+        mut work: impl FnMut(&mut dyn Source) -> Result<T>,
+    ) -> Result<T> {
         loop {
             match work(self.get()?) {
                 Err(error) if error.is_transient() => {
@@ -139,7 +149,12 @@ pub(super) struct SinkLink<'a> {
 
 impl<'a> SinkLink<'a> {
     pub(super) fn new(context: &'a Context, open: Option<Box<dyn Sink>>) -> Self {
-        SinkLink { context, open, cautious: false, patience: Patience::new() }
+        SinkLink {
+            context,
+            open,
+            cautious: false,
+            patience: Patience::new(),
+        }
     }
 
     /// The connection, made if there is none; patient with passing failures. A request to stop does not end it: what is
@@ -169,7 +184,10 @@ impl<'a> SinkLink<'a> {
     }
 
     /// Runs something that may be repeated without harm, on a fresh connection if the first is lost.
-    pub(super) fn retry<T>(&mut self, mut work: impl FnMut(&mut dyn Sink) -> Result<T>) -> Result<T> {
+    pub(super) fn retry<T>(
+        &mut self,
+        mut work: impl FnMut(&mut dyn Sink) -> Result<T>,
+    ) -> Result<T> {
         loop {
             match work(self.get()?) {
                 Ok(done) => {

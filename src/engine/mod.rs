@@ -59,7 +59,10 @@ impl Stop {
     /// One that stops when this one does, and can be stopped alone.
     #[must_use]
     pub fn child(&self) -> Self {
-        Stop { own: Arc::default(), above: Some(Arc::clone(&self.own)) }
+        Stop {
+            own: Arc::default(),
+            above: Some(Arc::clone(&self.own)),
+        }
     }
 }
 
@@ -68,17 +71,28 @@ impl Stop {
 pub fn run(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<AccountReport> {
     let budget = Budget::new(job.budget);
     // Secrets first, one after another: some are asked for at the terminal.
-    let work: VecDeque<_> =
-        job.accounts.iter().enumerate().map(|(at, account)| (at, account, Logins::of(account))).collect();
+    let work: VecDeque<_> = job
+        .accounts
+        .iter()
+        .enumerate()
+        .map(|(at, account)| (at, account, Logins::of(account)))
+        .collect();
     let work = Mutex::new(work);
     let reports = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..job.parallel_accounts.clamp(1, job.accounts.len().max(1)) {
             scope.spawn(|| {
                 loop {
-                    let Some((at, account, logins)) = lock(&work).pop_front() else { break };
+                    let Some((at, account, logins)) = lock(&work).pop_front() else {
+                        break;
+                    };
                     let (budget, events) = (budget.clone(), events.clone());
-                    let frame = Frame { account, budget, events, stop: stop.clone() };
+                    let frame = Frame {
+                        account,
+                        budget,
+                        events,
+                        stop: stop.clone(),
+                    };
                     let report = account::run(&frame, logins);
                     lock(&reports).push((at, report));
                 }
@@ -97,10 +111,22 @@ pub fn plan(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<(String, Resu
     let budget = Budget::new(job.budget);
     let one = |account| {
         if stop.asked() {
-            return Err(Error::new(Kind::Interrupted, Code::Interrupted, "interrupted; nothing was changed"));
+            return Err(Error::new(
+                Kind::Interrupted,
+                Code::Interrupted,
+                "interrupted; nothing was changed",
+            ));
         }
-        let frame = Frame { account, budget: budget.clone(), events: events.clone(), stop: stop.clone() };
+        let frame = Frame {
+            account,
+            budget: budget.clone(),
+            events: events.clone(),
+            stop: stop.clone(),
+        };
         account::plan_only(&frame, &Logins::of(account)?)
     };
-    job.accounts.iter().map(|account| (account.name.clone(), one(account))).collect()
+    job.accounts
+        .iter()
+        .map(|account| (account.name.clone(), one(account)))
+        .collect()
 }

@@ -15,7 +15,9 @@ pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) ->
         let mut link = SourceLink::new(context, index);
         let (own, here) = link.retry(|source| Ok((source.peer(), source.traces()?)))?;
         link.give_back();
-        let same_host = own.zip(peer).is_some_and(|(own, peer)| own.ip() == peer.ip());
+        let same_host = own
+            .zip(peer)
+            .is_some_and(|(own, peer)| own.ip() == peer.ip());
         let same_door = own.zip(peer).is_some_and(|(own, peer)| own == peer);
         if same_door || (same_host && same_traces(&here, &there)) {
             return Err(refused(context));
@@ -26,13 +28,17 @@ pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) ->
 
 fn same_user(context: &Context, index: usize) -> bool {
     let source = &context.sources[index].0.server;
-    source.user.eq_ignore_ascii_case(&context.destination.0.server.user)
+    source
+        .user
+        .eq_ignore_ascii_case(&context.destination.0.server.user)
 }
 
 /// Do both ends show one INBOX? By UIDVALIDITY and UIDNEXT over IMAP; over POP3 by unique-ids that hold the UIDVALIDITY, as many servers
 /// form them.
 fn same_traces(source: &Traces, destination: &Traces) -> bool {
-    let Some((validity, next)) = destination.inbox else { return false };
+    let Some((validity, next)) = destination.inbox else {
+        return false;
+    };
     match source.inbox {
         Some(inbox) => inbox == (validity, next),
         None => {
@@ -49,7 +55,8 @@ fn same_traces(source: &Traces, destination: &Traces) -> bool {
 fn refused(context: &Context) -> Error {
     let destination = super::account::label(&context.destination.0.server);
     let what = format!("both ends of the job are the same mailbox ({destination})");
-    Error::new(Kind::Account, Code::SameMailbox, what).hint("name another account as the destination")
+    Error::new(Kind::Account, Code::SameMailbox, what)
+        .hint("name another account as the destination")
 }
 
 #[cfg(test)]
@@ -57,11 +64,17 @@ mod tests {
     use super::*;
 
     fn inbox(validity: u32, next: u32) -> Traces {
-        Traces { inbox: Some((validity, Some(next))), uidls: Vec::new() }
+        Traces {
+            inbox: Some((validity, Some(next))),
+            uidls: Vec::new(),
+        }
     }
 
     fn uidls(uidls: &[&str]) -> Traces {
-        Traces { inbox: None, uidls: uidls.iter().map(|uidl| uidl.as_bytes().to_vec()).collect() }
+        Traces {
+            inbox: None,
+            uidls: uidls.iter().map(|uidl| uidl.as_bytes().to_vec()).collect(),
+        }
     }
 
     #[test]
@@ -73,7 +86,10 @@ mod tests {
     #[test]
     fn unique_ids_tell_the_uidvalidity() {
         let there = inbox(0x6561_2345, 3);
-        assert!(same_traces(&uidls(&["0000000165612345", "0000000265612345"]), &there));
+        assert!(same_traces(
+            &uidls(&["0000000165612345", "0000000265612345"]),
+            &there
+        ));
         assert!(!same_traces(&uidls(&["0000000165619999"]), &there));
         assert!(!same_traces(&uidls(&[]), &there));
     }

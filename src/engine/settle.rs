@@ -40,13 +40,23 @@ pub(super) struct Place {
 const LOOKING: u64 = 1 << 20;
 
 /// Reads what stands in the folder from `floor` on, but for the UIDs that are spoken for.
-pub(super) fn look(sink: &mut dyn Sink, name: &[u8], floor: u32, taken: &HashSet<u32>) -> Result<Vec<Found>> {
+pub(super) fn look(
+    sink: &mut dyn Sink,
+    name: &[u8],
+    floor: u32,
+    taken: &HashSet<u32>,
+) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let budget = Budget::new(LOOKING);
     sink.bodies(name, &[(floor, u32::MAX)], &budget, &mut |uid, body| {
         if let (Ok(body), false) = (body, taken.contains(&uid)) {
             let header = HeaderIdentity::of(body.head());
-            found.push(Found { uid, digests: body.digests(), header, size: body.size() });
+            found.push(Found {
+                uid,
+                digests: body.digests(),
+                header,
+                size: body.size(),
+            });
         }
         Ok(Flow::Continue)
     })?;
@@ -63,11 +73,18 @@ pub(super) fn pair(sought: &[Sought], found: &[Found]) -> Vec<Option<Place>> {
         alike_by_header,
     ];
     for (rank, rule) in rules.into_iter().enumerate() {
-        for (place, sought) in places.iter_mut().zip(sought).filter(|(place, _)| place.is_none()) {
+        for (place, sought) in places
+            .iter_mut()
+            .zip(sought)
+            .filter(|(place, _)| place.is_none())
+        {
             let hit = (0..found.len()).find(|&at| free[at] && rule(sought, &found[at]));
             if let Some(at) = hit {
                 free[at] = false;
-                *place = Some(Place { uid: found[at].uid, intact: rank == 0 });
+                *place = Some(Place {
+                    uid: found[at].uid,
+                    intact: rank == 0,
+                });
             }
         }
     }
@@ -76,12 +93,22 @@ pub(super) fn pair(sought: &[Sought], found: &[Found]) -> Vec<Option<Place>> {
 
 /// The same headers though other bytes: the server changed the message. After a crash no more than the id is known.
 fn alike_by_header(sought: &Sought, found: &Found) -> bool {
-    let id_alone = sought.header.date.is_none() && sought.header.from.is_empty() && sought.header.subject.is_empty();
+    let id_alone = sought.header.date.is_none()
+        && sought.header.from.is_empty()
+        && sought.header.subject.is_empty();
     if let (true, Some(id)) = (id_alone, &sought.header.message_id) {
         return found.header.message_id.as_ref() == Some(id);
     }
-    let source = Known { header: &sought.header, digests: None, size: Some(sought.size) };
-    let standing = Known { header: &found.header, digests: None, size: Some(found.size) };
+    let source = Known {
+        header: &sought.header,
+        digests: None,
+        size: Some(sought.size),
+    };
+    let standing = Known {
+        header: &found.header,
+        digests: None,
+        size: Some(found.size),
+    };
     identity::compare(source, standing, Dedup::MessageId) == Verdict::Same
 }
 
@@ -92,12 +119,25 @@ mod tests {
 
     fn sought(raw: &str) -> Sought {
         let bytes = canonical(raw.as_bytes());
-        Sought { digests: digests(&bytes), header: HeaderIdentity::of(&bytes), size: bytes.len() as u64 }
+        Sought {
+            digests: digests(&bytes),
+            header: HeaderIdentity::of(&bytes),
+            size: bytes.len() as u64,
+        }
     }
 
     fn found(uid: u32, raw: &str) -> Found {
-        let Sought { digests, header, size } = sought(raw);
-        Found { uid, digests, header, size }
+        let Sought {
+            digests,
+            header,
+            size,
+        } = sought(raw);
+        Found {
+            uid,
+            digests,
+            header,
+            size,
+        }
     }
 
     const A: &str = "Message-ID: <a@example.org>\r\nSubject: a\r\n\r\nbody\r\n";
@@ -105,8 +145,14 @@ mod tests {
 
     #[test]
     fn identical_copies_pair_one_to_one() {
-        let places = pair(&[sought(A), sought(A), sought(A)], &[found(7, A), found(9, A)]);
-        let uids: Vec<_> = places.iter().map(|place| place.map(|place| place.uid)).collect();
+        let places = pair(
+            &[sought(A), sought(A), sought(A)],
+            &[found(7, A), found(9, A)],
+        );
+        let uids: Vec<_> = places
+            .iter()
+            .map(|place| place.map(|place| place.uid))
+            .collect();
         assert_eq!(uids, [Some(7), Some(9), None]);
     }
 
@@ -114,13 +160,31 @@ mod tests {
     fn altered_bytes_pair_by_header_and_are_told() {
         let altered = A.replace("body", "b0dy");
         let places = pair(&[sought(A), sought(B)], &[found(3, &altered)]);
-        assert_eq!(places, [Some(Place { uid: 3, intact: false }), None]);
+        assert_eq!(
+            places,
+            [
+                Some(Place {
+                    uid: 3,
+                    intact: false
+                }),
+                None
+            ]
+        );
     }
 
     #[test]
     fn a_digest_goes_before_a_header() {
         let altered = A.replace("body", "b0dy");
         let places = pair(&[sought(&altered), sought(A)], &[found(1, A)]);
-        assert_eq!(places, [None, Some(Place { uid: 1, intact: true })]);
+        assert_eq!(
+            places,
+            [
+                None,
+                Some(Place {
+                    uid: 1,
+                    intact: true
+                })
+            ]
+        );
     }
 }

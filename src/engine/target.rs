@@ -6,7 +6,7 @@ use crate::error::{Code, End, Error, Kind, Result};
 use crate::identity::{HeaderIdentity, Index, Standing};
 use crate::job::Dedup;
 use crate::journal::{FolderId, MessageRow, SinkFolderId, StandingRow};
-use crate::message::{Digest, Folder};
+use crate::message::Digest;
 use crate::outcome::Outcome;
 use crate::plan::Target;
 use crate::sink::Door;
@@ -24,7 +24,6 @@ pub(super) struct Check {
 
 pub(super) struct Landing {
     pub(super) name: Vec<u8>,
-    pub(super) folder: Folder,
     pub(super) id: SinkFolderId,
     pub(super) door: Door,
     /// What stands there, for telling what need not be delivered.
@@ -39,16 +38,17 @@ pub(super) struct Landings {
 }
 
 impl Landings {
-    pub(super) fn get(&mut self, context: &Context, link: &mut SinkLink<'_>, target: &Target) -> Result<&mut Landing> {
+    pub(super) fn get(
+        &mut self,
+        context: &Context,
+        link: &mut SinkLink<'_>,
+        target: &Target,
+    ) -> Result<&mut Landing> {
         let landing = match self.open.remove(&target.name) {
             Some(landing) => landing,
             None => open(context, link, target)?,
         };
         Ok(self.open.entry(target.name.clone()).or_insert(landing))
-    }
-
-    pub(super) fn existing(&mut self, name: &[u8]) -> Option<&mut Landing> {
-        self.open.get_mut(name)
     }
 
     pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Landing> {
@@ -70,25 +70,48 @@ fn open(context: &Context, link: &mut SinkLink<'_>, target: &Target) -> Result<L
         }
         other => other?,
     };
-    let (run, sink, name, validity) = (context.run, context.sink, target.name.clone(), door.uid_validity);
-    let id = context.ledger.ask(move |journal| journal.sink_folder(run, sink, &name, validity))?;
+    let (run, sink, name, validity) = (
+        context.run,
+        context.sink,
+        target.name.clone(),
+        door.uid_validity,
+    );
+    let id = context
+        .ledger
+        .ask(move |journal| journal.sink_folder(run, sink, &name, validity))?;
     let index = match context.account.dedup {
         Dedup::Off => Index::new(Dedup::Off),
         _ => index(context, link, &target.name, id, &door)?,
     };
-    Ok(Landing { name: target.name.clone(), folder: target.folder.clone(), id, door, index, checks: Vec::new() })
+    Ok(Landing {
+        name: target.name.clone(),
+        id,
+        door,
+        index,
+        checks: Vec::new(),
+    })
 }
 
 /// Creates a folder that was not there, or not there any more.
 pub(super) fn make(link: &mut SinkLink<'_>, target: &Target) -> Result<()> {
-    let missing = Target { standing: None, ..target.clone() };
-    let made = link.retry(|sink| sink.prepare(&[&missing]))?.into_iter().next();
-    made.unwrap_or(Ok(())).map_err(|error| cannot_make(target, &error))
+    let missing = Target {
+        standing: None,
+        ..target.clone()
+    };
+    let made = link
+        .retry(|sink| sink.prepare(&[&missing]))?
+        .into_iter()
+        .next();
+    made.unwrap_or(Ok(()))
+        .map_err(|error| cannot_make(target, &error))
 }
 
 /// The words for a folder that the destination does not let be made.
 pub(super) fn cannot_make(target: &Target, error: &Error) -> Error {
-    let what = format!("the folder {} cannot be made at the destination", target.folder);
+    let what = format!(
+        "the folder {} cannot be made at the destination",
+        target.folder
+    );
     Error::new(Kind::Folder, Code::Refused, what)
         .words(error.words.clone().unwrap_or_else(|| error.what.clone()))
         .hint("give it another name with [folders] map, or leave it out with [folders] exclude")
@@ -109,7 +132,11 @@ fn index(
         Ok(rows)
     })?;
     let mut index = Index::new(context.account.dedup);
-    let next = rows.iter().map(|row| row.uid).max().map_or(1, |uid| uid.saturating_add(1));
+    let next = rows
+        .iter()
+        .map(|row| row.uid)
+        .max()
+        .map_or(1, |uid| uid.saturating_add(1));
     for row in rows {
         match row.folder {
             Some(folder) => index.insert_delivered(claimant(folder), standing(&row)),
@@ -123,7 +150,13 @@ fn index(
     link.retry(|sink| {
         fresh.clear();
         sink.heads(name, next, &mut |head| {
-            let standing = Standing::new(Some(head.uid), &HeaderIdentity::of(&head.head), None, head.size, None);
+            let standing = Standing::new(
+                Some(head.uid),
+                &HeaderIdentity::of(&head.head),
+                None,
+                head.size,
+                None,
+            );
             fresh.push(standing_row(&standing, head.uid, None));
             Ok(())
         })
@@ -132,7 +165,9 @@ fn index(
         index.insert(standing(row));
     }
     let run = context.run;
-    context.ledger.ask(move |journal| journal.add_standing(run, id, &fresh))?;
+    context
+        .ledger
+        .ask(move |journal| journal.add_standing(run, id, &fresh))?;
     Ok(index)
 }
 
@@ -155,7 +190,11 @@ fn standing(row: &StandingRow) -> Standing {
 }
 
 /// What the journal keeps of a standing message; `of`: the message of the job it is, and that one's folder.
-pub(super) fn standing_row(standing: &Standing, uid: u32, of: Option<(MessageRow, FolderId)>) -> StandingRow {
+pub(super) fn standing_row(
+    standing: &Standing,
+    uid: u32,
+    of: Option<(MessageRow, FolderId)>,
+) -> StandingRow {
     let (from, subject) = standing.from_subject;
     StandingRow {
         uid,
@@ -164,7 +203,9 @@ pub(super) fn standing_row(standing: &Standing, uid: u32, of: Option<(MessageRow
         from,
         subject,
         loose: standing.loose,
-        size: standing.size.map_or(0, |size| u32::try_from(size).unwrap_or(u32::MAX)),
+        size: standing
+            .size
+            .map_or(0, |size| u32::try_from(size).unwrap_or(u32::MAX)),
         row: of.map(|(row, _)| row),
         folder: of.map(|(_, folder)| folder),
     }

@@ -3,7 +3,7 @@
 use super::script::{open, open_with, server};
 use super::*;
 use crate::error::{Code, Kind};
-use crate::net::Security;
+use crate::net::{Flow, Security};
 use crate::spool::Budget;
 
 #[test]

@@ -30,7 +30,13 @@ impl Journal {
     ///
     /// # Errors
     /// `Code::Disk`, `Code::Journal`.
-    pub fn copy_of(&self, folder: FolderId, sink: u32, digest: &Digest, own: &SourceKey) -> Result<Option<Copy>> {
+    pub fn copy_of(
+        &self,
+        folder: FolderId,
+        sink: u32,
+        digest: &Digest,
+        own: &SourceKey,
+    ) -> Result<Option<Copy>> {
         let sink = self.sink_id_or_none(sink);
         let mut found = None;
         self.each(
@@ -74,7 +80,11 @@ impl Journal {
     /// # Errors
     /// `Code::Disk`, `Code::Journal`.
     pub fn sink_folder_name(&self, folder: SinkFolderId) -> Result<Option<Vec<u8>>> {
-        let names = self.list("SELECT name FROM sink_folder WHERE id = ?", [folder], |row| row.get("name"))?;
+        let names = self.list(
+            "SELECT name FROM sink_folder WHERE id = ?",
+            [folder],
+            |row| row.get("name"),
+        )?;
         Ok(names.into_iter().next())
     }
 
@@ -83,8 +93,15 @@ impl Journal {
     ///
     /// # Errors
     /// `Code::Disk`, `Code::Journal`.
-    pub fn fingerprints(&self, folder: FolderId, sink: u32) -> Result<(Option<Digest>, Option<Digest>)> {
-        Ok((self.fingerprint(READ, folder, sink)?, self.fingerprint(STANDING, folder, sink)?))
+    pub fn fingerprints(
+        &self,
+        folder: FolderId,
+        sink: u32,
+    ) -> Result<(Option<Digest>, Option<Digest>)> {
+        Ok((
+            self.fingerprint(READ, folder, sink)?,
+            self.fingerprint(STANDING, folder, sink)?,
+        ))
     }
 
     fn fingerprint(&self, sql: &str, folder: FolderId, sink: u32) -> Result<Option<Digest>> {

@@ -107,7 +107,10 @@ impl Journal {
             let mut update = tx.prepare_cached("UPDATE message SET flags = ? WHERE id = ?")?;
             for row in rows {
                 let text: String = read.query_row([row], |found| found.get(0))?;
-                let flags = Flags { seen: true, ..Flags::from_text(&text) };
+                let flags = Flags {
+                    seen: true,
+                    ..Flags::from_text(&text)
+                };
                 update.execute(params![flags.to_text(), row])?;
             }
             Ok(())

@@ -289,6 +289,7 @@ fn the_standing_index_comes_back() {
         subject: 2,
         loose: Some([3; 16]),
         size: u32::MAX,
+        folder: None,
         row: None,
     };
     journal.add_standing(run, there, &[row(9), row(4)]).unwrap();

@@ -48,8 +48,16 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
     let there = inputs.landscape.uses();
     let mut landing: HashMap<(u32, Vec<u8>), Folder> = HashMap::new();
     for source in 0..account.sources.len() as u32 {
-        let own: Vec<&SourceFolder> = inputs.folders.iter().filter(|folder| folder.source == source).collect();
-        let uses = Uses::of(&own.iter().map(|folder| known_of(folder)).collect::<Vec<_>>());
+        let own: Vec<&SourceFolder> = inputs
+            .folders
+            .iter()
+            .filter(|folder| folder.source == source)
+            .collect();
+        let uses = Uses::of(
+            &own.iter()
+                .map(|folder| known_of(folder))
+                .collect::<Vec<_>>(),
+        );
         for &folder in &own {
             match place(&inputs, folder, &uses, &there) {
                 Ok(target) => {
@@ -64,15 +72,25 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
 }
 
 fn known_of(folder: &SourceFolder) -> Known {
-    Known { folder: folder.folder.clone(), special_use: folder.special_use }
+    Known {
+        folder: folder.folder.clone(),
+        special_use: folder.special_use,
+    }
 }
 
 /// Where a folder goes, or why it is left out.
-fn place(inputs: &Inputs<'_>, folder: &SourceFolder, uses: &Uses, there: &Uses) -> Result<Target, String> {
+fn place(
+    inputs: &Inputs<'_>,
+    folder: &SourceFolder,
+    uses: &Uses,
+    there: &Uses,
+) -> Result<Target, String> {
     let rules = &inputs.account.folders;
     map::wanted(rules, &folder.folder).map_err(ToOwned::to_owned)?;
     if let (Some(view), true) = (view_of(folder), rules.include.is_empty()) {
-        return Err(format!("{view}: a view of mail in other folders; name it in [folders] include to copy it all the same"));
+        return Err(format!(
+            "{view}: a view of mail in other folders; name it in [folders] include to copy it all the same"
+        ));
     }
     let mapped = map::target(rules, &folder.folder, uses, there)
         .map_err(|text| format!("[folders] map makes \"{text}\" of it, which names no folder"))?;
@@ -80,14 +98,21 @@ fn place(inputs: &Inputs<'_>, folder: &SourceFolder, uses: &Uses, there: &Uses) 
     if target.standing.is_none() {
         target.special_use = mapped.special_use;
     }
-    let subscribed = target.standing.as_ref().is_some_and(|standing| standing.subscribed);
+    let subscribed = target
+        .standing
+        .as_ref()
+        .is_some_and(|standing| standing.subscribed);
     target.subscribe = rules.subscribe && folder.subscribed && !subscribed;
     Ok(target)
 }
 
 fn view_of(folder: &SourceFolder) -> Option<&'static str> {
     let special_use = folder.special_use?;
-    matches!(special_use, SpecialUse::All | SpecialUse::Flagged | SpecialUse::Important).then(|| special_use.attribute())
+    matches!(
+        special_use,
+        SpecialUse::All | SpecialUse::Flagged | SpecialUse::Important
+    )
+    .then(|| special_use.attribute())
 }
 
 fn step(
@@ -98,9 +123,14 @@ fn step(
     notes: &mut Vec<String>,
 ) -> Step {
     let rules = &inputs.account.folders;
-    let first = landing.entry((folder.source, target.name.clone())).or_insert_with(|| folder.folder.clone());
+    let first = landing
+        .entry((folder.source, target.name.clone()))
+        .or_insert_with(|| folder.folder.clone());
     let work = if *first != folder.folder && !rules.merge && !rules.flatten {
-        Work::Refused { messages: folder.messages, why: collision(folder, first, &target) }
+        Work::Refused {
+            messages: folder.messages,
+            why: collision(folder, first, &target),
+        }
     } else {
         work(folder, &target, (inputs.known)(folder).unwrap_or_default())
     };
@@ -108,11 +138,22 @@ fn step(
         notes.push(format!(
             "{}: the destination cannot write this name; it becomes {}",
             folder.folder,
-            Folder::from_wire(&target.name, inputs.landscape.naming.separator, &inputs.landscape.naming.prefix)
-                .map_or_else(|| String::from_utf8_lossy(&target.name).into_owned(), |shown| shown.to_string())
+            Folder::from_wire(
+                &target.name,
+                inputs.landscape.naming.separator,
+                &inputs.landscape.naming.prefix
+            )
+            .map_or_else(
+                || String::from_utf8_lossy(&target.name).into_owned(),
+                |shown| shown.to_string()
+            )
         ));
     }
-    Step { source: folder.clone(), target, work }
+    Step {
+        source: folder.clone(),
+        target,
+        work,
+    }
 }
 
 fn collision(folder: &SourceFolder, first: &Folder, target: &Target) -> String {
@@ -128,9 +169,17 @@ fn work(folder: &SourceFolder, target: &Target, known: FolderKnown) -> Work {
         return Work::Unchanged { messages };
     }
     if known.known > 0 {
-        return Work::Update { messages, known: known.known, waiting: known.waiting };
+        return Work::Update {
+            messages,
+            known: known.known,
+            waiting: known.waiting,
+        };
     }
-    match target.standing.as_ref().map_or(0, |standing| standing.messages) {
+    match target
+        .standing
+        .as_ref()
+        .map_or(0, |standing| standing.messages)
+    {
         0 => Work::CopyWhole { messages },
         standing => Work::Match { messages, standing },
     }
@@ -138,7 +187,8 @@ fn work(folder: &SourceFolder, target: &Target, known: FolderKnown) -> Work {
 
 /// Only where the server would tell of every change, flags too (HIGHESTMODSEQ, RFC 7162); or where there is nothing at all.
 fn unchanged(folder: &SourceFolder, known: FolderKnown) -> bool {
-    let same_modseq = folder.highest_modseq.is_some() && folder.highest_modseq == known.highest_modseq;
+    let same_modseq =
+        folder.highest_modseq.is_some() && folder.highest_modseq == known.highest_modseq;
     let empty = folder.messages == 0;
     known.complete
         && known.waiting == 0

@@ -14,7 +14,10 @@ impl Landscape {
     /// The special uses of the destination's folders.
     #[must_use]
     pub fn uses(&self) -> Uses {
-        let known = |folder: &SinkFolder| Known { folder: folder.folder.clone(), special_use: folder.special_use };
+        let known = |folder: &SinkFolder| Known {
+            folder: folder.folder.clone(),
+            special_use: folder.special_use,
+        };
         Uses::of(&self.folders.iter().map(known).collect::<Vec<_>>())
     }
 
@@ -22,7 +25,10 @@ impl Landscape {
     #[must_use]
     pub fn target(&self, folder: &Folder) -> Target {
         let name = folder.to_wire(self.naming.separator, &self.naming.prefix);
-        let standing = self.folders.iter().find(|standing| standing.name == name || standing.folder == *folder);
+        let standing = self
+            .folders
+            .iter()
+            .find(|standing| standing.name == name || standing.folder == *folder);
         Target {
             folder: folder.clone(),
             name: standing.map_or(name, |standing| standing.name.clone()),

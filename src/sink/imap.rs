@@ -25,16 +25,30 @@ pub(super) struct ImapSink {
 }
 
 impl ImapSink {
-    pub(super) fn open(spec: &DestinationSpec, password: &SecretString, cautious: bool) -> Result<Self> {
-        let credentials = Credentials { user: spec.server.user.clone(), password: password.clone() };
+    pub(super) fn open(
+        spec: &DestinationSpec,
+        password: &SecretString,
+        cautious: bool,
+    ) -> Result<Self> {
+        let credentials = Credentials {
+            user: spec.server.user.clone(),
+            password: password.clone(),
+        };
         let mut session = Session::open(&spec.server.endpoint, &credentials)?;
         session.set_synchronising(cautious);
-        Ok(ImapSink { session, permanent: HashMap::new() })
+        Ok(ImapSink {
+            session,
+            permanent: HashMap::new(),
+        })
     }
 
     /// Selects a folder, read-write, unless it is selected already.
     fn select(&mut self, name: &[u8]) -> Result<()> {
-        if self.session.selected().is_some_and(|(selected, writable)| selected == name && writable) {
+        if self
+            .session
+            .selected()
+            .is_some_and(|(selected, writable)| selected == name && writable)
+        {
             return Ok(());
         }
         self.select_afresh(name).map(drop)
@@ -42,21 +56,27 @@ impl ImapSink {
 
     fn select_afresh(&mut self, name: &[u8]) -> Result<Door> {
         let selected = self.session.select(name)?;
-        self.permanent.insert(name.to_vec(), selected.permanent.clone());
+        self.permanent
+            .insert(name.to_vec(), selected.permanent.clone());
         let floor = match selected.uid_next {
             Some(next) => next,
             None => self.highest_uid(selected.exists)?.saturating_add(1),
         };
-        Ok(Door { uid_validity: selected.uid_validity, floor, messages: selected.exists })
+        Ok(Door {
+            uid_validity: selected.uid_validity,
+            floor,
+            messages: selected.exists,
+        })
     }
 
     fn highest_uid(&mut self, exists: u32) -> Result<u32> {
         let mut highest = 0;
         if exists > 0 {
-            self.session.flags(&[(u32::MAX, u32::MAX)], None, &mut |uid, _| {
-                highest = highest.max(uid);
-                Ok(())
-            })?;
+            self.session
+                .flags(&[(u32::MAX, u32::MAX)], None, &mut |uid, _| {
+                    highest = highest.max(uid);
+                    Ok(())
+                })?;
         }
         Ok(highest)
     }
@@ -66,21 +86,31 @@ impl ImapSink {
         let missing: Vec<_> = targets
             .iter()
             .filter(|target| target.standing.is_none() && !target.folder.is_inbox())
-            .map(|target| (target.name.as_slice(), target.special_use.filter(|_| special)))
+            .map(|target| {
+                (
+                    target.name.as_slice(),
+                    target.special_use.filter(|_| special),
+                )
+            })
             .collect();
         let mut created = self.session.create(&missing)?.into_iter();
         Ok(targets
             .iter()
-            .map(|target| match target.standing.is_none() && !target.folder.is_inbox() {
-                true => created.next().unwrap_or(Ok(())),
-                false => Ok(()),
-            })
+            .map(
+                |target| match target.standing.is_none() && !target.folder.is_inbox() {
+                    true => created.next().unwrap_or(Ok(())),
+                    false => Ok(()),
+                },
+            )
             .collect())
     }
 
     fn subscribe(&mut self, targets: &[&Target]) -> Result<()> {
-        let names: Vec<&[u8]> =
-            targets.iter().filter(|target| target.subscribe).map(|target| target.name.as_slice()).collect();
+        let names: Vec<&[u8]> = targets
+            .iter()
+            .filter(|target| target.subscribe)
+            .map(|target| target.name.as_slice())
+            .collect();
         // A folder that cannot be subscribed holds its mail all the same.
         self.session.subscribe(&names).map(drop)
     }
@@ -91,8 +121,14 @@ impl Sink for ImapSink {
         let personal = self.session.personal().clone();
         let mut folders = Vec::new();
         for mailbox in self.session.list(false)? {
-            let Some(folder) = Folder::from_wire(&mailbox.name, mailbox.separator, &personal.prefix) else { continue };
-            let Some(status) = mailbox.status.filter(|_| mailbox.selectable) else { continue };
+            let Some(folder) =
+                Folder::from_wire(&mailbox.name, mailbox.separator, &personal.prefix)
+            else {
+                continue;
+            };
+            let Some(status) = mailbox.status.filter(|_| mailbox.selectable) else {
+                continue;
+            };
             folders.push(SinkFolder {
                 folder,
                 name: mailbox.name,
@@ -103,7 +139,13 @@ impl Sink for ImapSink {
                 messages: status.messages,
             });
         }
-        Ok((Naming { separator: personal.separator, prefix: personal.prefix }, folders))
+        Ok((
+            Naming {
+                separator: personal.separator,
+                prefix: personal.prefix,
+            },
+            folders,
+        ))
     }
 
     fn prepare(&mut self, targets: &[&Target]) -> Result<Vec<Result<()>>> {
@@ -118,12 +160,21 @@ impl Sink for ImapSink {
             None => return self.select_afresh(name),
         };
         match status.uid_next {
-            Some(floor) => Ok(Door { uid_validity: status.uid_validity, floor, messages: status.messages }),
+            Some(floor) => Ok(Door {
+                uid_validity: status.uid_validity,
+                floor,
+                messages: status.messages,
+            }),
             None => self.select_afresh(name),
         }
     }
 
-    fn heads(&mut self, name: &[u8], from: u32, on: &mut dyn FnMut(StandingHead) -> Result<()>) -> Result<()> {
+    fn heads(
+        &mut self,
+        name: &[u8],
+        from: u32,
+        on: &mut dyn FnMut(StandingHead) -> Result<()>,
+    ) -> Result<()> {
         let door = self.select_afresh(name)?;
         if door.messages == 0 {
             return Ok(());
@@ -133,7 +184,11 @@ impl Sink for ImapSink {
             if item.uid < from {
                 return Ok(());
             }
-            on(StandingHead { uid: item.uid, size: item.size, head: item.head })
+            on(StandingHead {
+                uid: item.uid,
+                size: item.size,
+                head: item.head,
+            })
         })
     }
 
@@ -148,23 +203,36 @@ impl Sink for ImapSink {
         if door.messages == 0 || uids.is_empty() {
             return Ok(());
         }
-        let wanted = |uid: u32| uids.iter().any(|&(first, last)| (first..=last).contains(&uid));
+        let wanted = |uid: u32| {
+            uids.iter()
+                .any(|&(first, last)| (first..=last).contains(&uid))
+        };
         self.session.bodies(uids, budget, &mut |fetched| {
             if !wanted(fetched.uid) {
                 return Ok(Flow::Continue);
             }
-            let missing = || Error::new(Kind::Message, Code::Refused, "the destination gave no body").at(End::Destination);
+            let missing = || {
+                Error::new(Kind::Message, Code::Refused, "the destination gave no body")
+                    .at(End::Destination)
+            };
             on(fetched.uid, fetched.body.ok_or_else(missing))
         })?;
         Ok(())
     }
 
     fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report {
-        let atoms: Vec<Vec<String>> = batch.iter().map(|delivery| delivery.flags.atoms()).collect();
+        let atoms: Vec<Vec<String>> = batch
+            .iter()
+            .map(|delivery| delivery.flags.atoms())
+            .collect();
         let appends: Vec<Append<'_>> = batch
             .iter()
             .zip(&atoms)
-            .map(|(delivery, flags)| Append { flags, date: delivery.date, body: delivery.body })
+            .map(|(delivery, flags)| Append {
+                flags,
+                date: delivery.date,
+                body: delivery.body,
+            })
             .collect();
         let report = self.session.append(name, &appends);
         Report {
@@ -176,10 +244,20 @@ impl Sink for ImapSink {
 
     fn batch_limit(&self) -> BatchLimit {
         let message_bytes = self.session.capabilities().append_limit;
-        BatchLimit { messages: BATCH_MESSAGES, bytes: BATCH_BYTES, message_bytes }
+        BatchLimit {
+            messages: BATCH_MESSAGES,
+            bytes: BATCH_BYTES,
+            message_bytes,
+        }
     }
 
-    fn change_flags(&mut self, name: &[u8], uid_validity: u32, uids: &[u32], change: &FlagChange) -> Result<bool> {
+    fn change_flags(
+        &mut self,
+        name: &[u8],
+        uid_validity: u32,
+        uids: &[u32],
+        change: &FlagChange,
+    ) -> Result<bool> {
         if self.select_afresh(name)?.uid_validity != uid_validity {
             return Ok(false);
         }
@@ -195,12 +273,25 @@ impl Sink for ImapSink {
         if !self.permanent.contains_key(name) {
             self.select(name)?;
         }
-        let Some(Some(permanent)) = self.permanent.get(name) else { return Ok(Vec::new()) };
+        let Some(Some(permanent)) = self.permanent.get(name) else {
+            return Ok(Vec::new());
+        };
         if permanent.any_keyword {
             return Ok(Vec::new());
         }
-        let holds = |keyword: &str| permanent.flags.keywords.iter().any(|known| known.eq_ignore_ascii_case(keyword));
-        Ok(flags.keywords.iter().filter(|keyword| !holds(keyword)).cloned().collect())
+        let holds = |keyword: &str| {
+            permanent
+                .flags
+                .keywords
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(keyword))
+        };
+        Ok(flags
+            .keywords
+            .iter()
+            .filter(|keyword| !holds(keyword))
+            .cloned()
+            .collect())
     }
 
     fn idle(&mut self) -> Result<()> {
@@ -212,8 +303,16 @@ impl Sink for ImapSink {
     }
 
     fn traces(&mut self) -> Result<Traces> {
-        let status = self.session.status(&[b"INBOX"])?.into_iter().flatten().next();
-        Ok(Traces { inbox: status.map(|status| (status.uid_validity, status.uid_next)), uidls: Vec::new() })
+        let status = self
+            .session
+            .status(&[b"INBOX"])?
+            .into_iter()
+            .flatten()
+            .next();
+        Ok(Traces {
+            inbox: status.map(|status| (status.uid_validity, status.uid_next)),
+            uidls: Vec::new(),
+        })
     }
 
     fn close(self: Box<Self>) -> Result<()> {
@@ -226,7 +325,10 @@ fn stored(result: Appended) -> Stored {
         Appended::Stored { uid_validity_uid } => Stored::Yes(uid_validity_uid),
         Appended::NotSent => Stored::NotSent,
         Appended::Unknown => Stored::Unknown,
-        Appended::Refused { words, code, batch } => Stored::No { words, why: refusal(code.as_deref(), batch) },
+        Appended::Refused { words, code, batch } => Stored::No {
+            words,
+            why: refusal(code.as_deref(), batch),
+        },
     }
 }
 

@@ -98,7 +98,12 @@ pub trait Sink: Send {
     fn door(&mut self, name: &[u8]) -> Result<Door>;
 
     /// The identity headers of what stands in the folder from UID `from` on.
-    fn heads(&mut self, name: &[u8], from: u32, on: &mut dyn FnMut(StandingHead) -> Result<()>) -> Result<()>;
+    fn heads(
+        &mut self,
+        name: &[u8],
+        from: u32,
+        on: &mut dyn FnMut(StandingHead) -> Result<()>,
+    ) -> Result<()>;
 
     /// The bytes of what stands in the folder: these UID ranges (`u32::MAX` is the last), in the server's order. Always after a
     /// look at the folder's newest state.
@@ -116,7 +121,13 @@ pub trait Sink: Send {
     fn batch_limit(&self) -> BatchLimit;
 
     /// Applies a change of flags, never absolute flags. UIDs must be of `uid_validity`: with another nothing is done and `Ok(false)` returned.
-    fn change_flags(&mut self, name: &[u8], uid_validity: u32, uids: &[u32], change: &FlagChange) -> Result<bool>;
+    fn change_flags(
+        &mut self,
+        name: &[u8],
+        uid_validity: u32,
+        uids: &[u32],
+        change: &FlagChange,
+    ) -> Result<bool>;
 
     /// The flags of `flags` that the folder cannot hold (keywords, mostly): they are not sent.
     fn unfit_keywords(&mut self, name: &[u8], flags: &Flags) -> Result<Vec<String>>;
@@ -132,6 +143,10 @@ pub trait Sink: Send {
 }
 
 /// Connects and logs in. `cautious`: the server was seen to mishandle non-synchronising literals.
-pub fn open(spec: &DestinationSpec, password: &SecretString, cautious: bool) -> Result<Box<dyn Sink>> {
+pub fn open(
+    spec: &DestinationSpec,
+    password: &SecretString,
+    cautious: bool,
+) -> Result<Box<dyn Sink>> {
     Ok(Box::new(imap::ImapSink::open(spec, password, cautious)?))
 }

@@ -1,6 +1,8 @@
 //! An IMAP account as a source. EXAMINE and BODY.PEEK[] only; SELECT only for `after`.
 
-use super::{AfterMessage, Arrival, Fetched, Heading, Listed, Opened, Source, Traces, Wanted, foreign_key};
+use super::{
+    AfterMessage, Arrival, Fetched, Heading, Listed, Opened, Source, Traces, Wanted, foreign_key,
+};
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{Mailbox, Selected, Session};
@@ -22,9 +24,16 @@ pub(super) struct ImapSource {
 
 impl ImapSource {
     pub(super) fn open(spec: &SourceSpec, index: u32, password: &SecretString) -> Result<Self> {
-        let credentials = Credentials { user: spec.server.user.clone(), password: password.clone() };
+        let credentials = Credentials {
+            user: spec.server.user.clone(),
+            password: password.clone(),
+        };
         let session = Session::open(&spec.server.endpoint, &credentials)?;
-        Ok(ImapSource { session, spec: spec.clone(), index })
+        Ok(ImapSource {
+            session,
+            spec: spec.clone(),
+            index,
+        })
     }
 
     fn folder(&self, mailbox: Mailbox) -> Option<SourceFolder> {
@@ -53,8 +62,15 @@ impl ImapSource {
         if selected.uid_validity == folder.uid_validity && !selected.read_only {
             return Ok(());
         }
-        let why = if selected.read_only { "is read-only" } else { "has another UIDVALIDITY now" };
-        let what = format!("nothing is done to {} at the source: it {why}", folder.folder);
+        let why = if selected.read_only {
+            "is read-only"
+        } else {
+            "has another UIDVALIDITY now"
+        };
+        let what = format!(
+            "nothing is done to {} at the source: it {why}",
+            folder.folder
+        );
         Err(Error::new(Kind::Folder, Code::Refused, what).at(End::Source))
     }
 
@@ -64,7 +80,10 @@ impl ImapSource {
             let trash = self.trash()?;
             return self.session.uid_move(uids, &trash);
         }
-        let deleted = Flags { deleted: true, ..Flags::default() };
+        let deleted = Flags {
+            deleted: true,
+            ..Flags::default()
+        };
         self.session.store(uids, &deleted, &Flags::default())?;
         if self.session.capabilities().uidplus {
             self.session.uid_expunge(uids)?;
@@ -74,7 +93,9 @@ impl ImapSource {
 
     fn trash(&mut self) -> Result<Vec<u8>> {
         let mailboxes = self.session.list(false)?;
-        let trash = mailboxes.into_iter().find(|mailbox| mailbox.special_use == Some(SpecialUse::Trash));
+        let trash = mailboxes
+            .into_iter()
+            .find(|mailbox| mailbox.special_use == Some(SpecialUse::Trash));
         trash.map(|mailbox| mailbox.name).ok_or_else(|| {
             let what = "no Trash folder is shown at the source, so nothing is deleted there";
             Error::new(Kind::Account, Code::Refused, what)
@@ -96,14 +117,26 @@ impl ImapSource {
 impl Source for ImapSource {
     fn folders(&mut self) -> Result<Vec<SourceFolder>> {
         let mailboxes = self.session.list(self.spec.shared)?;
-        Ok(mailboxes.into_iter().filter_map(|mailbox| self.folder(mailbox)).collect())
+        Ok(mailboxes
+            .into_iter()
+            .filter_map(|mailbox| self.folder(mailbox))
+            .collect())
     }
 
-    fn list(&mut self, folder: &SourceFolder, on: &mut dyn FnMut(Listed) -> Result<()>) -> Result<Opened> {
+    fn list(
+        &mut self,
+        folder: &SourceFolder,
+        on: &mut dyn FnMut(Listed) -> Result<()>,
+    ) -> Result<Opened> {
         let opened = opened(&self.session.examine(&folder.name)?);
         if opened.messages > 0 {
             self.session.listing(&[ALL], &mut |item| {
-                on(Listed { key: SourceKey::Uid(item.uid), flags: item.flags, date: item.date, size: item.size })
+                on(Listed {
+                    key: SourceKey::Uid(item.uid),
+                    flags: item.flags,
+                    date: item.date,
+                    size: item.size,
+                })
             })?;
         }
         Ok(opened)
@@ -129,10 +162,17 @@ impl Source for ImapSource {
             &mut |fetched| {
                 let uid = fetched.uid;
                 let body = fetched.body.ok_or_else(|| no_body(uid));
-                on(Arrival { key: SourceKey::Uid(uid), flags: fetched.flags, date: fetched.date, body })
+                on(Arrival {
+                    key: SourceKey::Uid(uid),
+                    flags: fetched.flags,
+                    date: fetched.date,
+                    body,
+                })
             },
         )?;
-        Ok(Fetched { vanished: streamed.vanished })
+        Ok(Fetched {
+            vanished: streamed.vanished,
+        })
     }
 
     fn headings(
@@ -148,15 +188,24 @@ impl Source for ImapSource {
             Ok(())
         })?;
         if opened.messages > 0 {
-            self.session.headers(&[ALL], &mut |item| match listing.remove(&item.uid) {
-                Some(listed) => on(Heading { listed, head: item.head }),
-                None => Ok(()),
-            })?;
+            self.session
+                .headers(&[ALL], &mut |item| match listing.remove(&item.uid) {
+                    Some(listed) => on(Heading {
+                        listed,
+                        head: item.head,
+                    }),
+                    None => Ok(()),
+                })?;
         }
         Ok(Some(opened))
     }
 
-    fn after(&mut self, folder: &SourceFolder, after: &After, messages: &[AfterMessage]) -> Result<u64> {
+    fn after(
+        &mut self,
+        folder: &SourceFolder,
+        after: &After,
+        messages: &[AfterMessage],
+    ) -> Result<u64> {
         let uids = ranges(messages.iter().map(|message| &message.key))?;
         if uids.is_empty() {
             return Ok(0);
@@ -166,7 +215,10 @@ impl Source for ImapSource {
             After::Keep => return Ok(0),
             After::Delete | After::DeleteAfterDays(_) => self.remove(&uids)?,
             After::MarkRead => {
-                let seen = Flags { seen: true, ..Flags::default() };
+                let seen = Flags {
+                    seen: true,
+                    ..Flags::default()
+                };
                 self.session.store(&uids, &seen, &Flags::default())?;
             }
             After::MoveTo(target) => self.move_to(&uids, target)?,
@@ -181,7 +233,10 @@ impl Source for ImapSource {
     fn traces(&mut self) -> Result<Traces> {
         let statuses = self.session.status(&[b"INBOX"])?;
         let inbox = statuses.into_iter().flatten().next();
-        Ok(Traces { inbox: inbox.map(|status| (status.uid_validity, status.uid_next)), uidls: Vec::new() })
+        Ok(Traces {
+            inbox: inbox.map(|status| (status.uid_validity, status.uid_next)),
+            uidls: Vec::new(),
+        })
     }
 
     fn close(self: Box<Self>) -> Result<()> {
@@ -200,7 +255,12 @@ fn opened(selected: &Selected) -> Opened {
 
 /// FETCH … OK without a body is real, and never "done".
 fn no_body(uid: u32) -> Error {
-    Error::new(Kind::Message, Code::Refused, format!("the source gave no body for UID {uid}")).at(End::Source)
+    Error::new(
+        Kind::Message,
+        Code::Refused,
+        format!("the source gave no body for UID {uid}"),
+    )
+    .at(End::Source)
 }
 
 /// UIDs as ranges, ascending: some servers refuse sets in another order.
@@ -235,7 +295,10 @@ mod tests {
 
     #[test]
     fn a_pop3_key_is_refused() {
-        let key = SourceKey::Uidl { uidl: b"x".to_vec().into_boxed_slice(), ordinal: 0 };
+        let key = SourceKey::Uidl {
+            uidl: b"x".to_vec().into_boxed_slice(),
+            ordinal: 0,
+        };
         assert!(ranges([key].iter()).is_err());
     }
 }

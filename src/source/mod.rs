@@ -75,7 +75,11 @@ pub trait Source: Send {
 
     /// The complete listing of a folder, in the server's order. `Err` where it could not be completed: then what was told
     /// is not to be taken for the whole.
-    fn list(&mut self, folder: &SourceFolder, on: &mut dyn FnMut(Listed) -> Result<()>) -> Result<Opened>;
+    fn list(
+        &mut self,
+        folder: &SourceFolder,
+        on: &mut dyn FnMut(Listed) -> Result<()>,
+    ) -> Result<Opened>;
 
     /// Bodies. `opened` is called once the folder is open and before the first arrival; either callback may stop the fetch.
     fn fetch(
@@ -97,7 +101,12 @@ pub trait Source: Send {
 
     /// Does to these messages what the job's `after` says; they are safe elsewhere, verified and committed. Returns how
     /// many were done; a message that is not what it was (`digest` of the caller) is left.
-    fn after(&mut self, folder: &SourceFolder, after: &After, messages: &[AfterMessage]) -> Result<u64>;
+    fn after(
+        &mut self,
+        folder: &SourceFolder,
+        after: &After,
+        messages: &[AfterMessage],
+    ) -> Result<u64>;
 
     /// Is it worth opening another session and listing again, since one session may not show everything (Gmail's POP3)?
     fn may_hold_back(&self) -> bool {
@@ -143,5 +152,9 @@ pub fn open(spec: &SourceSpec, index: u32, password: &SecretString) -> Result<Bo
 
 /// A key of another protocol came to this source: a defect of the caller.
 fn foreign_key(key: &SourceKey) -> Error {
-    Error::new(Kind::Internal, Code::Internal, format!("{key:?} is no key of this source"))
+    Error::new(
+        Kind::Internal,
+        Code::Internal,
+        format!("{key:?} is no key of this source"),
+    )
 }

@@ -34,10 +34,22 @@ pub(super) struct Pop3Source {
 
 impl Pop3Source {
     pub(super) fn open(spec: &SourceSpec, index: u32, password: &SecretString) -> Result<Self> {
-        let credentials = Credentials { user: spec.server.user.clone(), password: password.clone() };
+        let credentials = Credentials {
+            user: spec.server.user.clone(),
+            password: password.clone(),
+        };
         let session = Session::open(&spec.server.endpoint, &credentials)?;
-        let flags = Flags { seen: spec.seen, ..Flags::default() };
-        Ok(Pop3Source { session, index, flags, preset: spec.server.preset, maildrop: None })
+        let flags = Flags {
+            seen: spec.seen,
+            ..Flags::default()
+        };
+        Ok(Pop3Source {
+            session,
+            index,
+            flags,
+            preset: spec.server.preset,
+            maildrop: None,
+        })
     }
 
     fn maildrop(&mut self) -> Result<&[Entry]> {
@@ -50,7 +62,12 @@ impl Pop3Source {
 
     fn read_maildrop(&mut self) -> Result<Vec<Entry>> {
         let sizes = self.session.list()?;
-        let uidls: HashMap<u32, Vec<u8>> = self.session.uidl()?.unwrap_or_default().into_iter().collect();
+        let uidls: HashMap<u32, Vec<u8>> = self
+            .session
+            .uidl()?
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
         let mut shared: HashMap<Vec<u8>, u32> = HashMap::new();
         for uidl in uidls.values() {
             *shared.entry(uidl.clone()).or_default() += 1;
@@ -63,7 +80,10 @@ impl Pop3Source {
                 other => self.name_by_header(number, size, other.map_or(&[][..], Vec::as_slice))?,
             };
             let ordinal = ordinals.entry(name.clone()).or_default();
-            let key = SourceKey::Uidl { uidl: name.into_boxed_slice(), ordinal: *ordinal };
+            let key = SourceKey::Uidl {
+                uidl: name.into_boxed_slice(),
+                ordinal: *ordinal,
+            };
             *ordinal += 1;
             entries.push(Entry { number, size, key });
         }
@@ -92,8 +112,12 @@ impl Pop3Source {
         Ok(match wanted {
             Wanted::Whole => all.to_vec(),
             Wanted::Keys(listed) => {
-                let by_key: HashMap<&SourceKey, &Entry> = all.iter().map(|entry| (&entry.key, entry)).collect();
-                listed.iter().filter_map(|l| by_key.get(&l.key).map(|&entry| entry.clone())).collect()
+                let by_key: HashMap<&SourceKey, &Entry> =
+                    all.iter().map(|entry| (&entry.key, entry)).collect();
+                listed
+                    .iter()
+                    .filter_map(|l| by_key.get(&l.key).map(|&entry| entry.clone()))
+                    .collect()
             }
         })
     }
@@ -106,10 +130,11 @@ impl Pop3Source {
         }
         let budget = Budget::new(entry.size.max(1 << 20));
         let mut same = false;
-        self.session.retrieve(&[(entry.number, entry.size)], &budget, &mut |_, body| {
-            same = body.is_ok_and(|body| body.digests().exact == message.digest);
-            Ok(Flow::Continue)
-        })?;
+        self.session
+            .retrieve(&[(entry.number, entry.size)], &budget, &mut |_, body| {
+                same = body.is_ok_and(|body| body.digests().exact == message.digest);
+                Ok(Flow::Continue)
+            })?;
         Ok(same)
     }
 }
@@ -130,11 +155,20 @@ impl Source for Pop3Source {
         }])
     }
 
-    fn list(&mut self, _: &SourceFolder, on: &mut dyn FnMut(Listed) -> Result<()>) -> Result<Opened> {
+    fn list(
+        &mut self,
+        _: &SourceFolder,
+        on: &mut dyn FnMut(Listed) -> Result<()>,
+    ) -> Result<Opened> {
         let flags = self.flags.clone();
         let entries = self.maildrop()?;
         for entry in entries {
-            on(Listed { key: entry.key.clone(), flags: flags.clone(), date: None, size: Some(entry.size) })?;
+            on(Listed {
+                key: entry.key.clone(),
+                flags: flags.clone(),
+                date: None,
+                size: Some(entry.size),
+            })?;
         }
         Ok(opened(entries.len()))
     }
@@ -152,31 +186,63 @@ impl Source for Pop3Source {
         if matches!(on_open(&opened(total))?, Flow::Stop) {
             return Ok(Fetched::default());
         }
-        let by_number: HashMap<u32, &SourceKey> = entries.iter().map(|entry| (entry.number, &entry.key)).collect();
-        let numbers: Vec<(u32, u64)> = entries.iter().map(|entry| (entry.number, entry.size)).collect();
+        let by_number: HashMap<u32, &SourceKey> = entries
+            .iter()
+            .map(|entry| (entry.number, &entry.key))
+            .collect();
+        let numbers: Vec<(u32, u64)> = entries
+            .iter()
+            .map(|entry| (entry.number, entry.size))
+            .collect();
         let flags = self.flags.clone();
-        self.session.retrieve(&numbers, budget, &mut |number, body| match by_number.get(&number) {
-            Some(&key) => on(Arrival { key: key.clone(), flags: flags.clone(), date: None, body }),
-            None => Ok(Flow::Continue),
-        })?;
+        self.session.retrieve(
+            &numbers,
+            budget,
+            &mut |number, body| match by_number.get(&number) {
+                Some(&key) => on(Arrival {
+                    key: key.clone(),
+                    flags: flags.clone(),
+                    date: None,
+                    body,
+                }),
+                None => Ok(Flow::Continue),
+            },
+        )?;
         Ok(Fetched::default())
     }
 
-    fn headings(&mut self, _: &SourceFolder, _: &mut dyn FnMut(Heading) -> Result<()>) -> Result<Option<Opened>> {
+    fn headings(
+        &mut self,
+        _: &SourceFolder,
+        _: &mut dyn FnMut(Heading) -> Result<()>,
+    ) -> Result<Option<Opened>> {
         // TOP is optional and costs a round trip or a command each: reading the messages themselves is as fast.
         Ok(None)
     }
 
-    fn after(&mut self, folder: &SourceFolder, after: &After, messages: &[AfterMessage]) -> Result<u64> {
+    fn after(
+        &mut self,
+        folder: &SourceFolder,
+        after: &After,
+        messages: &[AfterMessage],
+    ) -> Result<u64> {
         if !matches!(after, After::Delete | After::DeleteAfterDays(_)) {
-            let what = format!("a POP3 server can only delete, not what `after` asks for in {}", folder.folder);
+            let what = format!(
+                "a POP3 server can only delete, not what `after` asks for in {}",
+                folder.folder
+            );
             return Err(Error::new(Kind::Account, Code::Job, what).at(End::Source));
         }
-        let entries: HashMap<SourceKey, Entry> =
-            self.maildrop()?.iter().map(|entry| (entry.key.clone(), entry.clone())).collect();
+        let entries: HashMap<SourceKey, Entry> = self
+            .maildrop()?
+            .iter()
+            .map(|entry| (entry.key.clone(), entry.clone()))
+            .collect();
         let mut done = 0;
         for message in messages {
-            let Some(entry) = entries.get(&message.key) else { continue };
+            let Some(entry) = entries.get(&message.key) else {
+                continue;
+            };
             if self.is_still(entry, message)? {
                 self.session.dele(entry.number)?;
                 done += 1;
@@ -194,11 +260,18 @@ impl Source for Pop3Source {
     }
 
     fn traces(&mut self) -> Result<Traces> {
-        let uidls = self.maildrop()?.iter().take(50).filter_map(|entry| match &entry.key {
-            SourceKey::Uidl { uidl, .. } => Some(uidl.to_vec()),
-            SourceKey::Uid(_) => None,
-        });
-        Ok(Traces { inbox: None, uidls: uidls.collect() })
+        let uidls = self
+            .maildrop()?
+            .iter()
+            .take(50)
+            .filter_map(|entry| match &entry.key {
+                SourceKey::Uidl { uidl, .. } => Some(uidl.to_vec()),
+                SourceKey::Uid(_) => None,
+            });
+        Ok(Traces {
+            inbox: None,
+            uidls: uidls.collect(),
+        })
     }
 
     fn close(self: Box<Self>) -> Result<()> {
@@ -208,5 +281,10 @@ impl Source for Pop3Source {
 
 fn opened(messages: usize) -> Opened {
     let messages = u32::try_from(messages).unwrap_or(u32::MAX);
-    Opened { uid_validity: 0, messages, uid_next: None, highest_modseq: None }
+    Opened {
+        uid_validity: 0,
+        messages,
+        uid_next: None,
+        highest_modseq: None,
+    }
 }
