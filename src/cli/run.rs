@@ -65,6 +65,8 @@ fn tell(job: &Path, reports: &[AccountReport], elapsed: Duration, terminal: &Ter
         paint: terminal.out,
     };
     for report in reports {
+        let errors = summary::errors(report, terminal.err);
+        errors.iter().for_each(|error| terminal.say(error));
         terminal.lines(&summary::account(report, style));
     }
     terminal.lines(&summary::accounts(reports, elapsed));

@@ -1,6 +1,6 @@
 //! Turns values into lines of text and JSON. Writes nothing itself: `cli` does.
 //!
-//! All text that came from a server or a message passes [`text`] (for people) or [`json::line`] (for programs) here.
+//! All text that came from a server or a message passes [`text`] (for people) or [`json`] (for programs) here.
 
 pub mod balance;
 pub mod errors;

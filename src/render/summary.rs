@@ -20,7 +20,7 @@ pub struct Style<'a> {
     pub paint: Paint,
 }
 
-/// One account's summary, in lines.
+/// One account's summary, in lines; its errors are told by [`errors()`].
 #[must_use]
 pub fn account(report: &AccountReport, style: Style<'_>) -> Vec<String> {
     let mut lines = vec![style.paint.strong(&text(&report.account))];
@@ -34,7 +34,6 @@ pub fn account(report: &AccountReport, style: Style<'_>) -> Vec<String> {
     lines.extend(after_line(report));
     lines.extend(fingerprint_line(report, style.paint));
     lines.extend(trouble_lines(&report.trouble, report, style.paint));
-    lines.extend(error_lines(report, style.paint));
     lines.extend(next_steps(report, style));
     lines
 }
@@ -253,12 +252,15 @@ pub fn trouble_line(trouble: &Trouble, paint: Paint) -> String {
     line
 }
 
-fn error_lines(report: &AccountReport, paint: Paint) -> Vec<String> {
+/// What ended folders, or the account, early: for stderr.
+#[must_use]
+pub fn errors(report: &AccountReport, paint: Paint) -> Vec<String> {
     let folders = report.folders.iter().filter_map(|folder| {
         let error = folder.error.as_ref()?;
         Some(errors::account_error(&folder.folder, error, paint))
     });
-    let ended = report.error.iter().map(|e| errors::error(e, paint));
+    let ended = report.error.iter();
+    let ended = ended.map(|e| errors::account_error(&report.account, e, paint));
     folders.chain(ended).collect()
 }
 

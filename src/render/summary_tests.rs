@@ -96,7 +96,11 @@ fn an_account_that_ended_early_says_why_and_how_to_go_on() {
     report.error = Some(Error::new(Kind::Interrupted, Code::Interrupted, "stopped"));
     let shown = shown(&report);
     assert!(shown.contains("5 = 3 copied; unaccounted 2"));
-    assert!(shown.contains("error[interrupted]: stopped"));
+    assert!(!shown.contains("error["));
+    assert_eq!(
+        super::errors(&report, Paint::PLAIN),
+        ["error[interrupted]: budi: stopped"]
+    );
     assert!(shown.contains("try: mailhaul run job.toml (goes on"));
 }
 
