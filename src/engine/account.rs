@@ -1,14 +1,15 @@
 //! One account: from the job's words to a report.
 
 use super::context::{Context, lock};
+use super::front::{address, journal_identity};
 use super::ledger::ledger;
 use super::link::{SinkLink, SourceLink};
 use super::{Stop, after, doubt, lane, same};
 use crate::archive::Archive;
 use crate::auth::Credentials;
 use crate::error::{End, Result};
-use crate::job::{Account, Protocol, Server};
-use crate::journal::{Journal, JournalIdentity, RunId};
+use crate::job::{Account, Server};
+use crate::journal::{Journal, RunId};
 use crate::outcome::{AccountReport, Event};
 use crate::plan::{self, FolderKnown, Inputs, Landscape, Plan, SourceFolder, Step, Work};
 use crate::spool::Budget;
@@ -36,7 +37,7 @@ impl Logins {
         let login = |server: &Server, end: End| {
             let password = server
                 .password
-                .resolve(&label(server))
+                .resolve(&address(server))
                 .map_err(|error| error.at(end))?;
             Ok(Credentials {
                 user: server.user.clone(),
@@ -55,32 +56,6 @@ impl Logins {
                 .map(|destination| login(&destination.server, End::Destination))
                 .collect::<Result<_>>()?,
         })
-    }
-}
-
-/// `imap://budi@imap.example`, or with the port where it is not the usual one.
-pub(super) fn label(server: &Server) -> String {
-    let scheme = match server.protocol {
-        Protocol::Imap => "imap",
-        Protocol::Pop3 => "pop3",
-    };
-    format!("{scheme}://{}@{}", server.user, server.endpoint.host)
-}
-
-/// What the journal knows the account by.
-#[must_use]
-pub fn identity(account: &Account) -> JournalIdentity {
-    JournalIdentity {
-        sources: account
-            .sources
-            .iter()
-            .map(|source| label(&source.server))
-            .collect(),
-        destinations: account
-            .destinations
-            .iter()
-            .map(|destination| label(&destination.server))
-            .collect(),
     }
 }
 
@@ -115,7 +90,7 @@ pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
 fn run_open(frame: &Frame<'_>, logins: &Logins, report: &mut AccountReport) -> Result<()> {
     let spec = &frame.account.archive;
     let mut archive = Some(Archive::open(&spec.path, spec.keep_mail, spec.layout)?);
-    let mut journal = Journal::open(&spec.path, &identity(frame.account))?;
+    let mut journal = Journal::open(&spec.path, &journal_identity(frame.account))?;
     let run = journal.begin_run(&frame.account.name)?;
     for sink in 0..frame.account.destinations.len() {
         let last = sink + 1 == frame.account.destinations.len();
@@ -291,9 +266,9 @@ pub(super) fn plan_from(
         sources: account
             .sources
             .iter()
-            .map(|source| label(&source.server))
+            .map(|source| address(&source.server))
             .collect(),
-        destination: label(&account.destinations[sink as usize].server),
+        destination: address(&account.destinations[sink as usize].server),
         folders,
         landscape,
         known: &|folder| {
@@ -317,9 +292,6 @@ fn tell_plan(context: &Context, plan: &Plan) {
         folders: plan.steps.len(),
         messages,
     });
-    for note in &plan.notes {
-        context.warn(note.clone());
-    }
 }
 
 /// Creates and subscribes what the plan asks for; a step whose folder cannot be made is refused.
@@ -414,7 +386,7 @@ fn again(source: &SourceFolder) -> Work {
 /// What `run` would do now; connects and looks, writes nothing anywhere.
 pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>> {
     let account = frame.account;
-    let journal = Journal::open_read_only(&account.archive.path, &identity(account))?;
+    let journal = Journal::open_read_only(&account.archive.path, &journal_identity(account))?;
     let mut plans = Vec::new();
     let mut folders = Vec::new();
     for (index, (spec, login)) in account.sources.iter().zip(&logins.sources).enumerate() {

@@ -80,7 +80,7 @@ impl Keeper<'_> {
             return Ok(());
         };
         let source = &run.step.source;
-        let label = super::account::label(&self.context.sources[source.source as usize].0.server);
+        let label = super::front::address(&self.context.sources[source.source as usize].0.server);
         let names: Vec<String> = batch
             .iter()
             .map(|load| source_text(&label, &source.name, source.uid_validity, &load.key))

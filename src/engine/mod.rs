@@ -23,8 +23,6 @@ mod same;
 mod settle;
 mod target;
 
-pub use account::identity;
-
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::Job;
 use crate::outcome::{AccountReport, Event};

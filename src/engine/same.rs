@@ -53,7 +53,7 @@ fn same_traces(source: &Traces, destination: &Traces) -> bool {
 }
 
 fn refused(context: &Context) -> Error {
-    let destination = super::account::label(&context.destination.0.server);
+    let destination = super::front::address(&context.destination.0.server);
     let what = format!("both ends of the job are the same mailbox ({destination})");
     Error::new(Kind::Account, Code::SameMailbox, what)
         .hint("name another account as the destination")
