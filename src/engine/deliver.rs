@@ -6,7 +6,7 @@ use super::context::{Context, StepRun};
 use super::finish;
 use super::link::SinkLink;
 use super::target::{self, Landings};
-use crate::error::{Kind, Result};
+use crate::error::{Code, Error, Kind, Result};
 use crate::identity::{Claim, HeaderIdentity, Known};
 use crate::job::Dedup;
 use crate::journal::{Delivered, MessageRow, Seen};
@@ -54,7 +54,7 @@ pub(super) struct Deliverer<'a> {
     headings: Vec<(Listed, HeaderIdentity)>,
     firsts: HashMap<(Option<Vec<u8>>, Digest), First>,
     /// Why this folder cannot be delivered; the rest of it is not tried.
-    failed: Option<crate::error::Error>,
+    failed: Option<Error>,
 }
 
 impl<'a> Deliverer<'a> {
@@ -148,7 +148,13 @@ impl<'a> Deliverer<'a> {
     }
 
     pub(super) fn step(&self) -> Result<Arc<StepRun>> {
-        self.step.clone().ok_or_else(super::context::interrupted)
+        self.step.clone().ok_or_else(|| {
+            Error::new(
+                Kind::Internal,
+                Code::Internal,
+                "a message came down a lane before its folder",
+            )
+        })
     }
 
     fn end(&mut self, ending: Ending) -> Result<()> {
@@ -429,6 +435,9 @@ impl<'a> Deliverer<'a> {
 
     /// Writes down what was decided, delivers the batch.
     pub(super) fn flush(&mut self) -> Result<()> {
+        if self.decided.is_empty() && self.batch.is_empty() {
+            return Ok(());
+        }
         let decided = std::mem::take(&mut self.decided);
         finish::write_decided(self.context, self.step()?.as_ref(), decided)?;
         super::batch::send(self)
