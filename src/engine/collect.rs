@@ -34,6 +34,15 @@ fn lane_closed() -> Error {
     interrupted()
 }
 
+/// The delivering side passes this folder over: it has told why.
+fn not_taken(step: &Step) -> Error {
+    let what = format!(
+        "{} could not be compared with the destination",
+        step.source.folder
+    );
+    Error::new(Kind::Folder, Code::Refused, what)
+}
+
 impl<'a> Collector<'a> {
     pub(super) fn new(context: &'a Context, lane: Sender<Cargo>) -> Self {
         let links = (0..context.sources.len())
@@ -98,7 +107,10 @@ impl<'a> Collector<'a> {
 
     pub(super) fn close(&mut self) {
         for link in &mut self.links {
-            if let Err(error) = link.close() {
+            if self.context.stop.asked() {
+                // A session left in the middle of a stream cannot say good-bye.
+                link.drop_connection();
+            } else if let Err(error) = link.close() {
                 self.context
                     .warn(format!("the source ended the session badly: {error}"));
             }
@@ -118,6 +130,7 @@ impl<'a> Collector<'a> {
             lane: &self.lane,
             seen: HashSet::new(),
             listed: false,
+            vanished: 0,
         };
         let mut sessions = 0;
         loop {
@@ -161,6 +174,8 @@ struct Reading<'a> {
     seen: HashSet<SourceKey>,
     /// What is known of earlier runs has been told down the lane.
     listed: bool,
+    /// Messages that were shown and are gone.
+    vanished: u64,
 }
 
 impl Reading<'_> {
@@ -209,16 +224,14 @@ impl Reading<'_> {
 
     /// `CopyWhole`: one stream, and a listing only if it came short.
     fn whole(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
-        let (opened, vanished) = self.fetch(source, Wanted::Whole)?;
-        let Some(opened) = opened else {
+        let Some(opened) = self.fetch(source, Wanted::Whole)? else {
             return Ok(None);
         };
-        self.run.report().source_count = u64::from(opened.messages);
-        if self.seen.len() as u64 + u64::from(vanished) >= u64::from(opened.messages) {
-            self.run
-                .count(self.context, Outcome::Vanished, u64::from(vanished), 0);
+        self.run.report().source_count = u64::from(opened.messages).max(self.seen.len() as u64);
+        if self.seen.len() as u64 >= u64::from(opened.messages) {
             return Ok(Some(opened));
         }
+        // Expunged meanwhile, or held back: only a listing tells.
         self.listed(source)
     }
 
@@ -228,6 +241,7 @@ impl Reading<'_> {
         let context = self.context;
         let deleted_too = self.copies_deleted();
         let mut passed_over = Vec::new();
+        let mut adopted = HashSet::new();
         let opened = source.headings(&self.run.step.source, &mut |heading| {
             context.check_stop()?;
             if let Some(reason) = unwanted(context, &heading.listed, deleted_too) {
@@ -235,6 +249,7 @@ impl Reading<'_> {
                 return Ok(());
             }
             let header = HeaderIdentity::of(&heading.head);
+            adopted.insert(heading.listed.key.clone());
             lane.send(Cargo::Heading {
                 listed: heading.listed,
                 header,
@@ -249,7 +264,11 @@ impl Reading<'_> {
         self.lane
             .send(Cargo::HeadingsEnd(reply))
             .map_err(|_| lane_closed())?;
-        let wanted = wanted.recv().map_err(|_| lane_closed())?;
+        let wanted = wanted.recv().map_err(|_| not_taken(&self.run.step))?;
+        wanted.iter().for_each(|listed| {
+            adopted.remove(&listed.key);
+        });
+        self.seen.extend(adopted);
         // From here on a lost connection is made good by a listing: the journal knows what was adopted.
         self.listed = true;
         for (listed, reason) in passed_over {
@@ -267,18 +286,7 @@ impl Reading<'_> {
             Ok(())
         })?;
         let first = !std::mem::replace(&mut self.listed, true);
-        if !self.run.again && (first || source.may_hold_back()) {
-            let fresh = listing
-                .iter()
-                .filter(|listed| !self.seen.contains(&listed.key))
-                .count();
-            let mut report = self.run.report();
-            report.source_count = if first {
-                u64::from(opened.messages)
-            } else {
-                report.source_count + fresh as u64
-            };
-        }
+        self.count_listing(&listing, first);
         let complete = self.seen.is_empty()
             && opened.uid_validity != 0
             && listing.len() as u64 >= u64::from(opened.messages);
@@ -286,6 +294,29 @@ impl Reading<'_> {
         let listing = self.sort_out(listing, complete)?;
         self.fetch_all(source, listing)?;
         Ok(Some(opened))
+    }
+
+    /// Every message that was ever shown in this run counts: those gone by now are *vanished*.
+    fn count_listing(&mut self, listing: &[Listed], first: bool) {
+        if self.run.again {
+            return;
+        }
+        let fresh = listing
+            .iter()
+            .filter(|listed| !self.seen.contains(&listed.key))
+            .count();
+        let there = (self.seen.len() + fresh) as u64 + self.vanished;
+        let before = if first && self.seen.is_empty() {
+            there
+        } else {
+            self.run.report().source_count
+        };
+        self.run.report().source_count = there.max(before);
+        if before > there {
+            self.vanished += before - there;
+            self.run
+                .count(self.context, Outcome::Vanished, before - there, 0);
+        }
     }
 
     /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
@@ -299,10 +330,17 @@ impl Reading<'_> {
             self.tell_done(compared.done, compared.trouble);
         }
         self.seen.extend(compared.done_keys);
-        for work in compared.flags {
-            self.send(Cargo::Flags(work))?;
-        }
         let deleted_too = self.copies_deleted();
+        for mut work in compared.flags {
+            if !deleted_too {
+                // A mark that such a job never carries: at the destination it could cost the message.
+                work.change.add.deleted = false;
+                work.change.remove.deleted = false;
+            }
+            if !work.change.is_empty() {
+                self.send(Cargo::Flags(work))?;
+            }
+        }
         let mut wanted = Vec::new();
         for (listed, fate) in compared.open {
             let listed = Listed {
@@ -323,7 +361,7 @@ impl Reading<'_> {
                 (Some(reason), _) => self.skip(&listed, reason)?,
                 (None, Fate::Skipped(_)) => wanted.push(listed),
                 (None, Fate::Fetch) => wanted.push(listed),
-                (None, Fate::Kept(place)) => self.from_archive(listed, place, &mut wanted)?,
+                (None, Fate::Kept(place)) => self.send_kept(listed, place, &mut wanted)?,
             }
         }
         Ok(wanted)
@@ -341,12 +379,7 @@ impl Reading<'_> {
     }
 
     /// A message that an earlier run kept but did not deliver: not downloaded again.
-    fn from_archive(
-        &mut self,
-        listed: Listed,
-        place: Place,
-        wanted: &mut Vec<Listed>,
-    ) -> Result<()> {
+    fn send_kept(&mut self, listed: Listed, place: Place, wanted: &mut Vec<Listed>) -> Result<()> {
         let Some(archive) = &self.context.archive else {
             wanted.push(listed);
             return Ok(());
@@ -409,11 +442,7 @@ impl Reading<'_> {
     }
 
     /// Streams messages down the lane.
-    fn fetch(
-        &mut self,
-        source: &mut dyn Source,
-        wanted: Wanted<'_>,
-    ) -> Result<(Option<Opened>, u32)> {
+    fn fetch(&mut self, source: &mut dyn Source, wanted: Wanted<'_>) -> Result<Option<Opened>> {
         let context = self.context;
         let alone = matches!(wanted, Wanted::Keys([_]));
         let validity = self.run.step.source.uid_validity;
@@ -421,7 +450,7 @@ impl Reading<'_> {
         let deleted_too = self.copies_deleted();
         let (lane, seen) = (self.lane, &mut self.seen);
         let name = self.run.step.source.folder.to_string();
-        let fetched = source.fetch(
+        source.fetch(
             &self.run.step.source,
             wanted,
             &context.budget,
@@ -448,7 +477,7 @@ impl Reading<'_> {
             },
         )?;
         context.check_stop()?;
-        Ok((state, fetched.vanished))
+        Ok(state)
     }
 
     fn copies_deleted(&self) -> bool {
