@@ -3,6 +3,7 @@
 //! The only place that creates, replaces or renames files; every error names the path.
 
 use crate::error::{Code, Error, Kind, Result};
+use crate::failpoint;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -25,9 +26,11 @@ pub fn persist(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> 
     write(temporary.as_file_mut())
         .and_then(|()| temporary.as_file().sync_all())
         .map_err(|e| Error::disk("write", path, &e))?;
+    failpoint::pass("file written, not in place");
     temporary
         .persist(path)
         .map_err(|e| Error::disk("put in place", path, &e.error))?;
+    failpoint::pass("file in place, directory not durable");
     sync_dir(dir)
 }
 
@@ -107,7 +110,10 @@ fn create_dir(path: &Path) -> Result<()> {
         private_dir(above)?;
     }
     match DirBuilder::new().mode(PRIVATE_DIR).create(path) {
-        Ok(()) => sync_dir(above),
+        Ok(()) => {
+            failpoint::pass("directory made");
+            sync_dir(above)
+        }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => private_dir(path),
         Err(e) => Err(Error::disk("create the directory", path, &e)),
     }
@@ -134,9 +140,12 @@ pub fn make_private(path: &Path) -> Result<()> {
 /// # Errors
 /// `Code::Disk`, naming the path.
 pub fn sync_dir(path: &Path) -> Result<()> {
+    failpoint::pass("directory to be made durable");
     File::open(path)
         .and_then(|dir| dir.sync_all())
-        .map_err(|e| Error::disk("make durable", path, &e))
+        .map_err(|e| Error::disk("make durable", path, &e))?;
+    failpoint::pass("directory durable");
+    Ok(())
 }
 
 /// Gives a file of ours another name, over whatever has it. Durable only after [`sync_dir`].
@@ -148,7 +157,10 @@ pub fn sync_dir(path: &Path) -> Result<()> {
     reason = "callers fsync the file before and the directory after, once for a batch"
 )]
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).map_err(|e| Error::disk("rename to", to, &e))
+    failpoint::pass("file to be renamed");
+    std::fs::rename(from, to).map_err(|e| Error::disk("rename to", to, &e))?;
+    failpoint::pass("file renamed");
+    Ok(())
 }
 
 fn parent(path: &Path) -> &Path {

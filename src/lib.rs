@@ -12,6 +12,7 @@
 // Blank lines keep the order: rustfmt sorts neighbours.
 
 pub mod error;
+mod failpoint;
 pub mod fs;
 pub mod message;
 pub mod spool;

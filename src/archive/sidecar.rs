@@ -5,6 +5,7 @@
 //! is damage, counted and passed over.
 
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::fs;
 use crate::message::{Digest, Digests, Flags, InternalDate};
 use serde::{Deserialize, Serialize};
@@ -97,10 +98,17 @@ impl Sidecar {
         }
         let new = !self.exists();
         let mut file = fs::open_or_create(&self.path)?;
+        let torn = failpoint::strikes("sidecar: half written");
+        let end = if torn { bytes.len() / 2 } else { bytes.len() };
         file.seek(SeekFrom::End(0))
-            .and_then(|_| file.write_all(&bytes))
-            .and_then(|()| file.sync_data())
+            .and_then(|_| file.write_all(&bytes[..end]))
             .map_err(|e| self.broken("write", &e))?;
+        if torn {
+            failpoint::die();
+        }
+        failpoint::pass("sidecar: written");
+        file.sync_data().map_err(|e| self.broken("write", &e))?;
+        failpoint::pass("sidecar: durable");
         match self.path.parent() {
             Some(dir) if new => fs::sync_dir(dir),
             _ => Ok(()),

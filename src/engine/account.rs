@@ -139,14 +139,17 @@ fn context(
         .cloned()
         .zip(logins.sources.iter().cloned())
         .collect();
-    let destination = (
-        frame.account.destinations[sink].clone(),
-        logins.destinations[sink].clone(),
-    );
+    let destinations = frame
+        .account
+        .destinations
+        .iter()
+        .cloned()
+        .zip(logins.destinations.iter().cloned())
+        .collect();
     let parts = super::context::Parts {
         account: frame.account.clone(),
         sources,
-        destination,
+        destinations,
         sink: sink as u32,
         run,
         ledger,

@@ -24,6 +24,8 @@ pub(super) struct Context {
     pub(super) account: Account,
     pub(super) sources: Vec<(SourceSpec, Credentials)>,
     pub(super) destination: (DestinationSpec, Credentials),
+    /// All of the account, that one too.
+    pub(super) destinations: Vec<(DestinationSpec, Credentials)>,
     /// Which destination of the account, from 0: the journal keeps their deliveries apart.
     pub(super) sink: u32,
     pub(super) run: RunId,
@@ -46,7 +48,7 @@ pub(super) struct Context {
 pub(super) struct Parts {
     pub(super) account: Account,
     pub(super) sources: Vec<(SourceSpec, Credentials)>,
-    pub(super) destination: (DestinationSpec, Credentials),
+    pub(super) destinations: Vec<(DestinationSpec, Credentials)>,
     pub(super) sink: u32,
     pub(super) run: RunId,
     pub(super) ledger: Ledger,
@@ -67,7 +69,8 @@ impl Context {
         Context {
             account: parts.account,
             sources: parts.sources,
-            destination: parts.destination,
+            destination: parts.destinations[parts.sink as usize].clone(),
+            destinations: parts.destinations,
             sink: parts.sink,
             run: parts.run,
             ledger: parts.ledger,

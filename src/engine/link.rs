@@ -141,6 +141,8 @@ impl<'a> SourceLink<'a> {
 /// A sink that is connected when it is needed.
 pub(super) struct SinkLink<'a> {
     context: &'a Context,
+    /// Which destination of the account.
+    sink: usize,
     open: Option<Box<dyn Sink>>,
     /// The server was seen to mishandle non-synchronising literals.
     pub(super) cautious: bool,
@@ -151,9 +153,18 @@ impl<'a> SinkLink<'a> {
     pub(super) fn new(context: &'a Context, open: Option<Box<dyn Sink>>) -> Self {
         SinkLink {
             context,
+            sink: context.sink as usize,
             open,
             cautious: false,
             patience: Patience::new(),
+        }
+    }
+
+    /// To any destination of the account.
+    pub(super) fn to(context: &'a Context, sink: usize) -> Self {
+        SinkLink {
+            sink,
+            ..SinkLink::new(context, None)
         }
     }
 
@@ -161,7 +172,7 @@ impl<'a> SinkLink<'a> {
     /// in flight is still brought to its end.
     pub(super) fn get(&mut self) -> Result<&mut dyn Sink> {
         while self.open.is_none() {
-            let (spec, credentials) = &self.context.destination;
+            let (spec, credentials) = &self.context.destinations[self.sink];
             match sink::open(spec, &credentials.password, self.cautious) {
                 Ok(sink) => self.open = Some(sink),
                 Err(error) => self.patience.wait(self.context, error)?,

@@ -5,6 +5,7 @@ use super::link::{Each, Link, Nothing};
 use super::quote::{Command, Part, append_attributes, is_flag};
 use super::response::{Completion, Line, Status};
 use crate::error::{Code, Error, Kind, Result};
+use crate::failpoint;
 use crate::spool::Body;
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -114,6 +115,7 @@ impl<'a> Delivery<'a> {
 
     /// Sends one command. Did it rely on LITERAL+ before that was proved?
     fn send(&mut self, members: Vec<usize>) -> Result<bool> {
+        failpoint::pass("APPEND: before its first byte");
         let tag = self.link.tag()?;
         self.pending.push_back(Pending {
             tag,
@@ -143,6 +145,7 @@ impl<'a> Delivery<'a> {
             }
         }
         self.link.queue(b"\r\n")?;
+        self.link.fail_point("APPEND: whole, before its answer");
         Ok(on_trial)
     }
 
@@ -189,6 +192,7 @@ impl<'a> Delivery<'a> {
 
     fn send_body(&mut self, tag: u32, body: &Body, at_once: bool) -> Result<()> {
         let mut writer = LiteralWriter {
+            size: body.size(),
             left: body.size(),
             tag,
             failure: None,
@@ -233,6 +237,7 @@ impl<'a> Delivery<'a> {
         let Some(at) = self.pending.iter().position(|pending| pending.tag == tag) else {
             return;
         };
+        failpoint::pass("APPEND: answered");
         if let Some(pending) = self.pending.remove(at) {
             let results = results(answer, pending.members.len());
             for (at, result) in pending.members.into_iter().zip(results) {
@@ -336,6 +341,7 @@ fn local_disk(words: &str) -> Error {
 struct LiteralWriter<'a> {
     link: &'a mut Link,
     tag: u32,
+    size: u64,
     left: u64,
     failure: Option<Error>,
 }
@@ -355,13 +361,15 @@ impl LiteralWriter<'_> {
 
 impl Write for LiteralWriter<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let chunk = &buf[..buf.len().min(CHUNK)];
+        let most = buf.len().min(CHUNK);
+        let chunk = &buf[..failpoint::piece(most, self.size.saturating_sub(self.left), self.size)];
         if chunk.len() as u64 > self.left {
             return Err(io::Error::other("it is longer than it was"));
         }
         match self.push(chunk) {
             Ok(true) => {
                 self.left -= chunk.len() as u64;
+                self.link.fail_point("APPEND: in a literal or at its end");
                 Ok(chunk.len())
             }
             Ok(false) => Err(io::Error::other("refused")),

@@ -7,6 +7,7 @@ use super::scan::Literal;
 use super::state::State;
 use super::wire::Wire;
 use crate::error::{Code, Error, Kind, Result};
+use crate::failpoint;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The largest message a server may announce, in bytes: beyond it is no mail.
@@ -125,6 +126,14 @@ impl Link {
 
     pub(super) fn queue(&mut self, bytes: &[u8]) -> Result<()> {
         self.wire.queue(bytes).map_err(|e| self.io(&e))
+    }
+
+    /// A step at which a test kills the process, with everything sent that was queued.
+    pub(super) fn fail_point(&mut self, place: &str) {
+        if failpoint::strikes(place) {
+            drop(self.flush());
+            failpoint::die();
+        }
     }
 
     pub(super) fn flush(&mut self) -> Result<()> {

@@ -102,16 +102,19 @@ impl Journal {
     /// # Errors
     /// As every write: see [`Journal::end_run`].
     pub fn marked_read(&mut self, run: RunId, rows: &[MessageRow]) -> Result<()> {
+        self.write(run, |tx| mark(tx, rows, |flags| flags.seen = true))
+    }
+
+    /// These messages are about to be marked as deleted at the source: a mark found there on any other is somebody else's.
+    ///
+    /// # Errors
+    /// As every write: see [`Journal::end_run`].
+    pub fn marked_deleted(&mut self, run: RunId, rows: &[MessageRow]) -> Result<()> {
         self.write(run, |tx| {
-            let mut read = tx.prepare_cached("SELECT flags FROM message WHERE id = ?")?;
-            let mut update = tx.prepare_cached("UPDATE message SET flags = ? WHERE id = ?")?;
+            mark(tx, rows, |flags| flags.deleted = true)?;
+            let mut update = tx.prepare_cached("UPDATE message SET marked = ? WHERE id = ?")?;
             for row in rows {
-                let text: String = read.query_row([row], |found| found.get(0))?;
-                let flags = Flags {
-                    seen: true,
-                    ..Flags::from_text(&text)
-                };
-                update.execute(params![flags.to_text(), row])?;
+                update.execute(params![run.0, row])?;
             }
             Ok(())
         })
@@ -131,6 +134,19 @@ impl Journal {
             Ok(())
         })
     }
+}
+
+/// Notes what mailhaul itself does to the flags at the source.
+fn mark(tx: &Transaction<'_>, rows: &[MessageRow], set: fn(&mut Flags)) -> SqlResult<()> {
+    let mut read = tx.prepare_cached("SELECT flags FROM message WHERE id = ?")?;
+    let mut update = tx.prepare_cached("UPDATE message SET flags = ? WHERE id = ?")?;
+    for row in rows {
+        let text: String = read.query_row([row], |found| found.get(0))?;
+        let mut flags = Flags::from_text(&text);
+        set(&mut flags);
+        update.execute(params![flags.to_text(), row])?;
+    }
+    Ok(())
 }
 
 pub(super) fn record(

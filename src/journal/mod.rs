@@ -21,6 +21,7 @@ pub use key::{key_text, source_text};
 pub use values::*;
 
 use crate::error::{Code, Error, Kind, Result};
+use crate::failpoint;
 use rusqlite::{Connection, Row as SqlRow, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -93,12 +94,14 @@ impl Journal {
     /// # Errors
     /// `Code::Disk`, `Code::Journal`.
     pub fn begin_run(&mut self, job: &str) -> Result<RunId> {
+        failpoint::pass("journal: before a run begins");
         self.connection
             .execute(
                 "INSERT INTO run (job, started) VALUES (?, ?)",
                 params![job, now()],
             )
             .map_err(|e| fault::refused(&self.path, &e))?;
+        failpoint::pass("journal: after a run began");
         Ok(RunId(self.connection.last_insert_rowid()))
     }
 
@@ -164,7 +167,9 @@ impl Journal {
             return Err(overtaken(path, run));
         }
         let done = work(&tx).map_err(refused)?;
+        failpoint::pass("journal: before a commit");
         tx.commit().map_err(refused)?;
+        failpoint::pass("journal: after a commit");
         Ok(done)
     }
 

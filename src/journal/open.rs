@@ -3,6 +3,7 @@
 use super::fault::{damaged, foreign, refused};
 use super::schema;
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::fs;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -82,10 +83,12 @@ fn create(path: &Path) -> Result<()> {
     let connection = Connection::open(&temporary).map_err(|e| refused(path, &e))?;
     fill(&connection).map_err(|e| refused(path, &e))?;
     connection.close().map_err(|(_, e)| refused(path, &e))?;
+    failpoint::pass("journal: made, not in place");
     // Never over a journal that somebody else made meanwhile.
     temporary
         .persist_noclobber(path)
         .map_err(|e| Error::disk("put in place", path, &e.error))?;
+    failpoint::pass("journal: in place");
     fs::sync_dir(dir)
 }
 

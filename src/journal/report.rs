@@ -35,7 +35,25 @@ WHERE m.folder = ?1 AND m.removed IS NULL
                    WHERE i.settled IS NULL)
 ORDER BY m.key, m.ordinal, o.sink";
 
+/// Delivered or adopted without their bytes ever having been read.
+const WITHOUT_DIGEST: &str = "
+SELECT COUNT(DISTINCT m.id) FROM message m
+JOIN outcome o ON o.message = m.id
+     AND o.n = (SELECT MAX(n) FROM outcome WHERE message = m.id AND sink = o.sink)
+WHERE m.folder = ?1 AND m.removed IS NULL AND m.digest IS NULL
+  AND o.outcome IN ('copied', 'present', 'duplicate', 'altered')";
+
 impl Journal {
+    /// How many messages of a source folder stand at a sink by their headers alone: nobody has read their bytes, so
+    /// [`Journal::deletable`] leaves them out.
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`.
+    pub fn without_digest(&self, folder: FolderId) -> Result<u64> {
+        let counts: Vec<i64> = self.list(WITHOUT_DIGEST, [folder], |row| row.get(0))?;
+        Ok(counts.into_iter().next().map_or(0, unsigned))
+    }
+
     /// How many messages of each source folder have which outcome at a sink.
     ///
     /// # Errors
@@ -141,6 +159,7 @@ fn read_delivered(row: &SqlRow<'_>) -> SqlResult<Option<(i64, Deletable)>> {
         digests,
         size: unsigned(row.get("size")?),
         flags: key::flags(row, "flags")?.unwrap_or_default(),
+        marked: row.get::<_, Option<i64>>("marked")?.is_some(),
         place: key::place(row)?,
         delivered_at_unix: row.get("at")?,
         at: vec![DeletableAt {

@@ -190,6 +190,8 @@ pub struct Deletable {
     pub size: u64,
     /// At the source, as last seen.
     pub flags: Flags,
+    /// A run was about to mark it as deleted at the source.
+    pub marked: bool,
     pub place: Option<Place>,
     /// When the last sink had it.
     pub delivered_at_unix: i64,

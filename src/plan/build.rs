@@ -2,7 +2,7 @@
 
 use super::map::{self, Known, Uses};
 use super::{Landscape, Plan, SourceFolder, Step, Target, Work};
-use crate::job::{Account, Preset};
+use crate::job::{Account, After, Preset};
 use crate::message::{Folder, SpecialUse};
 use std::collections::HashMap;
 
@@ -87,6 +87,10 @@ fn place(
 ) -> Result<Target, String> {
     let rules = &inputs.account.folders;
     map::wanted(rules, &folder.folder).map_err(ToOwned::to_owned)?;
+    let after = &inputs.account.sources[folder.source as usize].after;
+    if matches!(after, After::MoveTo(there) if *there == folder.folder) {
+        return Err("mail that was copied is moved there: it would be copied twice".to_owned());
+    }
     if let (Some(view), true) = (view_of(folder), rules.include.is_empty()) {
         return Err(format!(
             "{view}: a view of mail in other folders; name it in [folders] include to copy it all the same"

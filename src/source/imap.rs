@@ -3,6 +3,7 @@
 use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted, foreign_key};
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
+use crate::failpoint;
 use crate::imap::{Mailbox, Selected, Session};
 use crate::job::{After, Preset, SourceSpec};
 use crate::message::{Flags, Folder, SourceKey, SpecialUse};
@@ -83,6 +84,7 @@ impl ImapSource {
             ..Flags::default()
         };
         self.session.store(uids, &deleted, &Flags::default())?;
+        failpoint::pass("source: marked, not expunged");
         if self.session.capabilities().uidplus {
             self.session.uid_expunge(uids)?;
         }
@@ -201,14 +203,14 @@ impl Source for ImapSource {
         folder: &SourceFolder,
         after: &After,
         messages: &[AfterMessage],
-    ) -> Result<u64> {
+    ) -> Result<Vec<SourceKey>> {
         let uids = ranges(messages.iter().map(|message| &message.key))?;
-        if uids.is_empty() {
-            return Ok(0);
+        if uids.is_empty() || *after == After::Keep {
+            return Ok(Vec::new());
         }
         self.select(folder)?;
         match after {
-            After::Keep => return Ok(0),
+            After::Keep => {}
             After::Delete | After::DeleteAfterDays(_) => self.remove(&uids)?,
             After::MarkRead => {
                 let seen = Flags {
@@ -219,7 +221,17 @@ impl Source for ImapSource {
             }
             After::MoveTo(target) => self.move_to(&uids, target)?,
         }
-        Ok(messages.len() as u64)
+        Ok(messages.iter().map(|message| message.key.clone()).collect())
+    }
+
+    fn only_marks(&self, after: &After) -> bool {
+        let can = self.session.capabilities();
+        let moves = match after {
+            After::Keep | After::MarkRead => return false,
+            After::Delete | After::DeleteAfterDays(_) => self.spec.server.preset == Preset::Gmail,
+            After::MoveTo(_) => true,
+        };
+        !can.uidplus && !(moves && can.move_)
     }
 
     fn peer(&self) -> Option<std::net::SocketAddr> {

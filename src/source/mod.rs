@@ -92,14 +92,19 @@ pub trait Source: Send {
         on: &mut dyn FnMut(Heading) -> Result<()>,
     ) -> Result<Option<Opened>>;
 
-    /// Does to these messages what the job's `after` says; they are safe elsewhere, verified and committed. Returns how
-    /// many were done; a message that is not what it was (`digest` of the caller) is left.
+    /// Does to these messages what the job's `after` says; they are safe elsewhere, verified and committed. Returns which
+    /// were done; a message that is not what it was (`digest` of the caller) is left.
     fn after(
         &mut self,
         folder: &SourceFolder,
         after: &After,
         messages: &[AfterMessage],
-    ) -> Result<u64>;
+    ) -> Result<Vec<SourceKey>>;
+
+    /// Does `after` leave messages where they are, only marked as deleted, since the server cannot remove single ones (no UIDPLUS)?
+    fn only_marks(&self, _after: &After) -> bool {
+        false
+    }
 
     /// Is it worth opening another session and listing again, since one session may not show everything (Gmail's POP3)?
     fn may_hold_back(&self) -> bool {

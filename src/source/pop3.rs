@@ -3,6 +3,7 @@
 use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted};
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
+use crate::failpoint;
 use crate::job::{After, Preset, SourceSpec};
 use crate::message::{Digest, Flags, Folder, SourceKey, canonical, header};
 use crate::net::Flow;
@@ -225,7 +226,7 @@ impl Source for Pop3Source {
         folder: &SourceFolder,
         after: &After,
         messages: &[AfterMessage],
-    ) -> Result<u64> {
+    ) -> Result<Vec<SourceKey>> {
         if !matches!(after, After::Delete | After::DeleteAfterDays(_)) {
             let what = format!(
                 "a POP3 server can only delete, not what `after` asks for in {}",
@@ -238,14 +239,15 @@ impl Source for Pop3Source {
             .iter()
             .map(|entry| (entry.key.clone(), entry.clone()))
             .collect();
-        let mut done = 0;
+        let mut done = Vec::new();
         for message in messages {
             let Some(entry) = entries.get(&message.key) else {
                 continue;
             };
             if self.is_still(entry, message)? {
+                failpoint::pass("source: before DELE");
                 self.session.dele(entry.number)?;
-                done += 1;
+                done.push(message.key.clone());
             }
         }
         Ok(done)
@@ -275,7 +277,10 @@ impl Source for Pop3Source {
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        self.session.quit()
+        failpoint::pass("source: before QUIT");
+        self.session.quit()?;
+        failpoint::pass("source: after QUIT");
+        Ok(())
     }
 }
 

@@ -12,6 +12,7 @@ pub use tree::Layout;
 pub(crate) use tree::{flat_name, short_name};
 
 use crate::error::{Error, Result};
+use crate::failpoint;
 use crate::fs;
 use crate::message::{Flags, Folder, InternalDate};
 use crate::spool::{Body, Budget};
@@ -257,13 +258,16 @@ fn write_one(tmp: &Path, letter: &Letter<'_>) -> Result<String> {
     let unique = name::unique(letter.date.map(|d| d.epoch));
     let path = tmp.join(&unique);
     let mut file = fs::create_new(&path)?;
+    failpoint::pass("message file made");
     let broken = |e: std::io::Error| Error::disk("write", &path, &e);
     let on_disk = bytes::write(&mut file, letter.body).map_err(broken)?;
     if let Some(time) = letter.date.and_then(|d| instant(d.epoch)) {
         file.set_times(FileTimes::new().set_modified(time))
             .map_err(broken)?;
     }
+    failpoint::pass("message file written");
     file.sync_all().map_err(broken)?;
+    failpoint::pass("message file durable");
     Ok(name::sized(&unique, on_disk, letter.body.size()))
 }
 

@@ -1,0 +1,70 @@
+//! Places where a test kills the process. Without the feature `failpoints` all of this is nothing.
+//!
+//! Every passing of a place is a step, counted from 1 over the whole process. `MAILHAUL_FAIL_AT=n` aborts at step n; `MAILHAUL_FAIL_LOG`
+//! names a file that gets a line for each step passed.
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Counts a step; `true` if it is the one to die at.
+    pub(crate) fn strikes(place: &str) -> bool {
+        static PASSED: AtomicU64 = AtomicU64::new(0);
+        static AT: OnceLock<Option<u64>> = OnceLock::new();
+        let at = AT.get_or_init(|| std::env::var("MAILHAUL_FAIL_AT").ok()?.parse().ok());
+        let step = PASSED.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(path) = std::env::var_os("MAILHAUL_FAIL_LOG") {
+            let log = OpenOptions::new().append(true).create(true).open(path);
+            // A log that cannot be written shows in the test that reads it.
+            drop(log.and_then(|mut log| writeln!(log, "{step} {place}")));
+        }
+        *at == Some(step)
+    }
+
+    /// A literal is written in three pieces, so that there are places inside it: to its middle, to its last byte, that byte.
+    pub(crate) fn piece(len: usize, sent: u64, size: u64) -> usize {
+        let next = [size / 2, size.saturating_sub(1)]
+            .into_iter()
+            .find(|&end| end > sent);
+        let room = next.map_or(usize::MAX, |end| {
+            usize::try_from(end - sent).unwrap_or(usize::MAX)
+        });
+        len.min(room)
+    }
+
+    pub(crate) fn die() -> ! {
+        std::process::abort()
+    }
+}
+
+#[cfg(not(feature = "failpoints"))]
+mod unarmed {
+    #[inline(always)]
+    pub(crate) fn strikes(_place: &str) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    pub(crate) fn piece(len: usize, _sent: u64, _size: u64) -> usize {
+        len
+    }
+
+    #[inline(always)]
+    pub(crate) fn die() {}
+}
+
+#[cfg(feature = "failpoints")]
+pub(crate) use armed::{die, piece, strikes};
+#[cfg(not(feature = "failpoints"))]
+pub(crate) use unarmed::{die, piece, strikes};
+
+/// A step at which the process may be killed.
+#[inline(always)]
+pub(crate) fn pass(place: &str) {
+    if strikes(place) {
+        die();
+    }
+}
