@@ -19,7 +19,9 @@ mod armed {
         if let Some(path) = std::env::var_os("MAILHAUL_FAIL_LOG") {
             let log = OpenOptions::new().append(true).create(true).open(path);
             // A log that cannot be written shows in the test that reads it.
-            drop(log.and_then(|mut log| writeln!(log, "{step} {place}")));
+            // One write, so that lines of threads do not mix.
+            let line = format!("{step} {place}\n");
+            drop(log.and_then(|mut log| log.write_all(line.as_bytes())));
         }
         *at == Some(step)
     }

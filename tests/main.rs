@@ -18,6 +18,8 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod layers;

@@ -88,11 +88,18 @@ pub struct Running {
 
 /// Starts the binary; the environment holds the test servers' password and nothing of the user's.
 pub fn spawn(args: &[&OsStr]) -> Running {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mailhaul"))
-        .args(args)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailhaul"));
+    command.args(args);
+    spawn_as(command, &[])
+}
+
+/// The same for a command that ends in the binary (a tracer, a shell that sets limits), with more in its environment.
+pub fn spawn_as(mut command: Command, more: &[(&str, &OsStr)]) -> Running {
+    let mut child = command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("TEST_PASSWORD", PASSWORD)
+        .envs(more.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,0 +1,97 @@
+//! Copying, killed at every step: the next run makes it what an uninterrupted one would have made, and a third does nothing.
+
+use super::steps::{each, killed, passed, resumed, same};
+use crate::support::job::ARCHIVE;
+use crate::support::{
+    Corpus, Dovecot, End, Imap, Job, Mail, Snapshot, fresh_user, maildir, shared,
+};
+
+const MULTIAPPEND: &str = "capability=IMAP4rev1 LITERAL+ NAMESPACE UNSELECT MULTIAPPEND";
+const UIDPLUS: &str = "capability=IMAP4rev1 LITERAL+ NAMESPACE UNSELECT UIDPLUS";
+const NEITHER: &str = "capability=IMAP4rev1 NAMESPACE UNSELECT";
+
+/// Six messages, the same each time: three of them equal, one without a Message-ID, one large enough to be sent in pieces.
+pub fn mails(flags: bool) -> Vec<Mail> {
+    let mut corpus = Corpus::new("crash", 77);
+    corpus.flags = flags;
+    let mut mails = vec![corpus.mail(); 3];
+    let mut nameless = corpus.mail();
+    nameless.bytes = String::from_utf8_lossy(&nameless.bytes)
+        .replace("Message-ID", "X-Was-ID")
+        .into_bytes();
+    mails.push(nameless);
+    corpus.median_size = 150_000.0;
+    mails.push(corpus.mail());
+    corpus.median_size = 300.0;
+    mails.push(corpus.mail());
+    for mail in &mut mails {
+        mail.bytes.extend(b"the end\r\n");
+    }
+    mails
+}
+
+/// An IMAP account with them in two folders.
+pub fn fill(server: &Dovecot, user: &str) {
+    let mails = mails(true);
+    let mut imap = Imap::login(server.imap, user);
+    imap.append("INBOX", &mails[..4]);
+    imap.create("Other/Deep");
+    imap.append("Other/Deep", &mails[4..]);
+}
+
+fn copy(name: &str, source: &End, new: &Dovecot, rest: &str, want: &Snapshot) {
+    let job = |user: &str| Job::new("", source, &End::imap(new, user), rest);
+    let steps = passed(&job(&fresh_user("steps")));
+    each(name, &steps, |n| {
+        let user = fresh_user("crash-new");
+        let job = job(&user);
+        let was_killed = killed(&job, n);
+        let right = || same(&Snapshot::of(new.imap, &user).without_empty(), want);
+        resumed(&job, &right).map(|()| was_killed)
+    });
+}
+
+fn pop3(name: &str, new: &Dovecot) {
+    let server = shared();
+    let old = fresh_user("crash-pop");
+    let mails = mails(false);
+    maildir::fill(server, &old, &mails);
+    let want = Snapshot::one("INBOX", &mails);
+    copy(name, &End::pop3(server, &old), new, ARCHIVE, &want);
+}
+
+fn imap(name: &str, new: &Dovecot) {
+    let server = shared();
+    let old = fresh_user("crash-imap");
+    fill(server, &old);
+    let want = Snapshot::of(server.imap, &old).without_empty();
+    copy(name, &End::imap(server, &old), new, "", &want);
+}
+
+#[test]
+fn pop3_to_imap_through_the_archive() {
+    pop3("POP3 to IMAP", shared());
+}
+
+#[test]
+fn pop3_to_an_imap_server_that_can_little() {
+    pop3(
+        "POP3 to IMAP, no UIDPLUS, no MULTIAPPEND",
+        &Dovecot::start(&[NEITHER]),
+    );
+}
+
+#[test]
+fn imap_to_imap() {
+    imap("IMAP to IMAP", shared());
+}
+
+#[test]
+fn imap_to_imap_without_uidplus() {
+    imap("IMAP to IMAP, no UIDPLUS", &Dovecot::start(&[MULTIAPPEND]));
+}
+
+#[test]
+fn imap_to_imap_without_multiappend() {
+    imap("IMAP to IMAP, no MULTIAPPEND", &Dovecot::start(&[UIDPLUS]));
+}

@@ -1,0 +1,17 @@
+//! The process killed at every step, and a local disk that fails. What is compared is read by the tests' own clients.
+
+mod disk;
+mod journals;
+#[cfg(feature = "failpoints")]
+mod kills;
+#[cfg(feature = "failpoints")]
+mod removal;
+#[cfg(feature = "failpoints")]
+mod steps;
+
+use crate::support::{Job, Run, mailhaul};
+
+/// `mailhaul run JOB`.
+fn run(job: &Job) -> Run {
+    mailhaul(&["run".as_ref(), job.path().as_os_str()])
+}
