@@ -20,6 +20,8 @@ mod cli;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod flows;
 #[cfg(test)]
 mod layers;

@@ -136,11 +136,7 @@ pub(super) fn counts(
     sink: u32,
 ) -> Result<Vec<(Outcome, u64)>> {
     let mut counts: HashMap<Outcome, u64> = HashMap::new();
-    for count in journal
-        .counts(sink)?
-        .into_iter()
-        .filter(|count| count.folder == folder)
-    {
+    for count in journal.counts_of(folder, sink)? {
         let outcome = match count.outcome.as_deref().and_then(Outcome::from_word) {
             Some(Outcome::Copied | Outcome::Altered) => Outcome::Present,
             Some(outcome) => outcome,

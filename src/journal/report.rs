@@ -13,6 +13,15 @@ LEFT JOIN outcome o ON o.message = m.id AND o.sink = ?1
 WHERE m.removed IS NULL
 GROUP BY m.folder, o.outcome ORDER BY m.folder, o.outcome";
 
+/// The same of one folder, without a look at the others.
+const COUNTS_OF: &str = "
+SELECT m.folder, o.outcome, COUNT(*) AS messages, SUM(m.size) AS bytes
+FROM message m
+LEFT JOIN outcome o ON o.message = m.id AND o.sink = ?1
+     AND o.n = (SELECT MAX(n) FROM outcome WHERE message = m.id AND sink = ?1)
+WHERE m.removed IS NULL AND m.folder = ?2
+GROUP BY o.outcome ORDER BY o.outcome";
+
 const FAILED: &str = "
 SELECT m.*, f.name, o.outcome, o.words, o.run AS last_run
 FROM message m
@@ -59,14 +68,15 @@ impl Journal {
     /// # Errors
     /// `Code::Disk`, `Code::Journal`.
     pub fn counts(&self, sink: u32) -> Result<Vec<Count>> {
-        self.list(COUNTS, [self.sink_id_or_none(sink)], |row| {
-            Ok(Count {
-                folder: row.get("folder")?,
-                outcome: row.get("outcome")?,
-                messages: unsigned(row.get("messages")?),
-                bytes: unsigned(row.get("bytes")?),
-            })
-        })
+        self.list(COUNTS, [self.sink_id_or_none(sink)], read_count)
+    }
+
+    /// How many messages of one source folder have which outcome at a sink.
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`.
+    pub fn counts_of(&self, folder: FolderId, sink: u32) -> Result<Vec<Count>> {
+        self.list(COUNTS_OF, [self.sink_id_or_none(sink), folder], read_count)
     }
 
     /// Gives the messages that a sink rejected or that failed, with the words, to `f`.
@@ -134,6 +144,15 @@ fn hand_over(whole: Option<Gathered>, sinks: &[i64], f: &mut dyn FnMut(Deletable
     let mut message = whole.message;
     message.at = order.iter().map(|&i| message.at[i].clone()).collect();
     f(message);
+}
+
+fn read_count(row: &SqlRow<'_>) -> SqlResult<Count> {
+    Ok(Count {
+        folder: row.get("folder")?,
+        outcome: row.get("outcome")?,
+        messages: unsigned(row.get("messages")?),
+        bytes: unsigned(row.get("bytes")?),
+    })
 }
 
 fn read_failed(row: &SqlRow<'_>) -> SqlResult<Failed> {
