@@ -6,6 +6,7 @@ mod journals;
 mod kills;
 #[cfg(feature = "failpoints")]
 mod removal;
+mod safe;
 #[cfg(feature = "failpoints")]
 mod steps;
 
