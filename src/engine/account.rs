@@ -179,6 +179,7 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
     if plan.unsettled > 0 {
         doubt::settle(context, &mut sink, false)?;
     }
+    look_ahead(context, &mut sink, &plan)?;
     let steps: Vec<(usize, Step)> = plan.steps.iter().cloned().enumerate().collect();
     lane::run(context, lane::groups(steps, plan.routed), sink.take())?;
     settle_late(context, &plan)?;
@@ -321,6 +322,29 @@ fn prepare(context: &Context, sink: &mut SinkLink<'_>, plan: &mut Plan) -> Resul
                 messages: step.source.messages,
                 why: why.to_string(),
             };
+        }
+    }
+    Ok(())
+}
+
+/// Looks at all folders that will be written to in one round trip, instead of one each.
+fn look_ahead(context: &Context, sink: &mut SinkLink<'_>, plan: &Plan) -> Result<()> {
+    let mut names: Vec<&[u8]> = plan
+        .steps
+        .iter()
+        .filter(|step| !lane::is_idle(&step.work))
+        .map(|step| step.target.name.as_slice())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let found = sink.retry(|sink| sink.doors(&names))?;
+    let mut doors = lock(&context.doors);
+    for (name, door) in names.into_iter().zip(found) {
+        if let Some(door) = door {
+            doors.insert(name.to_vec(), door);
         }
     }
     Ok(())

@@ -84,7 +84,7 @@ fn lanes(context: &Context, groups: &VecDeque<Group>) -> usize {
     busy.min(readers).min(writers).max(1)
 }
 
-fn is_idle(work: &Work) -> bool {
+pub(super) fn is_idle(work: &Work) -> bool {
     matches!(work, Work::Unchanged { .. } | Work::Refused { .. })
 }
 
