@@ -169,9 +169,7 @@ fn finish(context: Context, report: &mut AccountReport) -> Option<Archive> {
 /// One account to one destination.
 fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> {
     let mut sink = SinkLink::new(context, None);
-    let (naming, folders) = sink.retry(|sink| sink.folders())?;
-    context.set_landscape(Landscape { naming, folders });
-    let folders = source_folders(context)?;
+    let folders = look_around(context, &mut sink)?;
     same::refuse_same_mailbox(context, &mut sink)?;
     let mut plan = make_plan(context, folders)?;
     tell_plan(context, &plan);
@@ -188,6 +186,18 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
         report.after = after::carry_out(context, &plan)?;
     }
     context.check_stop()
+}
+
+/// Looks at both ends at once: connecting and listing is mostly waiting. Gives the folders of the sources.
+fn look_around(context: &Context, sink: &mut SinkLink<'_>) -> Result<Vec<SourceFolder>> {
+    std::thread::scope(|scope| {
+        let sources = scope.spawn(|| source_folders(context));
+        let landscape = sink.retry(|sink| sink.folders());
+        let found = lane::join(sources);
+        let (naming, folders) = landscape?;
+        context.set_landscape(Landscape { naming, folders });
+        found
+    })
 }
 
 /// Connects to every source; what it finds is kept for the lanes.
