@@ -2,7 +2,7 @@
 
 use super::{assert_nothing_left, run};
 use crate::support::job::ARCHIVE;
-use crate::support::run::spawn;
+use crate::support::run::{Running, spawn};
 use crate::support::{
     Corpus, Dovecot, End, Imap, Job, Random, Snapshot, fresh_user, maildir, popped, shared, tell,
 };
@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 const KILLS: u32 = 50;
 /// Enough that no run which is killed comes to its end first.
 const MESSAGES: usize = 400;
+/// Makes many intents of few messages each, so that there is always another one to be killed in.
+const SMALL_BATCHES: &str = "budget = \"1 MiB\"";
 /// Kills of one transfer, at most.
-const EACH: u32 = 10;
+const EACH: u32 = 5;
 /// Transfers at a time: the last run of each waits half a minute for what may still be on its way in.
-const LANES: u64 = 5;
+const LANES: u64 = 10;
 
 /// What is transferred, and what of it is kept.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +78,7 @@ fn kill_at_fifty_moments() {
     });
     let (killed, open) = (tally.killed.into_inner(), tally.open.into_inner());
     tell(&format!(
-        "{killed} runs killed, {open} of them with an open intent in the journal"
+        "{killed} runs killed, {open} of them with an open intent of their own in the journal"
     ));
     assert_eq!(killed, kills);
     assert!(
@@ -113,7 +115,7 @@ fn one_transfer(random: &mut Random, kind: Kind, round: u32, kills: u32) -> (u32
         "pop3" => (End::pop3(server, &old), End::imap(server, &new)),
         _ => (End::imap(server, &old), End::imap(server, &new)),
     };
-    let job = Job::new("", &source, &sink, kind.rest);
+    let job = Job::new(SMALL_BATCHES, &source, &sink, kind.rest);
     let (mut killed, mut open) = (0, 0);
     while killed < kills {
         let Some(was_open) = killed_once(&job, random) else {
@@ -154,38 +156,46 @@ fn fill(server: &Dovecot, kind: Kind, user: &str, seed: u32) -> Snapshot {
     }
     Snapshot::of(server.imap, user).without_empty()
 }
-/// Starts a run and kills it: half of the times at any moment, half of the times a moment after an intent was opened.
-/// `None` when it ended first; else, whether an intent was open.
+/// Starts a run and kills it: one time in four at any moment, else a moment after an intent was opened.
+/// Whether an intent of this very run was open; `None` when the run ended first, or had nothing left to send.
 fn killed_once(job: &Job, random: &mut Random) -> Option<bool> {
+    let before = intents(job).1;
     let mut running = spawn(&["run".as_ref(), job.path().as_os_str()]);
-    let started = Instant::now();
-    let blind = random.once_in(2);
-    let moment = Duration::from_micros(random.below(if blind { 250_000 } else { 3_000 }));
-    if blind {
-        std::thread::sleep(moment);
-    } else {
-        let before = open_intents(job).unwrap_or((0, 0)).1;
-        while started.elapsed() < Duration::from_secs(20) && !running.ended() {
-            if open_intents(job).is_some_and(|(open, last)| open > 0 && last > before) {
-                std::thread::sleep(moment);
-                break;
-            }
-        }
+    let blind = random.once_in(4);
+    let moment = Duration::from_micros(random.below(if blind { 300_000 } else { 2_000 }));
+    if !blind && !opens_another(job, before, &mut running) {
+        running.kill();
+        return None;
     }
+    std::thread::sleep(moment);
     if running.ended() {
         running.wait().exits(0);
         return None;
     }
     running.kill();
-    Some(open_intents(job).is_some_and(|(open, _)| open > 0))
+    let (open, _) = intents(job);
+    Some(open.is_some_and(|open| open > before))
 }
 
-/// How many intents of the journal are open, and the highest number of an intent; `None` while there is no journal.
-fn open_intents(job: &Job) -> Option<(u32, u32)> {
+/// Waits until the run has opened an intent; false when it does not, since it has sent all and waits for what may be late.
+fn opens_another(job: &Job, before: u32, running: &mut Running) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) && !running.ended() {
+        let (open, _) = intents(job);
+        if open.is_some_and(|open| open > before) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The numbers of the newest open intent and of the newest of all.
+fn intents(job: &Job) -> (Option<u32>, u32) {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let journal = Connection::open_with_flags(job.journal(), flags).ok()?;
-    let count = "SELECT count(*) FILTER (WHERE settled IS NULL), ifnull(max(id), 0) FROM intent";
+    let numbers = "SELECT max(id) FILTER (WHERE settled IS NULL), ifnull(max(id), 0) FROM intent";
+    let journal = Connection::open_with_flags(job.journal(), flags);
+    // Before the first run has made it, there is no journal.
     journal
-        .query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .ok()
+        .and_then(|journal| journal.query_row(numbers, [], |row| Ok((row.get(0)?, row.get(1)?))))
+        .unwrap_or((None, 0))
 }
