@@ -48,11 +48,13 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
     let there = inputs.landscape.uses();
     let mut landing: HashMap<(u32, Vec<u8>), Folder> = HashMap::new();
     for source in 0..account.sources.len() as u32 {
-        let own: Vec<&SourceFolder> = inputs
+        let mut own: Vec<&SourceFolder> = inputs
             .folders
             .iter()
             .filter(|folder| folder.source == source)
             .collect();
+        // Servers list in any order: the inbox first, so that what matters most is there soonest.
+        own.sort_by_key(|folder| (!folder.folder.is_inbox(), folder.folder.clone()));
         let uses = Uses::of(
             &own.iter()
                 .map(|folder| known_of(folder))
