@@ -278,6 +278,10 @@ pub(super) fn plan_from(
                 .copied()
         },
         unsettled,
+        folders_ignore_case: account.destinations[sink as usize]
+            .server
+            .preset
+            .folders_ignore_case(),
     })
 }
 
