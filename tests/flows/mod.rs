@@ -1,5 +1,6 @@
 //! Whole runs on real servers, compared message by message by the tests' own readers.
 
+mod adopt;
 mod after;
 mod corpus;
 mod imap_to_imap;
