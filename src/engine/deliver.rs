@@ -263,10 +263,8 @@ impl<'a> Deliverer<'a> {
         landing.index.claim(claimant, known, &mut |uid| {
             let mut header = None;
             link.retry(|sink| {
-                sink.heads(&target.name, uid, &mut |head| {
-                    if head.uid == uid {
-                        header = Some(HeaderIdentity::of(&head.head));
-                    }
+                sink.heads(&target.name, (uid, uid), &mut |head| {
+                    header = Some(HeaderIdentity::of(&head.head));
                     Ok(())
                 })
             })?;

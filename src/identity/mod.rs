@@ -13,12 +13,15 @@
 //!   rather a copy too many than a message lost.
 //! - `content`: the loose digest alone. `strict-message-id`: the id alone. `off`: nothing is the same.
 //!
+//! Candidates are found by the hash of their Message-ID, so one whose Message-ID itself holds bytes that the server replaced is
+//! not found by its headers; such ids are against RFC 5322 and rare, and the message is then delivered, not lost.
+//!
 //! Matching is one to one: see [`Index`].
 
 mod index;
 mod probe;
 
-pub use index::{Claim, Index, Slot, Standing};
+pub use index::{Claim, Index, Standing};
 
 use crate::job::Dedup;
 use crate::message::{Digests, InternalDate, header};

@@ -57,6 +57,14 @@ impl<'a> Probe<'a> {
         self.loose.filter(|_| alone)
     }
 
+    /// No candidate can be better than this.
+    pub(super) fn best(&self) -> Judgement {
+        match self.loose {
+            Some(_) => Judgement::SameDigest,
+            None => Judgement::Uncontradicted,
+        }
+    }
+
     pub(super) fn judge(&self, entry: &Entry) -> Judgement {
         let known = entry.flags & LOOSE != 0;
         let same_content = self.loose.filter(|_| known).map(|l| l == entry.loose);

@@ -1,1 +1,433 @@
+use super::*;
+use crate::message::Digest;
+use proptest::prelude::*;
+use std::collections::HashSet;
 
+fn header(id: &str, date: i64, from: &[u8], subject: &[u8]) -> HeaderIdentity {
+    HeaderIdentity {
+        message_id: (!id.is_empty()).then(|| id.as_bytes().to_vec()),
+        date: (date != 0).then_some(date),
+        from: from.to_vec(),
+        subject: subject.to_vec(),
+    }
+}
+
+fn digests(content: &str) -> Option<Digests> {
+    let loose = Digest::of(content.as_bytes());
+    let exact = Digest::of(format!("{content} exact").as_bytes());
+    Some(Digests { exact, loose })
+}
+
+fn known(header: &HeaderIdentity) -> Known<'_> {
+    Known {
+        header,
+        digests: None,
+        size: Some(100),
+    }
+}
+
+fn standing(uid: u32, header: &HeaderIdentity, digests: Option<Digests>) -> Standing {
+    Standing::new(Some(uid), header, digests, Some(100), None)
+}
+
+/// An index of the destination's own mail, UIDs from 1 on, of which only headers are known.
+fn index(dedup: Dedup, headers: &[&HeaderIdentity]) -> Index {
+    let mut index = Index::new(dedup);
+    for (at, header) in headers.iter().enumerate() {
+        index.insert(standing(at as u32 + 1, header, None), []);
+    }
+    index
+}
+
+/// A claim that needs no look at the server.
+#[track_caller]
+fn claim(index: &mut Index, folder: u32, source: Known) -> Claim {
+    let mut look = |uid| panic!("a look at {uid} was not needed");
+    index.claim(folder, source, &mut look).unwrap()
+}
+
+fn same(uid: u32) -> Claim {
+    Claim::Same {
+        uid: Some(uid),
+        source_row: None,
+    }
+}
+
+const DATE: i64 = 1_600_000_000;
+
+fn plain(id: &str) -> HeaderIdentity {
+    header(id, DATE, b"Budi <budi@example.org>", b"Rapat")
+}
+
+#[test]
+fn a_message_stands_for_one_of_a_folder() {
+    let one = plain("<a@x>");
+    let mut index = index(Dedup::MessageId, &[&one]);
+    assert_eq!(claim(&mut index, 0, known(&one)), same(1));
+    assert_eq!(claim(&mut index, 0, known(&one)), Claim::Free);
+}
+
+#[test]
+fn three_copies_claim_three_in_order() {
+    let one = plain("<a@x>");
+    let mut index = index(Dedup::MessageId, &[&one, &one]);
+    let claims = [0; 3].map(|folder| claim(&mut index, folder, known(&one)));
+    assert_eq!(claims, [same(1), same(2), Claim::Free]);
+}
+
+#[test]
+fn another_folder_may_claim_the_same() {
+    let one = plain("<a@x>");
+    let mut index = index(Dedup::MessageId, &[&one]);
+    for folder in [3, 5, 9] {
+        assert_eq!(claim(&mut index, folder, known(&one)), same(1));
+        assert_eq!(claim(&mut index, folder, known(&one)), Claim::Free);
+    }
+}
+
+#[test]
+fn what_was_claimed_before_is_told_by_its_claimants() {
+    let one = plain("<a@x>");
+    let mut index = Index::new(Dedup::MessageId);
+    // Twice the same claimant: delivered, and adopted once more.
+    let delivered = Standing::new(Some(8), &one, digests("a"), Some(100), Some(44));
+    index.insert(delivered, [0, 1, 0]);
+    assert_eq!(claim(&mut index, 0, known(&one)), Claim::Free);
+    assert_eq!(claim(&mut index, 1, known(&one)), Claim::Free);
+    let expected = Claim::Same {
+        uid: Some(8),
+        source_row: Some(44),
+    };
+    assert_eq!(claim(&mut index, 2, known(&one)), expected);
+}
+
+#[test]
+fn a_message_whose_uid_is_not_known_can_be_claimed() {
+    let one = plain("<a@x>");
+    let mut index = Index::new(Dedup::MessageId);
+    index.insert(Standing::new(None, &one, None, None, None), []);
+    let expected = Claim::Same {
+        uid: None,
+        source_row: None,
+    };
+    assert_eq!(claim(&mut index, 0, known(&one)), expected);
+}
+
+#[test]
+fn two_of_date_from_subject_contradict() {
+    let one = plain("<a@x>");
+    let (other_from, other_subject): (&[u8], &[u8]) = (b"Siti <siti@example.org>", b"Libur");
+    let cases = [
+        (header("<a@x>", DATE + 1, &one.from, &one.subject), false),
+        (header("<a@x>", DATE, other_from, &one.subject), false),
+        (header("<a@x>", DATE, &one.from, other_subject), false),
+        (header("<a@x>", 0, &one.from, other_subject), false),
+        (header("<a@x>", DATE + 1, other_from, &one.subject), true),
+        (header("<a@x>", DATE + 1, &one.from, other_subject), true),
+        (header("<a@x>", 0, other_from, other_subject), true),
+    ];
+    for (there, contradicted) in cases {
+        let mut index = index(Dedup::MessageId, &[&there]);
+        let expected = if contradicted {
+            Claim::Contradicted
+        } else {
+            same(1)
+        };
+        assert_eq!(claim(&mut index, 0, known(&one)), expected, "{there:?}");
+    }
+}
+
+#[test]
+fn where_one_id_contradicts_and_another_does_not_the_latter_is_taken() {
+    let (one, other) = (plain("<a@x>"), header("<a@x>", 5, b"Siti", b"Libur"));
+    let mut index = index(Dedup::MessageId, &[&other, &one]);
+    assert_eq!(claim(&mut index, 0, known(&one)), same(2));
+    assert_eq!(claim(&mut index, 0, known(&one)), Claim::Contradicted);
+}
+
+#[test]
+fn digests_decide_where_both_are_known() {
+    let one = plain("<a@x>");
+    let mut index = Index::new(Dedup::MessageId);
+    index.insert(standing(1, &one, digests("another")), []);
+    index.insert(standing(2, &one, None), []);
+    index.insert(standing(3, &one, digests("this")), []);
+    let source = Known {
+        digests: digests("this"),
+        ..known(&one)
+    };
+    // The equal digest first, then headers alone; another digest is another message.
+    assert_eq!(claim(&mut index, 0, source), same(3));
+    assert_eq!(claim(&mut index, 0, source), same(2));
+    assert_eq!(claim(&mut index, 0, source), Claim::Contradicted);
+}
+
+#[test]
+fn without_an_id_digest_or_all_of_the_header_counts() {
+    let one = plain("");
+    let sized = |size| Known {
+        size,
+        ..known(&one)
+    };
+    assert_eq!(
+        claim(&mut index(Dedup::MessageId, &[&one]), 0, known(&one)),
+        same(1)
+    );
+    for size in [Some(101), None] {
+        let mut index = index(Dedup::MessageId, &[&one]);
+        assert_eq!(claim(&mut index, 0, sized(size)), Claim::Free, "{size:?}");
+    }
+    for there in [
+        plain("<a@x>"),
+        header("", DATE + 1, &one.from, &one.subject),
+        header("", DATE, b"Siti", &one.subject),
+        header("", DATE, &one.from, b"Libur"),
+    ] {
+        let mut index = index(Dedup::MessageId, &[&there]);
+        assert_eq!(claim(&mut index, 0, known(&one)), Claim::Free, "{there:?}");
+    }
+    // A digest finds it though sizes differ (a final line end); another digest is another message.
+    for (content, expected) in [("this", same(1)), ("another", Claim::Free)] {
+        let mut index = Index::new(Dedup::MessageId);
+        index.insert(standing(1, &one, digests("this")), []);
+        let source = Known {
+            digests: digests(content),
+            ..sized(Some(102))
+        };
+        assert_eq!(claim(&mut index, 0, source), expected);
+    }
+}
+
+#[test]
+fn too_poor_a_header_is_nobodys() {
+    for poor in [
+        header("", 0, b"Budi", b"Rapat"),
+        header("", DATE, b"", b"Rapat"),
+    ] {
+        let mut by_header = index(Dedup::MessageId, &[&poor]);
+        assert_eq!(claim(&mut by_header, 0, known(&poor)), Claim::Free);
+        let mut by_digest = Index::new(Dedup::MessageId);
+        by_digest.insert(standing(4, &poor, digests("this")), []);
+        let source = Known {
+            digests: digests("this"),
+            ..known(&poor)
+        };
+        assert_eq!(claim(&mut by_digest, 0, source), same(4));
+    }
+}
+
+#[test]
+fn each_mode_has_its_rule() {
+    let one = plain("<a@x>");
+    let other = header("<a@x>", 5, b"Siti", b"Libur");
+    let another_id = plain("<b@x>");
+    let content = digests("this");
+    // What stands there, its digest, and the claim by content, strict id and id.
+    let cases = [
+        (&one, None, [Claim::Free, same(1), same(1)]),
+        (&one, content, [same(1), same(1), same(1)]),
+        (
+            &other,
+            digests("another"),
+            [Claim::Free, same(1), Claim::Contradicted],
+        ),
+        (&another_id, None, [Claim::Free; 3]),
+    ];
+    for (there, digests, expected) in cases {
+        let rules = [
+            Dedup::Content,
+            Dedup::StrictMessageId,
+            Dedup::MessageId,
+            Dedup::Off,
+        ];
+        let source = Known {
+            digests: content,
+            ..known(&one)
+        };
+        for (dedup, expected) in rules
+            .into_iter()
+            .zip(expected.into_iter().chain([Claim::Free]))
+        {
+            let mut index = Index::new(dedup);
+            index.insert(standing(1, there, digests), []);
+            assert_eq!(
+                claim(&mut index, 0, source),
+                expected,
+                "{dedup:?} {there:?}"
+            );
+        }
+    }
+}
+
+/// What `claim` says when a look at the message gives this header.
+fn claim_looking(source: &HeaderIdentity, there: Option<HeaderIdentity>) -> (Claim, Vec<u32>) {
+    let stood = there
+        .clone()
+        .unwrap_or_else(|| header("<a@x>", DATE, b"?", b"?"));
+    let mut index = index(Dedup::MessageId, &[&stood]);
+    let mut looked = Vec::new();
+    let claim = index.claim(0, known(source), &mut |uid| {
+        looked.push(uid);
+        Ok(there.clone())
+    });
+    (claim.unwrap(), looked)
+}
+
+#[test]
+fn replaced_bytes_are_looked_at() {
+    // Bytes ≥ 0x80 and NUL may have become anything, one for one.
+    let source = header("<a@x>", DATE, b"J\xfcrgen", b"caf\xc3\xa9 \0 now");
+    let altered = header("<a@x>", DATE, b"JXrgen", b"cafXX \x80 now");
+    assert_eq!(claim_looking(&source, Some(altered)), (same(1), vec![1]));
+    // An ASCII byte may not, and the length stays.
+    for (from, subject) in [
+        (&b"JXrgem"[..], &b"bafXX \x80 now"[..]),
+        (b"JXrgenn", b"cafX \x80 now"),
+    ] {
+        let other = header("<a@x>", DATE, from, subject);
+        let (claim, looked) = claim_looking(&source, Some(other));
+        assert_eq!((claim, looked), (Claim::Contradicted, vec![1]));
+    }
+    // It went between the index and the look.
+    assert_eq!(claim_looking(&source, None), (Claim::Free, vec![1]));
+}
+
+#[test]
+fn without_an_id_replaced_bytes_are_looked_at_too() {
+    let source = header("", DATE, b"J\xfcrgen", b"S");
+    let altered = header("", DATE, b"J?rgen", b"S");
+    assert_eq!(claim_looking(&source, Some(altered)), (same(1), vec![1]));
+    let other = header("", DATE, b"Marten", b"S");
+    assert_eq!(claim_looking(&source, Some(other)), (Claim::Free, vec![1]));
+}
+
+#[test]
+fn a_failed_look_claims_nothing() {
+    use crate::error::{Code, Error, Kind};
+    let source = header("<a@x>", DATE, b"J\xfcrgen", b"gr\xfcn");
+    let altered = header("<a@x>", DATE, b"J?rgen", b"gr?n");
+    let mut index = index(Dedup::MessageId, &[&altered]);
+    let lost = index.claim(0, known(&source), &mut |_| {
+        Err(Error::new(Kind::Transient, Code::Internal, "lost"))
+    });
+    assert!(lost.is_err());
+    let again = index.claim(0, known(&source), &mut |_| Ok(Some(altered.clone())));
+    assert_eq!(again.unwrap(), same(1));
+}
+
+#[test]
+fn headers_are_read_unfolded() {
+    let folded = b"Subject: a\r\n\t b\r\nDate: Mon, 06 Jan 2020 01:00:00 +0100\r\nMessage-ID:\r\n <a@x>\r\nMessage-ID: <b@x>\r\nFrom: B\r\n\r\n";
+    let flat = b"From:  B\nDate: Mon, 6 Jan 2020 00:00:00 GMT\nMessage-Id: <a@x>\nSubject: a b\n\n";
+    assert_eq!(HeaderIdentity::of(folded), HeaderIdentity::of(flat));
+    assert_eq!(HeaderIdentity::of(flat).date, Some(1_578_268_800));
+}
+
+#[test]
+fn thousands_of_copies_claim_thousands() {
+    let one = plain("<a@x>");
+    let bare = plain("");
+    let mut index = Index::new(Dedup::MessageId);
+    const MANY: u32 = 30_000;
+    for uid in 1..=MANY {
+        let header = if uid % 2 == 0 { &one } else { &bare };
+        index.insert(standing(uid, header, None), []);
+    }
+    for uid in 1..=MANY {
+        let header = if uid % 2 == 0 { &one } else { &bare };
+        assert_eq!(claim(&mut index, 0, known(header)), same(uid));
+    }
+    assert_eq!(claim(&mut index, 0, known(&one)), Claim::Free);
+    // What is added behind those that were passed is found.
+    index.insert(standing(MANY + 1, &one, None), []);
+    assert_eq!(claim(&mut index, 0, known(&one)), same(MANY + 1));
+    assert_eq!(claim(&mut index, 1, known(&one)), same(2));
+}
+
+/// A made-up message: digest and header come of one content, as with real ones.
+#[derive(Debug, Clone)]
+struct Made {
+    header: HeaderIdentity,
+    digests: Option<Digests>,
+    size: u64,
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    let fields = (0..4u8, 0..3i64, 0..2u8, 0..3u8, 0..2u8, any::<bool>());
+    fields.prop_map(|(id, date, from, subject, body, digested)| {
+        let id = if id == 0 {
+            String::new()
+        } else {
+            format!("<{id}@x>")
+        };
+        let text = |what: u8, n: u8| format!("{}{n}", char::from(what)).into_bytes();
+        let header = header(&id, date, &text(b'f', from), &text(b's', subject));
+        Made {
+            digests: digests(&format!("{header:?} {body}")).filter(|_| digested),
+            header,
+            size: 100 + u64::from(body),
+        }
+    })
+}
+
+fn rule() -> impl Strategy<Value = Dedup> {
+    prop_oneof![
+        4 => Just(Dedup::MessageId),
+        1 => Just(Dedup::Content),
+        1 => Just(Dedup::StrictMessageId),
+        1 => Just(Dedup::Off),
+    ]
+}
+
+fn as_known(made: &Made) -> Known<'_> {
+    Known {
+        header: &made.header,
+        digests: made.digests,
+        size: Some(made.size),
+    }
+}
+
+proptest! {
+    /// No standing message is given to two of one folder, and one is given exactly where [`compare`] allows one.
+    #[test]
+    fn claims_are_one_to_one_and_as_compared(
+        dedup in rule(),
+        there in prop::collection::vec(made(), 0..40),
+        sources in prop::collection::vec((made(), 0..3u32), 0..80),
+        late in 0..40usize,
+    ) {
+        let mut index = Index::new(dedup);
+        let mut stood: Vec<Made> = Vec::new();
+        let add = |index: &mut Index, stood: &mut Vec<Made>, made: &Made| {
+            stood.push(made.clone());
+            let (uid, size) = (stood.len() as u32, Some(made.size));
+            index.insert(Standing::new(Some(uid), &made.header, made.digests, size, None), []);
+        };
+        let late = late.min(there.len());
+        there[late..].iter().for_each(|made| add(&mut index, &mut stood, made));
+        let mut given = HashSet::new();
+        for (at, (source, folder)) in sources.iter().enumerate() {
+            if at < late {
+                add(&mut index, &mut stood, &there[at]);
+            }
+            let verdicts = (1..).zip(&stood).filter(|(uid, _)| !given.contains(&(*folder, *uid)));
+            let verdicts: Vec<(u32, Verdict)> = verdicts
+                .map(|(uid, made)| (uid, compare(as_known(source), as_known(made), dedup)))
+                .collect();
+            match claim(&mut index, *folder, as_known(source)) {
+                Claim::Same { uid, .. } => {
+                    let uid = uid.unwrap();
+                    prop_assert!(verdicts.contains(&(uid, Verdict::Same)));
+                    prop_assert!(given.insert((*folder, uid)));
+                }
+                Claim::Contradicted => {
+                    prop_assert!(verdicts.iter().all(|(_, verdict)| *verdict != Verdict::Same));
+                    prop_assert!(verdicts.iter().any(|(_, verdict)| *verdict == Verdict::Contradicted));
+                }
+                Claim::Free => {
+                    prop_assert!(verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Different));
+                }
+            }
+        }
+    }
+}

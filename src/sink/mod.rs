@@ -97,11 +97,11 @@ pub trait Sink: Send {
     /// Looks afresh at a folder, for its UIDVALIDITY and a floor.
     fn door(&mut self, name: &[u8]) -> Result<Door>;
 
-    /// The identity headers of what stands in the folder from UID `from` on.
+    /// The identity headers of what stands in the folder, of UIDs `first..=last` (`u32::MAX` is the last).
     fn heads(
         &mut self,
         name: &[u8],
-        from: u32,
+        uids: (u32, u32),
         on: &mut dyn FnMut(StandingHead) -> Result<()>,
     ) -> Result<()>;
 
