@@ -19,7 +19,7 @@ pub struct Standing {
     pub source_row: Option<i64>,
     /// The instant of the Date field, epoch seconds.
     pub date: Option<i64>,
-    /// Hash of the Message-ID (odd), or of the Date where there is no id (even).
+    /// Hash of the Message-ID (odd), else of the Date, else of the size (even).
     pub key: Option<u64>,
     /// Hashes of From and Subject.
     pub from_subject: (u64, u64),
@@ -43,12 +43,29 @@ impl Standing {
             uid,
             source_row,
             date: header.date,
-            key: key(header),
+            key: key(header, size),
             from_subject: (hash(b'f', &header.from), hash(b's', &header.subject)),
             loose: digests.map(|d| half(&d)),
             size,
         }
     }
+}
+
+/// Looks at a message of the destination that the index cannot judge. `None`: it is gone.
+pub trait Look {
+    /// The header of the message with that UID. Asked, rarely, where hashes differ but the source's header holds bytes that the
+    /// server may have replaced.
+    ///
+    /// # Errors
+    /// Those of the destination.
+    fn header(&mut self, uid: u32) -> Result<Option<HeaderIdentity>>;
+
+    /// The digests of the message with that UID. Asked, once each, of mail as long as a source message, where neither has an id
+    /// nor a header that tells it from others.
+    ///
+    /// # Errors
+    /// Those of the destination.
+    fn digests(&mut self, uid: u32) -> Result<Option<Digests>>;
 }
 
 /// What a source message finds at the destination.
@@ -185,14 +202,9 @@ impl Index {
 
     /// Looks for a message that can stand for `source`, and lets source folder `folder` claim it.
     ///
-    /// `exact` fetches the header of the message with that UID (`None`: it is gone). It is called, rarely, where hashes differ but the
-    /// source's header holds bytes that the server may have replaced. Its errors are passed on, with nothing claimed.
-    pub fn claim(
-        &mut self,
-        folder: u32,
-        source: Known,
-        exact: &mut dyn FnMut(u32) -> Result<Option<HeaderIdentity>>,
-    ) -> Result<Claim> {
+    /// # Errors
+    /// Those of `look`, with nothing claimed.
+    pub fn claim(&mut self, folder: u32, source: Known, look: &mut dyn Look) -> Result<Claim> {
         let probe = Probe::new(self.dedup, source);
         let judged = self.candidates(folder, &probe);
         let best = judged
@@ -204,13 +216,9 @@ impl Index {
         }
         let mut contradicted = false;
         for (at, judgement) in judged {
-            let uid = self.entries[at as usize].uid;
             let verdict = match judgement {
-                Judgement::Doubtful if uid != 0 => match exact(uid)? {
-                    Some(header) => probe.exactly(&header, &self.entries[at as usize]),
-                    None => Verdict::Different,
-                },
-                Judgement::Doubtful => probe.when_different(),
+                Judgement::Doubtful => self.look_at_header(at, &probe, look)?,
+                Judgement::Unread => self.look_at_content(at, &probe, look)?,
                 Judgement::Contradicted => Verdict::Contradicted,
                 _ => Verdict::Different,
             };
@@ -225,6 +233,32 @@ impl Index {
         } else {
             Claim::Free
         })
+    }
+
+    fn look_at_header(&self, at: u32, probe: &Probe, look: &mut dyn Look) -> Result<Verdict> {
+        let entry = &self.entries[at as usize];
+        if entry.uid == 0 {
+            return Ok(probe.when_different());
+        }
+        Ok(match look.header(entry.uid)? {
+            Some(header) => probe.exactly(&header, entry),
+            None => Verdict::Different,
+        })
+    }
+
+    /// What was read is remembered, so that each message is read once.
+    fn look_at_content(&mut self, at: u32, probe: &Probe, look: &mut dyn Look) -> Result<Verdict> {
+        let entry = &mut self.entries[at as usize];
+        let digests = match entry.uid {
+            0 => None,
+            uid => look.digests(uid)?,
+        };
+        let Some(digests) = digests else {
+            return Ok(Verdict::Different);
+        };
+        entry.loose = half(&digests);
+        entry.flags |= LOOSE;
+        Ok(probe.by_content(entry.loose))
     }
 
     /// Those that share digest or key with the source and are free for this folder.
@@ -312,6 +346,18 @@ mod tests {
         assert_eq!(size_of::<Entry>(), 72);
     }
 
+    struct Nowhere;
+
+    impl Look for Nowhere {
+        fn header(&mut self, _: u32) -> Result<Option<HeaderIdentity>> {
+            Ok(None)
+        }
+
+        fn digests(&mut self, _: u32) -> Result<Option<Digests>> {
+            Ok(None)
+        }
+    }
+
     #[test]
     fn copies_that_are_claimed_are_not_walked_again() {
         let header = HeaderIdentity {
@@ -328,7 +374,7 @@ mod tests {
             index.insert(Standing::new(Some(uid), &header, None, None, None), []);
         }
         for _ in 0..100 {
-            index.claim(7, source, &mut |_| Ok(None)).unwrap();
+            index.claim(7, source, &mut Nowhere).unwrap();
         }
         let passed: Vec<_> = index
             .passed

@@ -9,8 +9,8 @@
 //!   there are servers that replace those. Size is no more than a hint.
 //!   Same id but contradicted: two messages, both are kept, and it is told.
 //! - Without a Message-ID at the source: the loose digest where known at both, else Date, From, Subject
-//!   and size, all equal. Mail without a Date or without From is too poor for that, and never the same:
-//!   rather a copy too many than a message lost.
+//!   and size, all equal. Mail without a Date or without From is too poor for that: what is as long at the
+//!   destination is read, and its loose digest decides.
 //! - `content`: the loose digest alone. `strict-message-id`: the id alone. `off`: nothing is the same.
 //!
 //! Candidates are found by the hash of their Message-ID, so one whose Message-ID itself holds bytes that the server replaced is
@@ -21,7 +21,7 @@
 mod index;
 mod probe;
 
-pub use index::{Claim, Index, Standing};
+pub use index::{Claim, Index, Look, Standing};
 
 use crate::job::Dedup;
 use crate::message::{Digests, InternalDate, header};

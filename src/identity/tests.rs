@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::{Code, Error, Kind, Result};
 use crate::message::Digest;
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -39,11 +40,38 @@ fn index(dedup: Dedup, headers: &[&HeaderIdentity]) -> Index {
     index
 }
 
+/// What the server shows when it is looked at, and what was looked at.
+#[derive(Default)]
+struct Shown {
+    header: Option<HeaderIdentity>,
+    digests: Option<Digests>,
+    headers: Vec<u32>,
+    contents: Vec<u32>,
+    lost: bool,
+}
+
+impl Look for Shown {
+    fn header(&mut self, uid: u32) -> Result<Option<HeaderIdentity>> {
+        self.headers.push(uid);
+        if self.lost {
+            return Err(Error::new(Kind::Transient, Code::Internal, "lost"));
+        }
+        Ok(self.header.clone())
+    }
+
+    fn digests(&mut self, uid: u32) -> Result<Option<Digests>> {
+        self.contents.push(uid);
+        Ok(self.digests)
+    }
+}
+
 /// A claim that needs no look at the server.
 #[track_caller]
 fn claim(index: &mut Index, folder: u32, source: Known) -> Claim {
-    let mut look = |uid| panic!("a look at {uid} was not needed");
-    index.claim(folder, source, &mut look).unwrap()
+    let mut shown = Shown::default();
+    let claim = index.claim(folder, source, &mut shown).unwrap();
+    assert!(shown.headers.is_empty() && shown.contents.is_empty());
+    claim
 }
 
 fn same(uid: u32) -> Claim {
@@ -265,12 +293,12 @@ fn claim_looking(source: &HeaderIdentity, there: Option<HeaderIdentity>) -> (Cla
         .clone()
         .unwrap_or_else(|| header("<a@x>", DATE, b"?", b"?"));
     let mut index = index(Dedup::MessageId, &[&stood]);
-    let mut looked = Vec::new();
-    let claim = index.claim(0, known(source), &mut |uid| {
-        looked.push(uid);
-        Ok(there.clone())
-    });
-    (claim.unwrap(), looked)
+    let mut shown = Shown {
+        header: there,
+        ..Shown::default()
+    };
+    let claim = index.claim(0, known(source), &mut shown);
+    (claim.unwrap(), shown.headers)
 }
 
 #[test]
@@ -303,16 +331,59 @@ fn without_an_id_replaced_bytes_are_looked_at_too() {
 
 #[test]
 fn a_failed_look_claims_nothing() {
-    use crate::error::{Code, Error, Kind};
     let source = header("<a@x>", DATE, b"J\xfcrgen", b"gr\xfcn");
     let altered = header("<a@x>", DATE, b"J?rgen", b"gr?n");
     let mut index = index(Dedup::MessageId, &[&altered]);
-    let lost = index.claim(0, known(&source), &mut |_| {
-        Err(Error::new(Kind::Transient, Code::Internal, "lost"))
-    });
-    assert!(lost.is_err());
-    let again = index.claim(0, known(&source), &mut |_| Ok(Some(altered.clone())));
-    assert_eq!(again.unwrap(), same(1));
+    let mut shown = Shown {
+        header: Some(altered),
+        lost: true,
+        ..Shown::default()
+    };
+    assert!(index.claim(0, known(&source), &mut shown).is_err());
+    shown.lost = false;
+    assert_eq!(index.claim(0, known(&source), &mut shown).unwrap(), same(1));
+}
+
+fn index_of(header: &HeaderIdentity) -> Index {
+    index(Dedup::MessageId, &[header])
+}
+
+#[test]
+fn the_content_of_poor_mail_is_read_once() {
+    for poor in [
+        header("", 0, b"", b""),
+        header("", 0, b"Budi", b"Rapat"),
+        header("", DATE, b"", b"Rapat"),
+    ] {
+        let mut index = index_of(&poor);
+        let mut shown = Shown {
+            digests: digests("that"),
+            ..Shown::default()
+        };
+        for (content, expected) in [
+            ("this", Claim::Free),
+            ("that", same(1)),
+            ("that", Claim::Free),
+        ] {
+            let source = Known {
+                digests: digests(content),
+                ..known(&poor)
+            };
+            let claim = index.claim(0, source, &mut shown).unwrap();
+            assert_eq!(claim, expected, "{poor:?} {content}");
+        }
+        assert_eq!(shown.contents, [1]);
+        // Another length, or its own content not known: nothing to read.
+        let longer = Known {
+            digests: digests("that"),
+            size: Some(101),
+            header: &poor,
+        };
+        let mut unread = index_of(&poor);
+        for source in [longer, known(&poor)] {
+            assert_eq!(claim(&mut unread, 0, source), Claim::Free);
+        }
+    }
 }
 
 #[test]
@@ -414,7 +485,8 @@ proptest! {
             let verdicts: Vec<(u32, Verdict)> = verdicts
                 .map(|(uid, made)| (uid, compare(as_known(source), as_known(made), dedup)))
                 .collect();
-            match claim(&mut index, *folder, as_known(source)) {
+            // The server shows nothing, so that what is known decides.
+            match index.claim(*folder, as_known(source), &mut Shown::default()).unwrap() {
                 Claim::Same { uid, .. } => {
                     let uid = uid.unwrap();
                     prop_assert!(verdicts.contains(&(uid, Verdict::Same)));

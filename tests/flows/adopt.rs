@@ -286,10 +286,16 @@ fn folders_that_meet_by_accident_are_refused() {
         let said = format!("{}\n{}", done.stdout, done.stderr);
         assert!(said.contains("would both land in Both"), "{said}");
         assert_eq!(done.balance().part("copied"), copied, "{said}");
+        assert_eq!(done.balance().part("not copied"), 2, "{said}");
         done.balance().assert_adds_up();
-        let mut expected = Snapshot::one("INBOX", &mails[..2]);
-        expected.0.extend(Snapshot::one("Both", &mails[2..4]).0);
-        snapshot(&new).assert_same(&expected);
+        // Of A and B the one that the server lists first is copied, and it alone.
+        let there = snapshot(&new);
+        let one = [&mails[2..4], &mails[4..]].map(|part| {
+            let mut expected = Snapshot::one("INBOX", &mails[..2]);
+            expected.0.extend(Snapshot::one("Both", part).0);
+            there.differences(&expected, false).is_empty()
+        });
+        assert!(one[0] != one[1], "{there:?}");
     }
 }
 
@@ -359,8 +365,8 @@ fn by_content_mail_of_this_job_alone_is_known() {
     }
 }
 
-/// Bytes ≥ 0x80 in From, Subject and Message-ID, with and without an id.
-fn raw_headers() -> Vec<Mail> {
+/// Bytes ≥ 0x80 in Subject and Message-ID, with and without an id, and headers that say next to nothing.
+fn strange_headers() -> Vec<Mail> {
     let mut mails: Vec<Mail> = (0..10)
         .map(|n| {
             mail(
@@ -376,6 +382,18 @@ fn raw_headers() -> Vec<Mail> {
         let head = [&head[..], b"\xfc\xdfe \xe2\x82\xac\r\n", &mail.bytes].concat();
         mail.bytes = head;
     }
+    // Headers too poor to tell who they are; two of them as long as each other.
+    for text in [
+        "Subject: a\r\n\r\nsame length 1\r\n",
+        "Subject: a\r\n\r\nsame length 2\r\n",
+        "Date: Mon, 06 Jan 2020 00:00:00 +0000\r\n\r\nno sender\r\n",
+        "no header at all\r\n",
+    ] {
+        mails.push(Mail {
+            bytes: text.as_bytes().to_vec(),
+            ..mails[0].clone()
+        });
+    }
     mails.push(mail(30, Some("\u{e9}t\u{e9}"), "8-bit id", "text"));
     mails
 }
@@ -385,7 +403,7 @@ fn a_lost_journal_doubles_nothing() {
     for way in WAYS {
         let name = fresh_user("lost");
         let mut mails = Corpus::new(&name, 77).mails(300);
-        mails.extend(raw_headers());
+        mails.extend(strange_headers());
         let count = mails.len() as u64;
         let old = filled("lost-old", &[("INBOX", &mails)]);
         let new = fresh_user("lost-new");
@@ -399,7 +417,7 @@ fn a_lost_journal_doubles_nothing() {
 fn a_lost_journal_doubles_nothing_from_pop3() {
     let server: &Dovecot = shared();
     let mut mails = Corpus::new("lost-pop", 78).mails(100);
-    mails.extend(raw_headers());
+    mails.extend(strange_headers());
     let count = mails.len() as u64;
     let old = fresh_user("lost-pop");
     maildir::fill(server, &old, &mails);
