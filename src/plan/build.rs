@@ -48,11 +48,13 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
     let there = inputs.landscape.uses();
     let mut landing: HashMap<(u32, Vec<u8>), Folder> = HashMap::new();
     for source in 0..account.sources.len() as u32 {
-        let own: Vec<&SourceFolder> = inputs
+        let mut own: Vec<&SourceFolder> = inputs
             .folders
             .iter()
             .filter(|folder| folder.source == source)
             .collect();
+        // Servers list in any order: the inbox first, so that what matters most is there soonest.
+        own.sort_by_key(|folder| (!folder.folder.is_inbox(), folder.folder.clone()));
         let uses = Uses::of(
             &own.iter()
                 .map(|folder| known_of(folder))
@@ -192,6 +194,7 @@ fn unchanged(folder: &SourceFolder, known: FolderKnown) -> bool {
     let empty = folder.messages == 0;
     known.complete
         && known.waiting == 0
+        && known.known == u64::from(folder.messages)
         && known.messages == Some(folder.messages)
         && (same_modseq || empty)
         && (folder.uid_next.is_none() || folder.uid_next == known.uid_next)

@@ -84,6 +84,10 @@ fn another_separator_prefix_and_language() {
         10,
     );
     let new = fresh_user("sep-new");
+    // This server names a special use only where the folder exists.
+    let mut imap = Imap::login(new_server.imap, &new);
+    imap.create("INBOX.Gesendet");
+    imap.create("INBOX.Entw&APw-rfe");
     let source = End::imap(shared(), &old);
     let job = Job::new("", &source, &End::imap(&new_server, &new), "");
     run(&job).exits(0);
