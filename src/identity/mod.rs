@@ -150,4 +150,6 @@ fn matches(source: &[u8], standing: &[u8]) -> bool {
 }
 
 #[cfg(test)]
+mod model_tests;
+#[cfg(test)]
 mod tests;

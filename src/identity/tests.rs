@@ -1,10 +1,8 @@
 use super::*;
 use crate::error::{Code, Error, Kind, Result};
 use crate::message::Digest;
-use proptest::prelude::*;
-use std::collections::HashSet;
 
-fn header(id: &str, date: i64, from: &[u8], subject: &[u8]) -> HeaderIdentity {
+pub(super) fn header(id: &str, date: i64, from: &[u8], subject: &[u8]) -> HeaderIdentity {
     HeaderIdentity {
         message_id: (!id.is_empty()).then(|| id.as_bytes().to_vec()),
         date: (date != 0).then_some(date),
@@ -13,7 +11,7 @@ fn header(id: &str, date: i64, from: &[u8], subject: &[u8]) -> HeaderIdentity {
     }
 }
 
-fn digests(content: &str) -> Option<Digests> {
+pub(super) fn digests(content: &str) -> Option<Digests> {
     let loose = Digest::of(content.as_bytes());
     let exact = Digest::of(format!("{content} exact").as_bytes());
     Some(Digests { exact, loose })
@@ -27,7 +25,7 @@ fn known(header: &HeaderIdentity) -> Known<'_> {
     }
 }
 
-fn standing(uid: u32, header: &HeaderIdentity, digests: Option<Digests>) -> Standing {
+pub(super) fn standing(uid: u32, header: &HeaderIdentity, digests: Option<Digests>) -> Standing {
     Standing::new(Some(uid), header, digests, Some(100), None)
 }
 
@@ -42,7 +40,7 @@ fn index(dedup: Dedup, headers: &[&HeaderIdentity]) -> Index {
 
 /// What the server shows when it is looked at, and what was looked at.
 #[derive(Default)]
-struct Shown {
+pub(super) struct Shown {
     header: Option<HeaderIdentity>,
     digests: Option<Digests>,
     headers: Vec<u32>,
@@ -67,14 +65,14 @@ impl Look for Shown {
 
 /// A claim that needs no look at the server.
 #[track_caller]
-fn claim(index: &mut Index, folder: u32, source: Known) -> Claim {
+pub(super) fn claim(index: &mut Index, folder: u32, source: Known) -> Claim {
     let mut shown = Shown::default();
     let claim = index.claim(folder, source, &mut shown).unwrap();
     assert!(shown.headers.is_empty() && shown.contents.is_empty());
     claim
 }
 
-fn same(uid: u32) -> Claim {
+pub(super) fn same(uid: u32) -> Claim {
     Claim::Same {
         uid: Some(uid),
         source_row: None,
@@ -83,7 +81,7 @@ fn same(uid: u32) -> Claim {
 
 const DATE: i64 = 1_600_000_000;
 
-fn plain(id: &str) -> HeaderIdentity {
+pub(super) fn plain(id: &str) -> HeaderIdentity {
     header(id, DATE, b"Budi <budi@example.org>", b"Rapat")
 }
 
@@ -392,114 +390,4 @@ fn headers_are_read_unfolded() {
     let flat = b"From:  B\nDate: Mon, 6 Jan 2020 00:00:00 GMT\nMessage-Id: <a@x>\nSubject: a b\n\n";
     assert_eq!(HeaderIdentity::of(folded), HeaderIdentity::of(flat));
     assert_eq!(HeaderIdentity::of(flat).date, Some(1_578_268_800));
-}
-
-#[test]
-fn thousands_of_copies_claim_thousands() {
-    let one = plain("<a@x>");
-    let bare = plain("");
-    let mut index = Index::new(Dedup::MessageId);
-    const MANY: u32 = 30_000;
-    for uid in 1..=MANY {
-        let header = if uid % 2 == 0 { &one } else { &bare };
-        index.insert(standing(uid, header, None), []);
-    }
-    for uid in 1..=MANY {
-        let header = if uid % 2 == 0 { &one } else { &bare };
-        assert_eq!(claim(&mut index, 0, known(header)), same(uid));
-    }
-    assert_eq!(claim(&mut index, 0, known(&one)), Claim::Free);
-    // What is added behind those that were passed is found.
-    index.insert(standing(MANY + 1, &one, None), []);
-    assert_eq!(claim(&mut index, 0, known(&one)), same(MANY + 1));
-    assert_eq!(claim(&mut index, 1, known(&one)), same(2));
-}
-
-/// A made-up message: digest and header come of one content, as with real ones.
-#[derive(Debug, Clone)]
-struct Made {
-    header: HeaderIdentity,
-    digests: Option<Digests>,
-    size: u64,
-}
-
-fn made() -> impl Strategy<Value = Made> {
-    let fields = (0..4u8, 0..3i64, 0..2u8, 0..3u8, 0..2u8, any::<bool>());
-    fields.prop_map(|(id, date, from, subject, body, digested)| {
-        let id = if id == 0 {
-            String::new()
-        } else {
-            format!("<{id}@x>")
-        };
-        let text = |what: u8, n: u8| format!("{}{n}", char::from(what)).into_bytes();
-        let header = header(&id, date, &text(b'f', from), &text(b's', subject));
-        Made {
-            digests: digests(&format!("{header:?} {body}")).filter(|_| digested),
-            header,
-            size: 100 + u64::from(body),
-        }
-    })
-}
-
-fn rule() -> impl Strategy<Value = Dedup> {
-    prop_oneof![
-        4 => Just(Dedup::MessageId),
-        1 => Just(Dedup::Content),
-        1 => Just(Dedup::StrictMessageId),
-        1 => Just(Dedup::Off),
-    ]
-}
-
-fn as_known(made: &Made) -> Known<'_> {
-    Known {
-        header: &made.header,
-        digests: made.digests,
-        size: Some(made.size),
-    }
-}
-
-proptest! {
-    /// No standing message is given to two of one folder, and one is given exactly where [`compare`] allows one.
-    #[test]
-    fn claims_are_one_to_one_and_as_compared(
-        dedup in rule(),
-        there in prop::collection::vec(made(), 0..40),
-        sources in prop::collection::vec((made(), 0..3u32), 0..80),
-        late in 0..40usize,
-    ) {
-        let mut index = Index::new(dedup);
-        let mut stood: Vec<Made> = Vec::new();
-        let add = |index: &mut Index, stood: &mut Vec<Made>, made: &Made| {
-            stood.push(made.clone());
-            let (uid, size) = (stood.len() as u32, Some(made.size));
-            index.insert(Standing::new(Some(uid), &made.header, made.digests, size, None), []);
-        };
-        let late = late.min(there.len());
-        there[late..].iter().for_each(|made| add(&mut index, &mut stood, made));
-        let mut given = HashSet::new();
-        for (at, (source, folder)) in sources.iter().enumerate() {
-            if at < late {
-                add(&mut index, &mut stood, &there[at]);
-            }
-            let verdicts = (1..).zip(&stood).filter(|(uid, _)| !given.contains(&(*folder, *uid)));
-            let verdicts: Vec<(u32, Verdict)> = verdicts
-                .map(|(uid, made)| (uid, compare(as_known(source), as_known(made), dedup)))
-                .collect();
-            // The server shows nothing, so that what is known decides.
-            match index.claim(*folder, as_known(source), &mut Shown::default()).unwrap() {
-                Claim::Same { uid, .. } => {
-                    let uid = uid.unwrap();
-                    prop_assert!(verdicts.contains(&(uid, Verdict::Same)));
-                    prop_assert!(given.insert((*folder, uid)));
-                }
-                Claim::Contradicted => {
-                    prop_assert!(verdicts.iter().all(|(_, verdict)| *verdict != Verdict::Same));
-                    prop_assert!(verdicts.iter().any(|(_, verdict)| *verdict == Verdict::Contradicted));
-                }
-                Claim::Free => {
-                    prop_assert!(verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Different));
-                }
-            }
-        }
-    }
 }

@@ -3,12 +3,11 @@
 use super::{assert_nothing_left, run};
 use crate::support::job::ARCHIVE;
 use crate::support::{
-    Corpus, Dovecot, End, Imap, Job, Mail, Run, Snapshot, fresh_user, maildir, mailhaul, popped,
-    real, shared,
+    End, Imap, Job, Mail, Run, Snapshot, fresh_user, maildir, mailhaul, popped, shared,
 };
 
 /// A mail of 2020, number `n`; the head holds `id` as it is given.
-fn mail(n: usize, id: Option<&str>, subject: &str, body: &str) -> Mail {
+pub(super) fn mail(n: usize, id: Option<&str>, subject: &str, body: &str) -> Mail {
     let id = id.map_or(String::new(), |id| {
         format!("Message-ID: <{id}@example.org>\r\n")
     });
@@ -48,7 +47,7 @@ fn marked(mail: &Mail) -> Mail {
 }
 
 /// A user whose folders hold these; folders other than INBOX are made.
-fn filled(stem: &str, folders: &[(&str, &[Mail])]) -> String {
+pub(super) fn filled(stem: &str, folders: &[(&str, &[Mail])]) -> String {
     let user = fresh_user(stem);
     let mut imap = Imap::login(shared().imap, &user);
     for (folder, mails) in folders {
@@ -60,11 +59,11 @@ fn filled(stem: &str, folders: &[(&str, &[Mail])]) -> String {
     user
 }
 
-fn imap(user: &str) -> End {
+pub(super) fn imap(user: &str) -> End {
     End::imap(shared(), user)
 }
 
-fn snapshot(user: &str) -> Snapshot {
+pub(super) fn snapshot(user: &str) -> Snapshot {
     Snapshot::of(shared().imap, user).without_empty()
 }
 
@@ -81,7 +80,7 @@ fn parts(run: &Run) -> (u64, u64, u64) {
 
 /// Runs, expects these parts, and that the next run changes nothing.
 #[track_caller]
-fn runs_to(job: &Job, new: &str, expected: (u64, u64, u64)) -> Run {
+pub(super) fn runs_to(job: &Job, new: &str, expected: (u64, u64, u64)) -> Run {
     let done = run(job).exits(0);
     assert_eq!(parts(&done), expected, "{}\n{}", done.stdout, done.stderr);
     let before = snapshot(new);
@@ -92,7 +91,7 @@ fn runs_to(job: &Job, new: &str, expected: (u64, u64, u64)) -> Run {
 
 /// The journal is lost: all of it is adopted, nothing doubled.
 #[track_caller]
-fn survives_without_journal(job: &Job, new: &str, messages: u64) {
+pub(super) fn survives_without_journal(job: &Job, new: &str, messages: u64) {
     let before = snapshot(new);
     let state = job.journal();
     std::fs::remove_dir_all(state.parent().expect("a directory")).expect("the journal's directory");
@@ -109,7 +108,7 @@ fn survives_without_journal(job: &Job, new: &str, messages: u64) {
 }
 
 /// By headers alone, and with every message read for the archive.
-const WAYS: [&str; 2] = ["", ARCHIVE];
+pub(super) const WAYS: [&str; 2] = ["", ARCHIVE];
 
 #[test]
 fn another_tools_copies_with_a_field_more() {
@@ -363,84 +362,4 @@ fn by_content_mail_of_this_job_alone_is_known() {
         runs_to(&job, &new, (3, 0, 1));
         assert_eq!(snapshot(&new).total(), 4);
     }
-}
-
-/// Bytes ≥ 0x80 in Subject and Message-ID, with and without an id, and headers that say next to nothing.
-fn strange_headers() -> Vec<Mail> {
-    let mut mails: Vec<Mail> = (0..10)
-        .map(|n| {
-            mail(
-                n,
-                (n % 2 == 0).then(|| "eight").filter(|_| n > 7),
-                "S",
-                "text",
-            )
-        })
-        .collect();
-    for (n, mail) in mails.iter_mut().enumerate() {
-        let head = format!("Subject: gr{n} ").into_bytes();
-        let head = [&head[..], b"\xfc\xdfe \xe2\x82\xac\r\n", &mail.bytes].concat();
-        mail.bytes = head;
-    }
-    // Headers too poor to tell who they are; two of them as long as each other.
-    for text in [
-        "Subject: a\r\n\r\nsame length 1\r\n",
-        "Subject: a\r\n\r\nsame length 2\r\n",
-        "Date: Mon, 06 Jan 2020 00:00:00 +0000\r\n\r\nno sender\r\n",
-        "no header at all\r\n",
-    ] {
-        mails.push(Mail {
-            bytes: text.as_bytes().to_vec(),
-            ..mails[0].clone()
-        });
-    }
-    mails.push(mail(30, Some("\u{e9}t\u{e9}"), "8-bit id", "text"));
-    mails
-}
-
-#[test]
-fn a_lost_journal_doubles_nothing() {
-    for way in WAYS {
-        let name = fresh_user("lost");
-        let mut mails = Corpus::new(&name, 77).mails(300);
-        mails.extend(strange_headers());
-        let count = mails.len() as u64;
-        let old = filled("lost-old", &[("INBOX", &mails)]);
-        let new = fresh_user("lost-new");
-        let job = Job::new("", &imap(&old), &imap(&new), way);
-        runs_to(&job, &new, (count, 0, 0));
-        survives_without_journal(&job, &new, count);
-    }
-}
-
-#[test]
-fn a_lost_journal_doubles_nothing_from_pop3() {
-    let server: &Dovecot = shared();
-    let mut mails = Corpus::new("lost-pop", 78).mails(100);
-    mails.extend(strange_headers());
-    let count = mails.len() as u64;
-    let old = fresh_user("lost-pop");
-    maildir::fill(server, &old, &mails);
-    let new = fresh_user("lost-pop-new");
-    let job = Job::new("", &End::pop3(server, &old), &imap(&new), "");
-    runs_to(&job, &new, (count, 0, 0));
-    survives_without_journal(&job, &new, count);
-}
-
-#[test]
-fn a_lost_journal_with_real_mail() {
-    let Some(mails) = real::messages() else {
-        return;
-    };
-    let old = fresh_user("lost-real");
-    maildir::fill(shared(), &old, &mails);
-    let new = fresh_user("lost-real-new");
-    let job = Job::new("", &imap(&old), &imap(&new), "");
-    let first = run(&job);
-    let before = snapshot(&new).total();
-    let state = job.journal();
-    std::fs::remove_dir_all(state.parent().expect("a directory")).expect("the journal's directory");
-    let second = run(&job);
-    println!("{:?}\n{:?}", first.balance(), second.balance());
-    assert_eq!(snapshot(&new).total(), before, "{}", second.stderr);
 }

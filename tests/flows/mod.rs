@@ -6,6 +6,7 @@ mod corpus;
 mod imap_to_imap;
 mod interrupted;
 mod kill;
+mod lost;
 mod pop3_to_imap;
 
 use crate::support::{Job, Run, mailhaul};
