@@ -1,6 +1,6 @@
 //! The index at large: against [`compare`], which it makes fast, and with thousands of copies.
 
-use super::tests::{Shown, claim, digests, header, plain, same, standing};
+use super::tests::{Shown, claim, digests, header, known, plain, same, standing};
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashSet;

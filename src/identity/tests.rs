@@ -17,7 +17,7 @@ pub(super) fn digests(content: &str) -> Option<Digests> {
     Some(Digests { exact, loose })
 }
 
-fn known(header: &HeaderIdentity) -> Known<'_> {
+pub(super) fn known(header: &HeaderIdentity) -> Known<'_> {
     Known {
         header,
         digests: None,
