@@ -195,7 +195,11 @@ impl Reading<'_> {
     fn pass(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
         match &self.run.step.work {
             Work::Unchanged { .. } => self.unchanged(),
-            Work::Refused { why, .. } => Err(Error::new(Kind::Folder, Code::Job, why.clone())),
+            Work::Refused { messages, why } => {
+                let messages = u64::from(*messages);
+                self.run.count(self.context, Outcome::Failed, messages, 0);
+                Err(Error::new(Kind::Folder, Code::Job, why.clone()))
+            }
             Work::CopyWhole { .. } if self.seen.is_empty() && !self.listed && self.streams() => {
                 self.whole(source)
             }

@@ -134,10 +134,14 @@ fn index(
     id: SinkFolderId,
     door: &Door,
 ) -> Result<Index> {
-    let rows = context.ledger.ask(move |journal| {
-        let mut rows = Vec::new();
+    let (rows, claims) = context.ledger.ask(move |journal| {
+        let (mut rows, mut claims) = (Vec::new(), HashMap::<u32, Vec<u32>>::new());
         journal.standing(id, &mut |row| rows.push(row))?;
-        Ok(rows)
+        // Without these, a further copy would claim what an earlier run adopted for the first one, and never arrive.
+        journal.adopted(id, &mut |uid, folder| {
+            claims.entry(uid).or_default().push(claimant(folder));
+        })?;
+        Ok((rows, claims))
     })?;
     let mut index = Index::new(context.account.dedup);
     let next = rows
@@ -146,10 +150,9 @@ fn index(
         .max()
         .map_or(1, |uid| uid.saturating_add(1));
     for row in rows {
-        match row.folder {
-            Some(folder) => index.insert_delivered(claimant(folder), standing(&row)),
-            None => index.insert(standing(&row)),
-        };
+        let adopted = claims.get(&row.uid).into_iter().flatten().copied();
+        let claimants = row.folder.map(claimant).into_iter().chain(adopted);
+        index.insert(standing(&row), claimants);
     }
     if door.messages == 0 || next >= door.floor {
         return Ok(index);
@@ -157,7 +160,7 @@ fn index(
     let mut fresh: Vec<StandingRow> = Vec::new();
     link.retry(|sink| {
         fresh.clear();
-        sink.heads(name, next, &mut |head| {
+        sink.heads(name, (next, u32::MAX), &mut |head| {
             let standing = Standing::new(
                 Some(head.uid),
                 &HeaderIdentity::of(&head.head),
@@ -170,7 +173,7 @@ fn index(
         })
     })?;
     for row in &fresh {
-        index.insert(standing(row));
+        index.insert(standing(row), []);
     }
     let run = context.run;
     context

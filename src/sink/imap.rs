@@ -176,16 +176,16 @@ impl Sink for ImapSink {
     fn heads(
         &mut self,
         name: &[u8],
-        from: u32,
+        uids: (u32, u32),
         on: &mut dyn FnMut(StandingHead) -> Result<()>,
     ) -> Result<()> {
         let door = self.select_afresh(name)?;
         if door.messages == 0 {
             return Ok(());
         }
-        self.session.headers(&[(from, u32::MAX)], &mut |item| {
+        self.session.headers(&[uids], &mut |item| {
             // A range up to `*` always holds the last message, however low its UID.
-            if item.uid < from {
+            if !(uids.0..=uids.1).contains(&item.uid) {
                 return Ok(());
             }
             on(StandingHead {

@@ -100,11 +100,11 @@ pub trait Sink: Send {
     /// The same for many folders in one round trip, in order; `None` where a folder has to be looked at by [`Sink::door`].
     fn doors(&mut self, names: &[&[u8]]) -> Result<Vec<Option<Door>>>;
 
-    /// The identity headers of what stands in the folder from UID `from` on.
+    /// The identity headers of what stands in the folder, of UIDs `first..=last` (`u32::MAX` is the last).
     fn heads(
         &mut self,
         name: &[u8],
-        from: u32,
+        uids: (u32, u32),
         on: &mut dyn FnMut(StandingHead) -> Result<()>,
     ) -> Result<()>;
 
