@@ -55,6 +55,14 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Connects to the source, if there is only one; tries once, for a server that takes no further connection does not take it later.
+    pub(super) fn connect(&mut self) -> Result<()> {
+        match self.links.as_mut_slice() {
+            [link] => link.connect(),
+            _ => Ok(()),
+        }
+    }
+
     /// Works through one step. `Err` ends the lane; what concerns this folder only is in its report.
     pub(super) fn collect(&mut self, order: usize, step: Step) -> Result<()> {
         let (source, name, validity) = (
@@ -187,7 +195,11 @@ impl Reading<'_> {
     fn pass(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
         match &self.run.step.work {
             Work::Unchanged { .. } => self.unchanged(),
-            Work::Refused { why, .. } => Err(Error::new(Kind::Folder, Code::Job, why.clone())),
+            Work::Refused { messages, why } => {
+                let messages = u64::from(*messages);
+                self.run.count(self.context, Outcome::Failed, messages, 0);
+                Err(Error::new(Kind::Folder, Code::Job, why.clone()))
+            }
             Work::CopyWhole { .. } if self.seen.is_empty() && !self.listed && self.streams() => {
                 self.whole(source)
             }

@@ -20,6 +20,7 @@ mod known;
 mod lane;
 mod ledger;
 mod link;
+mod look;
 mod same;
 mod settle;
 mod target;
