@@ -178,13 +178,14 @@ impl FolderWork<'_> {
 
     /// A mark that a killed run leaves behind must not be taken for the user's.
     fn announce(&self, rows: Vec<MessageRow>) -> Result<()> {
-        if *self.after == After::MarkRead || self.folder.uid_validity == 0 {
+        if self.folder.uid_validity == 0 {
             return Ok(());
         }
         let run = self.context.run;
+        let deleted = *self.after != After::MarkRead;
         self.context
             .ledger
-            .ask(move |journal| journal.marked_deleted(run, &rows))
+            .ask(move |journal| journal.about_to_mark(run, &rows, deleted))
     }
 
     fn remember(&mut self, rows: Vec<MessageRow>) -> Result<()> {
@@ -195,7 +196,6 @@ impl FolderWork<'_> {
         let run = self.context.run;
         let marked_read = *self.after == After::MarkRead;
         self.context.ledger.ask(move |journal| match marked_read {
-            // So that the next run does not take it for a change that the user made.
             true => journal.marked_read(run, &rows),
             false => journal.removed_at_source(run, &rows),
         })
@@ -251,15 +251,17 @@ enum State {
 
 fn state(message: &Deletable, now: &Flags) -> State {
     if now.deleted {
-        return match message.marked {
+        return match message.marked && message.flags.deleted {
             true => State::MarkedByUs,
             false => State::Marked,
         };
     }
-    let then = Flags {
-        deleted: false,
-        ..message.flags.clone()
-    };
+    let mut then = message.flags.clone();
+    then.deleted = false;
+    if message.marked {
+        // Announced, perhaps not done.
+        then.seen = now.seen;
+    }
     // Flags of a duplicate are not carried over, so a change of them waits for nothing.
     let carried = |at: &DeletableAt| at.outcome != Outcome::Duplicate.as_str();
     if message.at.iter().any(carried) && !then.change_to(now).is_empty() {
@@ -281,7 +283,9 @@ fn ripe(context: &Context, folder: FolderId, after: &After) -> Result<Vec<Deleta
     context.ledger.ask(move |journal| {
         let mut ripe = Vec::new();
         journal.deletable(folder, &mut |message| {
-            if message.delivered_at_unix + age <= now && (seen_too || !message.flags.seen) {
+            if message.delivered_at_unix + age <= now
+                && (seen_too || !message.flags.seen || message.marked)
+            {
                 ripe.push(message);
             }
         })?;
@@ -396,4 +400,5 @@ fn read_folder(
             Ok(Flow::Continue)
         })
     })
+    .map(drop)
 }

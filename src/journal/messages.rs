@@ -102,21 +102,20 @@ impl Journal {
     /// # Errors
     /// As every write: see [`Journal::end_run`].
     pub fn marked_read(&mut self, run: RunId, rows: &[MessageRow]) -> Result<()> {
-        self.write(run, |tx| mark(tx, rows, |flags| flags.seen = true))
+        self.write(run, |tx| mark(tx, None, rows, |flags| flags.seen = true))
     }
 
-    /// These messages are about to be marked as deleted at the source: a mark found there on any other is somebody else's.
+    /// These messages are about to be marked at the source, as deleted or else as read: such a mark found there on any other is
+    /// somebody else's.
     ///
     /// # Errors
     /// As every write: see [`Journal::end_run`].
-    pub fn marked_deleted(&mut self, run: RunId, rows: &[MessageRow]) -> Result<()> {
+    pub fn about_to_mark(&mut self, run: RunId, rows: &[MessageRow], deleted: bool) -> Result<()> {
         self.write(run, |tx| {
-            mark(tx, rows, |flags| flags.deleted = true)?;
-            let mut update = tx.prepare_cached("UPDATE message SET marked = ? WHERE id = ?")?;
-            for row in rows {
-                update.execute(params![run.0, row])?;
-            }
-            Ok(())
+            mark(tx, Some(run), rows, |flags| match deleted {
+                true => flags.deleted = true,
+                false => flags.seen = true,
+            })
         })
     }
 
@@ -136,15 +135,20 @@ impl Journal {
     }
 }
 
-/// Notes what mailhaul itself does to the flags at the source.
-fn mark(tx: &Transaction<'_>, rows: &[MessageRow], set: fn(&mut Flags)) -> SqlResult<()> {
+/// Notes what mailhaul itself does to the flags at the source; `by` is the run that is about to.
+fn mark(
+    tx: &Transaction<'_>,
+    by: Option<RunId>,
+    rows: &[MessageRow],
+    set: impl Fn(&mut Flags),
+) -> SqlResult<()> {
     let mut read = tx.prepare_cached("SELECT flags FROM message WHERE id = ?")?;
-    let mut update = tx.prepare_cached("UPDATE message SET flags = ? WHERE id = ?")?;
+    let mut update = tx.prepare_cached("UPDATE message SET flags = ?, marked = ? WHERE id = ?")?;
     for row in rows {
         let text: String = read.query_row([row], |found| found.get(0))?;
         let mut flags = Flags::from_text(&text);
         set(&mut flags);
-        update.execute(params![flags.to_text(), row])?;
+        update.execute(params![flags.to_text(), by.map(|run| run.0), row])?;
     }
     Ok(())
 }

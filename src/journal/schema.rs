@@ -54,7 +54,7 @@ CREATE TABLE message (
     loose      BLOB,
     message_id BLOB,
     place      TEXT,                  -- in the archive, relative to it
-    marked     INTEGER,               -- the run that was about to mark it as deleted at the source
+    marked     INTEGER,               -- the run that was about to mark it as deleted or read at the source
     removed    INTEGER,               -- the run that deleted it at the source or found it gone
     run        INTEGER NOT NULL,      -- that saw it first
     UNIQUE (folder, key, ordinal)

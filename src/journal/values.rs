@@ -190,7 +190,7 @@ pub struct Deletable {
     pub size: u64,
     /// At the source, as last seen.
     pub flags: Flags,
-    /// A run was about to mark it as deleted at the source.
+    /// A run was about to mark it at the source, and did not write down that it had.
     pub marked: bool,
     pub place: Option<Place>,
     /// When the last sink had it.
