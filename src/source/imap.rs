@@ -231,7 +231,7 @@ impl Source for ImapSource {
             After::Delete | After::DeleteAfterDays(_) => self.spec.server.preset == Preset::Gmail,
             After::MoveTo(_) => true,
         };
-        !can.uidplus && !(moves && can.move_)
+        !(can.uidplus || moves && can.move_)
     }
 
     fn peer(&self) -> Option<std::net::SocketAddr> {

@@ -56,9 +56,10 @@ impl Haul {
     #[track_caller]
     fn assert_told_and_resumed(&self, run: &Run, name: &str) {
         assert!(matches!(run.code, Some(1 | 3)), "{name}: {run:?}");
-        let told = ["box.archive", "journal.db", "temporary"];
+        let dir = self.job.dir().to_string_lossy();
+        let told = [&*dir, "temporary file"];
         assert!(
-            told.iter().any(|t| run.stderr.contains(t)),
+            run.stderr.contains("error[") && told.iter().any(|t| run.stderr.contains(t)),
             "{name}: {}",
             run.stderr
         );
