@@ -138,6 +138,12 @@ pub struct FolderReport {
 }
 
 impl FolderReport {
+    /// The folder ended early: what has no outcome yet has failed.
+    pub fn fail_the_rest(&mut self) {
+        let rest = self.source_count.saturating_sub(self.counts.total());
+        self.counts.add(Outcome::Failed, rest);
+    }
+
     /// The report of the same folder, worked on once more in the same run.
     pub fn merge(&mut self, later: FolderReport) {
         self.counts.merge(&later.counts);

@@ -180,8 +180,9 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
         doubt::settle(context, &mut sink, false)?;
     }
     let steps: Vec<(usize, Step)> = plan.steps.iter().cloned().enumerate().collect();
-    lane::run(context, lane::groups(steps, plan.routed), sink.take())?;
-    settle_late(context, &plan)?;
+    lane::run(context, lane::groups(steps, plan.routed), sink.take())
+        .and_then(|()| settle_late(context, &plan))
+        .inspect_err(|error| context.close_books(&plan, error))?;
     if last {
         report.after = after::carry_out(context, &plan)?;
     }

@@ -117,12 +117,11 @@ type Here = HashMap<(i64, u32), (Digest, Digest)>;
 /// The header's digest, if this delivery is proof that the message is safe.
 fn proof(context: &Context, message: &Deletable, at: &DeletableAt, here: &Here) -> Option<Digest> {
     let uid = at.delivered.uid?;
-    if let Some((digest, head)) = here.get(&(at.delivered.folder, uid)) {
-        if *digest == message.digests.exact {
-            return Some(*head);
-        }
+    let (digest, head) = here.get(&(at.delivered.folder, uid))?;
+    if *digest == message.digests.exact {
+        return Some(*head);
     }
-    if at.outcome != Outcome::Altered.as_str() || !here.contains_key(&(at.delivered.folder, uid)) {
+    if at.outcome != Outcome::Altered.as_str() {
         return None;
     }
     let place = message.place.as_ref()?;

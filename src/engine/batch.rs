@@ -59,13 +59,7 @@ impl Batch {
             self.target = Some(target.clone());
         }
         self.bytes += load.body.size();
-        let (flags, date) = (
-            Flags {
-                deleted: load.flags.deleted,
-                ..load.flags.clone()
-            },
-            load.date,
-        );
+        let (flags, date) = (load.flags.clone(), load.date);
         self.items.push(Pending {
             load,
             flags,

@@ -1,6 +1,7 @@
 //! The reading side of a lane: opens folders at the source and sends their messages down.
 
-use super::cargo::{Cargo, Ending, Load, Verdict};
+use super::arrival::{arrived, unwanted, verdict};
+use super::cargo::{Cargo, Ending, Load};
 use super::context::{Context, StepRun, interrupted, lock};
 use super::known::{self, Fate};
 use super::link::SourceLink;
@@ -11,9 +12,8 @@ use crate::journal::Place;
 use crate::message::{InternalDate, SourceKey};
 use crate::net::Flow;
 use crate::outcome::{Event, Outcome};
-use crate::plan::filter;
 use crate::plan::{Step, Work};
-use crate::source::{Arrival, Listed, Opened, Source, Wanted};
+use crate::source::{Listed, Opened, Source, Wanted};
 use crossbeam_channel::{Sender, bounded};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -32,6 +32,15 @@ pub(super) struct Collector<'a> {
 /// The delivering side is gone: it has told why.
 fn lane_closed() -> Error {
     interrupted()
+}
+
+/// The delivering side passes this folder over: it has told why.
+fn not_taken(step: &Step) -> Error {
+    let what = format!(
+        "{} could not be compared with the destination",
+        step.source.folder
+    );
+    Error::new(Kind::Folder, Code::Refused, what)
 }
 
 impl<'a> Collector<'a> {
@@ -98,7 +107,10 @@ impl<'a> Collector<'a> {
 
     pub(super) fn close(&mut self) {
         for link in &mut self.links {
-            if let Err(error) = link.close() {
+            if self.context.stop.asked() {
+                // A session left in the middle of a stream cannot say good-bye.
+                link.drop_connection();
+            } else if let Err(error) = link.close() {
                 self.context
                     .warn(format!("the source ended the session badly: {error}"));
             }
@@ -118,6 +130,7 @@ impl<'a> Collector<'a> {
             lane: &self.lane,
             seen: HashSet::new(),
             listed: false,
+            vanished: 0,
         };
         let mut sessions = 0;
         loop {
@@ -146,7 +159,11 @@ impl<'a> Collector<'a> {
                     link.drop_connection();
                     link.patience.wait(self.context, error)?;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // Nobody knows what the connection would say next.
+                    link.drop_connection();
+                    return Err(error);
+                }
             }
         }
     }
@@ -161,6 +178,8 @@ struct Reading<'a> {
     seen: HashSet<SourceKey>,
     /// What is known of earlier runs has been told down the lane.
     listed: bool,
+    /// Messages that were shown and are gone.
+    vanished: u64,
 }
 
 impl Reading<'_> {
@@ -209,16 +228,14 @@ impl Reading<'_> {
 
     /// `CopyWhole`: one stream, and a listing only if it came short.
     fn whole(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
-        let (opened, vanished) = self.fetch(source, Wanted::Whole)?;
-        let Some(opened) = opened else {
+        let Some(opened) = self.fetch(source, Wanted::Whole, false)? else {
             return Ok(None);
         };
-        self.run.report().source_count = u64::from(opened.messages);
-        if self.seen.len() as u64 + u64::from(vanished) >= u64::from(opened.messages) {
-            self.run
-                .count(self.context, Outcome::Vanished, u64::from(vanished), 0);
+        self.run.report().source_count = u64::from(opened.messages).max(self.seen.len() as u64);
+        if self.seen.len() as u64 >= u64::from(opened.messages) {
             return Ok(Some(opened));
         }
+        // Expunged meanwhile, or held back: only a listing tells.
         self.listed(source)
     }
 
@@ -228,6 +245,7 @@ impl Reading<'_> {
         let context = self.context;
         let deleted_too = self.copies_deleted();
         let mut passed_over = Vec::new();
+        let mut adopted = HashSet::new();
         let opened = source.headings(&self.run.step.source, &mut |heading| {
             context.check_stop()?;
             if let Some(reason) = unwanted(context, &heading.listed, deleted_too) {
@@ -235,6 +253,7 @@ impl Reading<'_> {
                 return Ok(());
             }
             let header = HeaderIdentity::of(&heading.head);
+            adopted.insert(heading.listed.key.clone());
             lane.send(Cargo::Heading {
                 listed: heading.listed,
                 header,
@@ -244,12 +263,17 @@ impl Reading<'_> {
         let Some(opened) = opened else {
             return self.listed(source);
         };
+        self.check_validity(&opened)?;
         self.run.report().source_count = u64::from(opened.messages);
         let (reply, wanted) = bounded(1);
         self.lane
             .send(Cargo::HeadingsEnd(reply))
             .map_err(|_| lane_closed())?;
-        let wanted = wanted.recv().map_err(|_| lane_closed())?;
+        let wanted = wanted.recv().map_err(|_| not_taken(&self.run.step))?;
+        wanted.iter().for_each(|listed| {
+            adopted.remove(&listed.key);
+        });
+        self.seen.extend(adopted);
         // From here on a lost connection is made good by a listing: the journal knows what was adopted.
         self.listed = true;
         for (listed, reason) in passed_over {
@@ -266,19 +290,9 @@ impl Reading<'_> {
             listing.push(listed);
             Ok(())
         })?;
+        self.check_validity(&opened)?;
         let first = !std::mem::replace(&mut self.listed, true);
-        if !self.run.again && (first || source.may_hold_back()) {
-            let fresh = listing
-                .iter()
-                .filter(|listed| !self.seen.contains(&listed.key))
-                .count();
-            let mut report = self.run.report();
-            report.source_count = if first {
-                u64::from(opened.messages)
-            } else {
-                report.source_count + fresh as u64
-            };
-        }
+        self.count_listing(&listing, first);
         let complete = self.seen.is_empty()
             && opened.uid_validity != 0
             && listing.len() as u64 >= u64::from(opened.messages);
@@ -286,6 +300,29 @@ impl Reading<'_> {
         let listing = self.sort_out(listing, complete)?;
         self.fetch_all(source, listing)?;
         Ok(Some(opened))
+    }
+
+    /// Every message that was ever shown in this run counts: those gone by now are *vanished*.
+    fn count_listing(&mut self, listing: &[Listed], first: bool) {
+        if self.run.again {
+            return;
+        }
+        let fresh = listing
+            .iter()
+            .filter(|listed| !self.seen.contains(&listed.key))
+            .count();
+        let there = (self.seen.len() + fresh) as u64 + self.vanished;
+        let before = if first && self.seen.is_empty() {
+            there
+        } else {
+            self.run.report().source_count
+        };
+        self.run.report().source_count = there.max(before);
+        if before > there {
+            self.vanished += before - there;
+            self.run
+                .count(self.context, Outcome::Vanished, before - there, 0);
+        }
     }
 
     /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
@@ -299,10 +336,17 @@ impl Reading<'_> {
             self.tell_done(compared.done, compared.trouble);
         }
         self.seen.extend(compared.done_keys);
-        for work in compared.flags {
-            self.send(Cargo::Flags(work))?;
-        }
         let deleted_too = self.copies_deleted();
+        for mut work in compared.flags {
+            if !deleted_too {
+                // A mark that such a job never carries: at the destination it could cost the message.
+                work.change.add.deleted = false;
+                work.change.remove.deleted = false;
+            }
+            if !work.change.is_empty() {
+                self.send(Cargo::Flags(work))?;
+            }
+        }
         let mut wanted = Vec::new();
         for (listed, fate) in compared.open {
             let listed = Listed {
@@ -323,7 +367,7 @@ impl Reading<'_> {
                 (Some(reason), _) => self.skip(&listed, reason)?,
                 (None, Fate::Skipped(_)) => wanted.push(listed),
                 (None, Fate::Fetch) => wanted.push(listed),
-                (None, Fate::Kept(place)) => self.from_archive(listed, place, &mut wanted)?,
+                (None, Fate::Kept(place)) => self.send_kept(listed, place, &mut wanted)?,
             }
         }
         Ok(wanted)
@@ -341,12 +385,7 @@ impl Reading<'_> {
     }
 
     /// A message that an earlier run kept but did not deliver: not downloaded again.
-    fn from_archive(
-        &mut self,
-        listed: Listed,
-        place: Place,
-        wanted: &mut Vec<Listed>,
-    ) -> Result<()> {
+    fn send_kept(&mut self, listed: Listed, place: Place, wanted: &mut Vec<Listed>) -> Result<()> {
         let Some(archive) = &self.context.archive else {
             wanted.push(listed);
             return Ok(());
@@ -384,7 +423,7 @@ impl Reading<'_> {
         if wanted.is_empty() {
             return Ok(());
         }
-        self.fetch(source, Wanted::Keys(&wanted))?;
+        self.try_fetch(source, &wanted, false)?;
         wanted.retain(|listed| !self.seen.contains(&listed.key));
         if wanted.is_empty() {
             return Ok(());
@@ -394,34 +433,73 @@ impl Reading<'_> {
             there.insert(listed.key);
             Ok(())
         })?;
-        for listed in wanted {
-            self.fetch(source, Wanted::Keys(std::slice::from_ref(&listed)))?;
-            if !self.seen.contains(&listed.key) {
-                let gone = !there.contains(&listed.key);
-                let (outcome, words) = match gone {
-                    true => (Outcome::Vanished, "gone at the source before it was read"),
-                    false => (Outcome::Failed, "the source lists it but does not give it"),
-                };
-                self.verdict(&listed, outcome, words)?;
+        let (held_back, gone): (Vec<_>, Vec<_>) = wanted
+            .into_iter()
+            .partition(|listed| there.contains(&listed.key));
+        for listed in gone {
+            self.verdict(
+                &listed,
+                Outcome::Vanished,
+                "gone at the source before it was read",
+            )?;
+        }
+        self.fetch_parts(source, held_back)
+    }
+
+    /// Asks for ever smaller parts of what the source lists but did not give, until what it never gives is alone.
+    fn fetch_parts(&mut self, source: &mut dyn Source, part: Vec<Listed>) -> Result<()> {
+        let mut parts = vec![part];
+        while let Some(mut part) = parts.pop().filter(|part| !part.is_empty()) {
+            self.context.check_stop()?;
+            let alone = part.len() == 1;
+            let words = self.try_fetch(source, &part, alone)?;
+            part.retain(|listed| !self.seen.contains(&listed.key));
+            match part.as_slice() {
+                [] => {}
+                [listed] if alone => {
+                    let words = words
+                        .unwrap_or_else(|| "the source lists it but does not give it".to_owned());
+                    self.verdict(listed, Outcome::Failed, &words)?;
+                }
+                _ => {
+                    let rest = part.split_off(part.len().div_ceil(2));
+                    parts.extend([rest, part].into_iter().filter(|part| !part.is_empty()));
+                }
             }
         }
         Ok(())
     }
 
-    /// Streams messages down the lane.
+    /// Fetches these; that the server refuses is no error yet: its words.
+    fn try_fetch(
+        &mut self,
+        source: &mut dyn Source,
+        wanted: &[Listed],
+        last: bool,
+    ) -> Result<Option<String>> {
+        match self.fetch(source, Wanted::Keys(wanted), last) {
+            Ok(_) => Ok(None),
+            Err(error) if error.kind == Kind::Folder && error.code == Code::Refused => {
+                Ok(Some(error.words.unwrap_or(error.what)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Streams messages down the lane. `last`: one that comes without a body is not asked for again.
     fn fetch(
         &mut self,
         source: &mut dyn Source,
         wanted: Wanted<'_>,
-    ) -> Result<(Option<Opened>, u32)> {
+        last: bool,
+    ) -> Result<Option<Opened>> {
         let context = self.context;
-        let alone = matches!(wanted, Wanted::Keys([_]));
         let validity = self.run.step.source.uid_validity;
         let mut state = None;
         let deleted_too = self.copies_deleted();
         let (lane, seen) = (self.lane, &mut self.seen);
         let name = self.run.step.source.folder.to_string();
-        let fetched = source.fetch(
+        source.fetch(
             &self.run.step.source,
             wanted,
             &context.budget,
@@ -437,7 +515,7 @@ impl Reading<'_> {
                 })
             },
             &mut |arrival| {
-                if let Some(cargo) = arrived(context, arrival, seen, alone, deleted_too)? {
+                if let Some(cargo) = arrived(context, arrival, seen, last, deleted_too)? {
                     lane.send(cargo).map_err(|_| lane_closed())?;
                 }
                 Ok(if context.stop.asked() {
@@ -448,7 +526,14 @@ impl Reading<'_> {
             },
         )?;
         context.check_stop()?;
-        Ok((state, fetched.vanished))
+        Ok(state)
+    }
+
+    fn check_validity(&self, opened: &Opened) -> Result<()> {
+        if opened.uid_validity == self.run.step.source.uid_validity {
+            return Ok(());
+        }
+        Err(changed_validity(&self.run.step.source.folder.to_string()))
     }
 
     fn copies_deleted(&self) -> bool {
@@ -471,90 +556,9 @@ impl Reading<'_> {
     }
 }
 
-fn verdict(listed: &Listed, outcome: Outcome, words: &str) -> Verdict {
-    Verdict {
-        key: listed.key.clone(),
-        flags: listed.flags.clone(),
-        date: listed.date,
-        size: listed.size.unwrap_or(0),
-        outcome,
-        words: words.to_owned(),
-    }
-}
-
-/// What an arrival becomes on the lane. `None`: it came before, or it will be asked for once more.
-fn arrived(
-    context: &Context,
-    arrival: Arrival,
-    seen: &mut HashSet<SourceKey>,
-    alone: bool,
-    deleted_too: bool,
-) -> Result<Option<Cargo>> {
-    let Arrival {
-        key,
-        flags,
-        date,
-        body,
-    } = arrival;
-    if seen.contains(&key) {
-        return Ok(None);
-    }
-    let body = match body {
-        Ok(body) => body,
-        Err(_) if !alone => return Ok(None),
-        Err(error) => {
-            seen.insert(key.clone());
-            let listed = Listed {
-                key,
-                flags,
-                date,
-                size: None,
-            };
-            let words = error.words.unwrap_or(error.what);
-            return Ok(Some(Cargo::Verdict(verdict(
-                &listed,
-                Outcome::Failed,
-                &words,
-            ))));
-        }
-    };
-    seen.insert(key.clone());
-    let date = date.or_else(|| InternalDate::from_headers(body.head()));
-    let listed = Listed {
-        key,
-        flags,
-        date,
-        size: Some(body.size()),
-    };
-    if let Some(reason) = unwanted(context, &listed, deleted_too) {
-        return Ok(Some(Cargo::Verdict(verdict(
-            &listed,
-            Outcome::Skipped,
-            reason,
-        ))));
-    }
-    let header = HeaderIdentity::of(body.head());
-    Ok(Some(Cargo::Message(Load {
-        key: listed.key,
-        flags: listed.flags,
-        date,
-        body,
-        header,
-        place: None,
-    })))
-}
-
-/// Why the job does not want this message, as far as is known of it.
-fn unwanted(context: &Context, listed: &Listed, deleted_too: bool) -> Option<&'static str> {
-    if listed.flags.deleted && !deleted_too {
-        return Some("flagged \\Deleted at the source");
-    }
-    filter::passes(&context.account.filter, listed.date, listed.size).err()
-}
-
 fn changed_validity(folder: &str) -> Error {
     let what = format!(
         "{folder} was made anew at the source while the run was going on (its UIDVALIDITY changed)"
     );
-    Error::new(Kind::Folder, Code::Refused, what).hint("run again: the next run reads it afresh")
+    Error::new(Kind::Folder, Code::Protocol, what).hint("run again: the next run reads it afresh")
 }

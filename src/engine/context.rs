@@ -9,7 +9,7 @@ use crate::job::{Account, DestinationSpec, SourceSpec};
 use crate::journal::{FolderId, RunId};
 use crate::message::Folder;
 use crate::outcome::{Counts, Event, FolderReport, Outcome, Trouble};
-use crate::plan::{Landscape, Step, Target};
+use crate::plan::{Landscape, Plan, Step, Target};
 use crate::source::Source;
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
@@ -107,6 +107,22 @@ impl Context {
             .iter()
             .find(|run| run.order == order)
             .map(|run| run.folder)
+    }
+
+    /// The account ended early: what has no outcome by then has failed, but for an interruption, which leaves it to the next run.
+    pub(super) fn close_books(&self, plan: &Plan, error: &Error) {
+        for (order, step) in plan.steps.iter().enumerate() {
+            if self.folder_of(order).is_none() {
+                let run = StepRun::new(order, false, step.clone(), 0);
+                run.report().source_count = u64::from(step.source.messages);
+                self.enter(&run);
+            }
+        }
+        if error.kind != Kind::Interrupted {
+            lock(&self.steps)
+                .iter()
+                .for_each(|run| run.report().fail_the_rest());
+        }
     }
 
     /// Messages of a folder that was worked on turned out to be delivered.

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::cargo::{Cargo, Ending, FlagWork, Load, Verdict};
-use super::context::{Context, StepRun};
+use super::context::{Context, StepRun, interrupted};
 use super::finish;
 use super::link::SinkLink;
 use super::target::{self, Landings};
@@ -113,6 +113,11 @@ impl<'a> Deliverer<'a> {
                 Ok(())
             }
             Cargo::HeadingsEnd(reply) => self.guarded(|me| me.answer_headings(&reply)),
+            Cargo::Message(_) if self.context.stop.asked() => {
+                // What is under way is brought to its end, what waits is left to the next run.
+                self.failed.get_or_insert_with(interrupted);
+                Ok(())
+            }
             Cargo::Message(load) => self.guarded(|me| me.message(load)),
             Cargo::Verdict(verdict) => self.guarded(|me| me.verdict(verdict)),
             Cargo::Flags(work) => {
@@ -142,6 +147,10 @@ impl<'a> Deliverer<'a> {
         self.landings.keep_only(&run.step.target.name);
         self.firsts.clear();
         self.headings.clear();
+        // What a failed folder left behind has no outcome: the next run sees it again.
+        self.batch.clear();
+        self.decided.clear();
+        self.flags.clear();
         self.failed = None;
         self.step = Some(run);
         Ok(())
@@ -162,11 +171,14 @@ impl<'a> Deliverer<'a> {
         self.guarded(finish::change_flags)?;
         self.guarded(finish::read_back)?;
         let run = self.step()?;
-        let error = ending.error.or(self.failed.take());
+        let error = self.failed.take().or(ending.error);
         let complete = ending.complete.filter(|_| error.is_none());
         finish::folder_done(self.context, &run, complete)?;
         let mut report = run.report();
         report.error = error.filter(|error| error.kind != Kind::Interrupted);
+        if report.error.is_some() {
+            report.fail_the_rest();
+        }
         let report = report.clone();
         self.context.tell(Event::FolderDone {
             account: self.context.account.name.clone(),
@@ -359,13 +371,13 @@ impl<'a> Deliverer<'a> {
         {
             self.flags.push(FlagWork {
                 row,
-                delivered: delivered.clone(),
+                delivered: *delivered,
                 change,
                 now: None,
             });
             first.flags = united;
         }
-        let (delivered, same_as) = (first.delivered.clone(), first.row);
+        let (delivered, same_as) = (first.delivered, first.row);
         let words =
             "equal in Message-ID and content to another message of the same folder".to_owned();
         self.decide(Decided {

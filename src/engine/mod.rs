@@ -6,6 +6,7 @@
 
 mod account;
 mod after;
+mod arrival;
 mod batch;
 mod cargo;
 mod collect;

@@ -192,6 +192,7 @@ fn unchanged(folder: &SourceFolder, known: FolderKnown) -> bool {
     let empty = folder.messages == 0;
     known.complete
         && known.waiting == 0
+        && known.known == u64::from(folder.messages)
         && known.messages == Some(folder.messages)
         && (same_modseq || empty)
         && (folder.uid_next.is_none() || folder.uid_next == known.uid_next)

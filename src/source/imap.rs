@@ -1,8 +1,6 @@
 //! An IMAP account as a source. EXAMINE and BODY.PEEK[] only; SELECT only for `after`.
 
-use super::{
-    AfterMessage, Arrival, Fetched, Heading, Listed, Opened, Source, Traces, Wanted, foreign_key,
-};
+use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted, foreign_key};
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{Mailbox, Selected, Session};
@@ -149,12 +147,12 @@ impl Source for ImapSource {
         budget: &Budget,
         on_open: &mut dyn FnMut(&Opened) -> Result<Flow>,
         on: &mut dyn FnMut(Arrival) -> Result<Flow>,
-    ) -> Result<Fetched> {
+    ) -> Result<()> {
         let set = match wanted {
             Wanted::Whole => vec![ALL],
             Wanted::Keys(listed) => ranges(listed.iter().map(|l| &l.key))?,
         };
-        let streamed = self.session.examine_and_bodies(
+        self.session.examine_and_bodies(
             &folder.name,
             &set,
             budget,
@@ -170,9 +168,7 @@ impl Source for ImapSource {
                 })
             },
         )?;
-        Ok(Fetched {
-            vanished: streamed.vanished,
-        })
+        Ok(())
     }
 
     fn headings(

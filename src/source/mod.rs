@@ -61,13 +61,6 @@ pub enum Wanted<'a> {
     Keys(&'a [Listed]),
 }
 
-/// How a fetch ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fetched {
-    /// Messages the server told to be expunged meanwhile.
-    pub vanished: u32,
-}
-
 /// An open connection to a source. One owner; all errors name the end they came from.
 pub trait Source: Send {
     /// All folders with what is known of them without opening each.
@@ -89,7 +82,7 @@ pub trait Source: Send {
         budget: &Budget,
         opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
         on: &mut dyn FnMut(Arrival) -> Result<Flow>,
-    ) -> Result<Fetched>;
+    ) -> Result<()>;
 
     /// Headers of the whole folder, so that what stands at the destination already need not be downloaded. `Ok(None)`
     /// where this protocol gains nothing by it.

@@ -1,6 +1,6 @@
 //! A POP3 maildrop as a source: one folder, INBOX (RFC 1939).
 
-use super::{AfterMessage, Arrival, Fetched, Heading, Listed, Opened, Source, Traces, Wanted};
+use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted};
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::job::{After, Preset, SourceSpec};
@@ -180,11 +180,11 @@ impl Source for Pop3Source {
         budget: &Budget,
         on_open: &mut dyn FnMut(&Opened) -> Result<Flow>,
         on: &mut dyn FnMut(Arrival) -> Result<Flow>,
-    ) -> Result<Fetched> {
+    ) -> Result<()> {
         let entries = self.numbers(wanted)?;
         let total = self.maildrop()?.len();
         if matches!(on_open(&opened(total))?, Flow::Stop) {
-            return Ok(Fetched::default());
+            return Ok(());
         }
         let by_number: HashMap<u32, &SourceKey> = entries
             .iter()
@@ -208,7 +208,7 @@ impl Source for Pop3Source {
                 None => Ok(Flow::Continue),
             },
         )?;
-        Ok(Fetched::default())
+        Ok(())
     }
 
     fn headings(
