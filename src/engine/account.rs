@@ -168,7 +168,7 @@ fn finish(context: Context, report: &mut AccountReport) -> Option<Archive> {
 
 /// One account to one destination.
 fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> {
-    let mut sink = SinkLink::new(context, None);
+    let mut sink = SinkLink::new(context, None).first();
     let (naming, folders) = sink.retry(|sink| sink.folders())?;
     context.set_landscape(Landscape { naming, folders });
     let folders = source_folders(context)?;
@@ -193,7 +193,7 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
 fn source_folders(context: &Context) -> Result<Vec<SourceFolder>> {
     let mut folders = Vec::new();
     for index in 0..context.sources.len() {
-        let mut link = SourceLink::new(context, index);
+        let mut link = SourceLink::new(context, index).first();
         folders.extend(link.retry(|source| source.folders())?);
         link.give_back();
     }

@@ -1,11 +1,14 @@
 //! Whole runs on real servers, compared message by message by the tests' own readers.
 
+mod accounts;
 mod after;
 mod corpus;
+mod gmail;
 mod imap_to_imap;
 mod interrupted;
 mod kill;
 mod pop3_to_imap;
+mod rules;
 
 use crate::support::{Job, Run, mailhaul};
 
