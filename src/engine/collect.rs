@@ -55,6 +55,14 @@ impl<'a> Collector<'a> {
         }
     }
 
+    /// Connects to the source, if there is only one; tries once, for a server that takes no further connection does not take it later.
+    pub(super) fn connect(&mut self) -> Result<()> {
+        match self.links.as_mut_slice() {
+            [link] => link.connect(),
+            _ => Ok(()),
+        }
+    }
+
     /// Works through one step. `Err` ends the lane; what concerns this folder only is in its report.
     pub(super) fn collect(&mut self, order: usize, step: Step) -> Result<()> {
         let (source, name, validity) = (

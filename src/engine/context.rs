@@ -10,9 +10,11 @@ use crate::journal::{FolderId, RunId};
 use crate::message::Folder;
 use crate::outcome::{Counts, Event, FolderReport, Outcome, Trouble};
 use crate::plan::{Landscape, Plan, Step, Target};
+use crate::sink::Door;
 use crate::source::Source;
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -37,6 +39,8 @@ pub(super) struct Context {
     pub(super) idle_sources: Vec<Mutex<Option<Box<dyn Source>>>>,
     /// When messages were first found to be in doubt, if any are.
     pub(super) doubt_since: Mutex<Option<Instant>>,
+    /// Destination folders as they were just before the lanes began, by wire name; each is taken by the first who opens it.
+    pub(super) doors: Mutex<HashMap<Vec<u8>, Door>>,
     landscape: Mutex<Landscape>,
     trouble: Mutex<Vec<Trouble>>,
     steps: Mutex<Vec<Arc<StepRun>>>,
@@ -77,6 +81,7 @@ impl Context {
             stop: parts.stop,
             idle_sources,
             doubt_since: Mutex::new(None),
+            doors: Mutex::default(),
             landscape: Mutex::new(Landscape::default()),
             trouble: Mutex::new(Vec::new()),
             steps: Mutex::new(Vec::new()),

@@ -3,7 +3,7 @@
 //! Never by SEARCH, and never by trusting that a batch is atomic: what stands from the batch's floor on is read and
 //! matched one to one, by digest first, and by header identity where the server changed bytes.
 
-use crate::error::Result;
+use crate::error::{Code, End, Error, Kind, Result};
 use crate::identity::{self, HeaderIdentity, Known, Verdict};
 use crate::job::Dedup;
 use crate::message::Digests;
@@ -48,7 +48,7 @@ pub(super) fn look(
 ) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let budget = Budget::new(LOOKING);
-    sink.bodies(name, &[(floor, u32::MAX)], &budget, &mut |uid, body| {
+    let whole = sink.bodies(name, &[(floor, u32::MAX)], &budget, &mut |uid, body| {
         if let (Ok(body), false) = (body, taken.contains(&uid)) {
             let header = HeaderIdentity::of(body.head());
             found.push(Found {
@@ -60,6 +60,11 @@ pub(super) fn look(
         }
         Ok(Flow::Continue)
     })?;
+    if !whole {
+        // What was not shown may be what is sought: sent again, it would be doubled.
+        let what = "the destination refuses to show what stands in a folder";
+        return Err(Error::new(Kind::Folder, Code::Refused, what).at(End::Destination));
+    }
     Ok(found)
 }
 

@@ -1,6 +1,6 @@
 //! A destination folder while messages are delivered into it.
 
-use super::context::Context;
+use super::context::{Context, lock};
 use super::link::SinkLink;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::identity::{HeaderIdentity, Index, Standing};
@@ -63,12 +63,10 @@ impl Landings {
 
 /// Opens a folder, made anew if it is not there.
 fn open(context: &Context, link: &mut SinkLink<'_>, target: &Target) -> Result<Landing> {
-    let door = match link.retry(|sink| sink.door(&target.name)) {
-        Err(error) if error.kind == Kind::Folder => {
-            make(link, target)?;
-            link.retry(|sink| sink.door(&target.name))?
-        }
-        other => other?,
+    let seen = lock(&context.doors).remove(&target.name);
+    let door = match seen {
+        Some(door) => door,
+        None => look(link, target)?,
     };
     let (run, sink, name, validity) = (
         context.run,
@@ -90,6 +88,16 @@ fn open(context: &Context, link: &mut SinkLink<'_>, target: &Target) -> Result<L
         index,
         checks: Vec::new(),
     })
+}
+
+fn look(link: &mut SinkLink<'_>, target: &Target) -> Result<Door> {
+    match link.retry(|sink| sink.door(&target.name)) {
+        Err(error) if error.kind == Kind::Folder => {
+            make(link, target)?;
+            link.retry(|sink| sink.door(&target.name))
+        }
+        other => other,
+    }
 }
 
 /// Creates a folder that was not there, or not there any more.
