@@ -58,9 +58,10 @@ fn a_journal_that_is_not_ours_or_newer() {
 
 #[test]
 fn a_journal_that_is_damaged_is_never_begun_anew() {
+    type Damage<'d> = &'d dyn Fn(&[u8]) -> Vec<u8>;
     let rest = |whole: &[u8]| whole[..whole.len() / 2 / 4096 * 4096].to_vec();
     let noise = |whole: &[u8]| whole.iter().map(|b| b.wrapping_mul(31) ^ 0x5a).collect();
-    let damages: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 3] = [
+    let damages: [(&str, Damage); 3] = [
         ("half", &rest),
         ("noise", &noise),
         ("empty", &|_| Vec::new()),
