@@ -174,6 +174,8 @@ fn step(
         Some(first) => Work::Refused {
             messages: folder.messages,
             why: collision(folder, first, &target),
+            remedy: "give one another name with [folders] map, or say [folders] merge = true"
+                .to_owned(),
         },
         None => work(folder, &target, (inputs.known)(folder).unwrap_or_default()),
     };
@@ -186,7 +188,7 @@ fn step(
 
 fn collision(folder: &SourceFolder, first: &Folder, target: &Target) -> String {
     format!(
-        "{} and {first} would both land in {}: give one another name with [folders] map, or say [folders] merge = true",
+        "{} and {first} would both land in {}",
         folder.folder, target.folder
     )
 }
