@@ -259,6 +259,7 @@ impl Reading<'_> {
         let Some(opened) = opened else {
             return self.listed(source);
         };
+        self.check_validity(&opened)?;
         self.run.report().source_count = u64::from(opened.messages);
         let (reply, wanted) = bounded(1);
         self.lane
@@ -285,12 +286,16 @@ impl Reading<'_> {
             listing.push(listed);
             Ok(())
         })?;
+        self.check_validity(&opened)?;
         let first = !std::mem::replace(&mut self.listed, true);
         self.count_listing(&listing, first);
         let complete = self.seen.is_empty()
             && opened.uid_validity != 0
             && listing.len() as u64 >= u64::from(opened.messages);
         listing.retain(|listed| !self.seen.contains(&listed.key));
+        if self.run.again && first {
+            self.only_resent(&mut listing);
+        }
         let listing = self.sort_out(listing, complete)?;
         self.fetch_all(source, listing)?;
         Ok(Some(opened))
@@ -317,6 +322,23 @@ impl Reading<'_> {
             self.run
                 .count(self.context, Outcome::Vanished, before - there, 0);
         }
+    }
+
+    /// At the end of a run only what was in doubt is sent once more; of that, what is gone by now has vanished.
+    fn only_resent(&mut self, listing: &mut Vec<Listed>) {
+        let resend = lock(&self.context.resend)
+            .remove(&self.run.folder)
+            .unwrap_or_default();
+        let (wanted, others): (Vec<_>, Vec<_>) = std::mem::take(listing)
+            .into_iter()
+            .partition(|listed| resend.contains(&listed.key));
+        self.seen
+            .extend(others.into_iter().map(|listed| listed.key));
+        let gone = resend.len().saturating_sub(wanted.len()) as u64;
+        if gone > 0 {
+            self.run.count(self.context, Outcome::Vanished, gone, 0);
+        }
+        *listing = wanted;
     }
 
     /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
@@ -428,7 +450,9 @@ impl Reading<'_> {
             Ok(())
         })?;
         for listed in wanted {
-            self.fetch(source, Wanted::Keys(std::slice::from_ref(&listed)))?;
+            if there.contains(&listed.key) {
+                self.fetch(source, Wanted::Keys(std::slice::from_ref(&listed)))?;
+            }
             if !self.seen.contains(&listed.key) {
                 let gone = !there.contains(&listed.key);
                 let (outcome, words) = match gone {
@@ -478,6 +502,14 @@ impl Reading<'_> {
         )?;
         context.check_stop()?;
         Ok(state)
+    }
+
+    /// UIDs of another UIDVALIDITY are those of other messages.
+    fn check_validity(&self, opened: &Opened) -> Result<()> {
+        if opened.uid_validity == self.run.step.source.uid_validity {
+            return Ok(());
+        }
+        Err(changed_validity(&self.run.step.source.folder.to_string()))
     }
 
     fn copies_deleted(&self) -> bool {
