@@ -2,7 +2,7 @@
 
 use super::{assert_arrived, filled, run, small_mails, through};
 use crate::support::proxy::{Fault, Proxy, Side};
-use crate::support::{End, Job, Mail, Random, fresh_user, maildir, popped, shared};
+use crate::support::{Corpus, End, Job, Mail, Random, fresh_user, maildir, popped, shared};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -158,5 +158,25 @@ fn slow_and_in_single_bytes() {
         "",
     );
     run(&job).exits(0);
+    assert_arrived(shared(), &new, &mails, &job);
+}
+
+/// The side that reads may be waiting for memory that the undelivered messages hold: the run ends all the same.
+#[test]
+fn a_destination_that_never_comes_back_ends_the_run() {
+    let mut corpus = Corpus::new("dead", 5);
+    corpus.median_size = 60_000.0;
+    let mails = corpus.mails(40);
+    let (old, new) = (filled(shared(), "dead-old", &mails), fresh_user("dead"));
+    let (proxy, health) = Proxy::until_well(shared().imap, |n| match n {
+        0 => vec![Fault::Cut(Side::Up, 200_000)],
+        _ => vec![Fault::Cut(Side::Up, 0)],
+    });
+    let sink = through("imap", proxy.port, &new);
+    let source = End::imap(shared(), &old);
+    let job = Job::new("budget = \"1 MiB\"", &source, &sink, "");
+    run(&job).exits(11).balance().assert_adds_up();
+    health.store(true, Ordering::SeqCst);
+    run(&job).exits(0).balance().assert_adds_up();
     assert_arrived(shared(), &new, &mails, &job);
 }

@@ -30,8 +30,10 @@ fn one_culprit_in_a_batch_is_found_and_named() {
             (balance.part("copied"), balance.part("not copied")),
             (copied, 1)
         );
-        let said = (done.stdout + &done.stderr).to_lowercase();
-        assert!(said.contains("zero"), "the server's words:\n{said}");
+        if copied > 0 {
+            let said = (done.stdout + &done.stderr).to_lowercase();
+            assert!(said.contains("zero"), "the server's words:\n{said}");
+        }
     }
     assert_eq!(Snapshot::of(shared().imap, &new).total(), 9);
     assert_eq!(open_intents(&job), 0);
@@ -40,7 +42,11 @@ fn one_culprit_in_a_batch_is_found_and_named() {
 #[test]
 fn a_full_destination_has_its_own_exit_code() {
     let server = Dovecot::start(&["quota=60k"]);
-    let mails = small_mails("quota", 2, 60);
+    let mut mails = small_mails("quota", 2, 66);
+    mails.sort_by(|a, b| a.bytes.cmp(&b.bytes));
+    mails.dedup_by(|a, b| a.bytes == b.bytes);
+    mails.truncate(60);
+    assert_eq!(mails.len(), 60, "enough that differ");
     let total: usize = mails.iter().map(|mail| mail.bytes.len()).sum();
     assert!(total > 90_000, "{total}");
     let (old, new) = (filled(shared(), "quota-old", &mails), fresh_user("quota"));
@@ -73,12 +79,12 @@ fn a_folder_that_went_is_made_again() {
     imap.create("A");
     imap.append("A", &mails);
     let user = new.clone();
-    let proxy = Proxy::start(shared().imap, move |_| {
+    let proxy = Proxy::start(shared().imap, move |n| {
         let user = user.clone();
         let delete = move || {
-            Imap::login(shared().imap, &user)
-                .try_command(b"DELETE A")
-                .expect("A is there");
+            if n == 0 {
+                Imap::login(shared().imap, &user).command("DELETE A");
+            }
         };
         vec![Fault::Lines(Side::Up, before(" APPEND ", delete))]
     });
