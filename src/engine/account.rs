@@ -173,9 +173,7 @@ fn finish(context: Context, report: &mut AccountReport) -> Option<Archive> {
 /// One account to one destination.
 fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> {
     let mut sink = SinkLink::new(context, None);
-    let (naming, folders) = sink.retry(|sink| sink.folders())?;
-    context.set_landscape(Landscape { naming, folders });
-    let folders = source_folders(context)?;
+    let folders = look_around(context, &mut sink)?;
     same::refuse_same_mailbox(context, &mut sink)?;
     let mut plan = make_plan(context, folders)?;
     tell_plan(context, &plan);
@@ -183,6 +181,7 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
     if plan.unsettled > 0 {
         doubt::settle(context, &mut sink, false)?;
     }
+    look_ahead(context, &mut sink, &plan)?;
     let steps: Vec<(usize, Step)> = plan.steps.iter().cloned().enumerate().collect();
     lane::run(context, lane::groups(steps, plan.routed), sink.take())
         .and_then(|()| settle_late(context, &plan))
@@ -191,6 +190,18 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
         report.after = after::carry_out(context, &plan)?;
     }
     context.check_stop()
+}
+
+/// Looks at both ends at once: connecting and listing is mostly waiting. Gives the folders of the sources.
+fn look_around(context: &Context, sink: &mut SinkLink<'_>) -> Result<Vec<SourceFolder>> {
+    std::thread::scope(|scope| {
+        let sources = scope.spawn(|| source_folders(context));
+        let landscape = sink.retry(|sink| sink.folders());
+        let found = lane::join(sources);
+        let (naming, folders) = landscape?;
+        context.set_landscape(Landscape { naming, folders });
+        found
+    })
 }
 
 /// Connects to every source; what it finds is kept for the lanes.
@@ -282,6 +293,10 @@ pub(super) fn plan_from(
                 .copied()
         },
         unsettled,
+        folders_ignore_case: account.destinations[sink as usize]
+            .server
+            .preset
+            .folders_ignore_case(),
     })
 }
 
@@ -326,6 +341,29 @@ fn prepare(context: &Context, sink: &mut SinkLink<'_>, plan: &mut Plan) -> Resul
                 messages: step.source.messages,
                 why: why.to_string(),
             };
+        }
+    }
+    Ok(())
+}
+
+/// Looks at all folders that will be written to in one round trip, instead of one each.
+fn look_ahead(context: &Context, sink: &mut SinkLink<'_>, plan: &Plan) -> Result<()> {
+    let mut names: Vec<&[u8]> = plan
+        .steps
+        .iter()
+        .filter(|step| !lane::is_idle(&step.work))
+        .map(|step| step.target.name.as_slice())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let found = sink.retry(|sink| sink.doors(&names))?;
+    let mut doors = lock(&context.doors);
+    for (name, door) in names.into_iter().zip(found) {
+        if let Some(door) = door {
+            doors.insert(name.to_vec(), door);
         }
     }
     Ok(())

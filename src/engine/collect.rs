@@ -1,6 +1,7 @@
 //! The reading side of a lane: opens folders at the source and sends their messages down.
 
-use super::cargo::{Cargo, Ending, Load, Verdict};
+use super::arrival::{arrived, unwanted, verdict};
+use super::cargo::{Cargo, Ending, Load};
 use super::context::{Context, StepRun, interrupted, lock};
 use super::known::{self, Fate};
 use super::link::SourceLink;
@@ -11,9 +12,8 @@ use crate::journal::Place;
 use crate::message::{InternalDate, SourceKey};
 use crate::net::Flow;
 use crate::outcome::{Event, Outcome};
-use crate::plan::filter;
 use crate::plan::{Step, Work};
-use crate::source::{Arrival, Listed, Opened, Source, Wanted};
+use crate::source::{Listed, Opened, Source, Wanted};
 use crossbeam_channel::{Sender, bounded};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -52,6 +52,14 @@ impl<'a> Collector<'a> {
             context,
             links,
             lane,
+        }
+    }
+
+    /// Connects to the source, if there is only one; tries once, for a server that takes no further connection does not take it later.
+    pub(super) fn connect(&mut self) -> Result<()> {
+        match self.links.as_mut_slice() {
+            [link] => link.connect(),
+            _ => Ok(()),
         }
     }
 
@@ -159,7 +167,11 @@ impl<'a> Collector<'a> {
                     link.drop_connection();
                     link.patience.wait(self.context, error)?;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // Nobody knows what the connection would say next.
+                    link.drop_connection();
+                    return Err(error);
+                }
             }
         }
     }
@@ -183,7 +195,11 @@ impl Reading<'_> {
     fn pass(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
         match &self.run.step.work {
             Work::Unchanged { .. } => self.unchanged(),
-            Work::Refused { why, .. } => Err(Error::new(Kind::Folder, Code::Job, why.clone())),
+            Work::Refused { messages, why } => {
+                let messages = u64::from(*messages);
+                self.run.count(self.context, Outcome::Failed, messages, 0);
+                Err(Error::new(Kind::Folder, Code::Job, why.clone()))
+            }
             Work::CopyWhole { .. } if self.seen.is_empty() && !self.listed && self.streams() => {
                 self.whole(source)
             }
@@ -224,7 +240,7 @@ impl Reading<'_> {
 
     /// `CopyWhole`: one stream, and a listing only if it came short.
     fn whole(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
-        let Some(opened) = self.fetch(source, Wanted::Whole)? else {
+        let Some(opened) = self.fetch(source, Wanted::Whole, false)? else {
             return Ok(None);
         };
         self.run.report().source_count = u64::from(opened.messages).max(self.seen.len() as u64);
@@ -439,7 +455,7 @@ impl Reading<'_> {
         if wanted.is_empty() {
             return Ok(());
         }
-        self.fetch(source, Wanted::Keys(&wanted))?;
+        self.try_fetch(source, &wanted, false)?;
         wanted.retain(|listed| !self.seen.contains(&listed.key));
         if wanted.is_empty() {
             return Ok(());
@@ -449,26 +465,67 @@ impl Reading<'_> {
             there.insert(listed.key);
             Ok(())
         })?;
-        for listed in wanted {
-            if there.contains(&listed.key) {
-                self.fetch(source, Wanted::Keys(std::slice::from_ref(&listed)))?;
-            }
-            if !self.seen.contains(&listed.key) {
-                let gone = !there.contains(&listed.key);
-                let (outcome, words) = match gone {
-                    true => (Outcome::Vanished, "gone at the source before it was read"),
-                    false => (Outcome::Failed, "the source lists it but does not give it"),
-                };
-                self.verdict(&listed, outcome, words)?;
+        let (held_back, gone): (Vec<_>, Vec<_>) = wanted
+            .into_iter()
+            .partition(|listed| there.contains(&listed.key));
+        for listed in gone {
+            self.verdict(
+                &listed,
+                Outcome::Vanished,
+                "gone at the source before it was read",
+            )?;
+        }
+        self.fetch_parts(source, held_back)
+    }
+
+    /// Asks for ever smaller parts of what the source lists but did not give, until what it never gives is alone.
+    fn fetch_parts(&mut self, source: &mut dyn Source, part: Vec<Listed>) -> Result<()> {
+        let mut parts = vec![part];
+        while let Some(mut part) = parts.pop().filter(|part| !part.is_empty()) {
+            self.context.check_stop()?;
+            let alone = part.len() == 1;
+            let words = self.try_fetch(source, &part, alone)?;
+            part.retain(|listed| !self.seen.contains(&listed.key));
+            match part.as_slice() {
+                [] => {}
+                [listed] if alone => {
+                    let words = words
+                        .unwrap_or_else(|| "the source lists it but does not give it".to_owned());
+                    self.verdict(listed, Outcome::Failed, &words)?;
+                }
+                _ => {
+                    let rest = part.split_off(part.len().div_ceil(2));
+                    parts.extend([rest, part].into_iter().filter(|part| !part.is_empty()));
+                }
             }
         }
         Ok(())
     }
 
-    /// Streams messages down the lane.
-    fn fetch(&mut self, source: &mut dyn Source, wanted: Wanted<'_>) -> Result<Option<Opened>> {
+    /// Fetches these; that the server refuses is no error yet: its words.
+    fn try_fetch(
+        &mut self,
+        source: &mut dyn Source,
+        wanted: &[Listed],
+        last: bool,
+    ) -> Result<Option<String>> {
+        match self.fetch(source, Wanted::Keys(wanted), last) {
+            Ok(_) => Ok(None),
+            Err(error) if error.kind == Kind::Folder && error.code == Code::Refused => {
+                Ok(Some(error.words.unwrap_or(error.what)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Streams messages down the lane. `last`: one that comes without a body is not asked for again.
+    fn fetch(
+        &mut self,
+        source: &mut dyn Source,
+        wanted: Wanted<'_>,
+        last: bool,
+    ) -> Result<Option<Opened>> {
         let context = self.context;
-        let alone = matches!(wanted, Wanted::Keys([_]));
         let validity = self.run.step.source.uid_validity;
         let mut state = None;
         let deleted_too = self.copies_deleted();
@@ -490,7 +547,7 @@ impl Reading<'_> {
                 })
             },
             &mut |arrival| {
-                if let Some(cargo) = arrived(context, arrival, seen, alone, deleted_too)? {
+                if let Some(cargo) = arrived(context, arrival, seen, last, deleted_too)? {
                     lane.send(cargo).map_err(|_| lane_closed())?;
                 }
                 Ok(if context.stop.asked() {
@@ -532,90 +589,9 @@ impl Reading<'_> {
     }
 }
 
-fn verdict(listed: &Listed, outcome: Outcome, words: &str) -> Verdict {
-    Verdict {
-        key: listed.key.clone(),
-        flags: listed.flags.clone(),
-        date: listed.date,
-        size: listed.size.unwrap_or(0),
-        outcome,
-        words: words.to_owned(),
-    }
-}
-
-/// What an arrival becomes on the lane. `None`: it came before, or it will be asked for once more.
-fn arrived(
-    context: &Context,
-    arrival: Arrival,
-    seen: &mut HashSet<SourceKey>,
-    alone: bool,
-    deleted_too: bool,
-) -> Result<Option<Cargo>> {
-    let Arrival {
-        key,
-        flags,
-        date,
-        body,
-    } = arrival;
-    if seen.contains(&key) {
-        return Ok(None);
-    }
-    let body = match body {
-        Ok(body) => body,
-        Err(_) if !alone => return Ok(None),
-        Err(error) => {
-            seen.insert(key.clone());
-            let listed = Listed {
-                key,
-                flags,
-                date,
-                size: None,
-            };
-            let words = error.words.unwrap_or(error.what);
-            return Ok(Some(Cargo::Verdict(verdict(
-                &listed,
-                Outcome::Failed,
-                &words,
-            ))));
-        }
-    };
-    seen.insert(key.clone());
-    let date = date.or_else(|| InternalDate::from_headers(body.head()));
-    let listed = Listed {
-        key,
-        flags,
-        date,
-        size: Some(body.size()),
-    };
-    if let Some(reason) = unwanted(context, &listed, deleted_too) {
-        return Ok(Some(Cargo::Verdict(verdict(
-            &listed,
-            Outcome::Skipped,
-            reason,
-        ))));
-    }
-    let header = HeaderIdentity::of(body.head());
-    Ok(Some(Cargo::Message(Load {
-        key: listed.key,
-        flags: listed.flags,
-        date,
-        body,
-        header,
-        place: None,
-    })))
-}
-
-/// Why the job does not want this message, as far as is known of it.
-fn unwanted(context: &Context, listed: &Listed, deleted_too: bool) -> Option<&'static str> {
-    if listed.flags.deleted && !deleted_too {
-        return Some("flagged \\Deleted at the source");
-    }
-    filter::passes(&context.account.filter, listed.date, listed.size).err()
-}
-
 fn changed_validity(folder: &str) -> Error {
     let what = format!(
         "{folder} was made anew at the source while the run was going on (its UIDVALIDITY changed)"
     );
-    Error::new(Kind::Folder, Code::Refused, what).hint("run again: the next run reads it afresh")
+    Error::new(Kind::Folder, Code::Protocol, what).hint("run again: the next run reads it afresh")
 }

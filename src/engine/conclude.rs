@@ -40,7 +40,7 @@ pub(super) fn conclude(
         landing.door.floor = landing.door.floor.max(uid.saturating_add(1));
         let stands = stands(item, uid, row);
         standing.push(target::standing_row(&stands, uid, Some((row, run.folder))));
-        landing.index.insert_delivered(claimant, stands);
+        landing.index.insert(stands, [claimant]);
         if *outcome == Outcome::Copied && wants_reading_back(verify, item) {
             let digest = item.load.body.digests().exact;
             landing.checks.push(Check {

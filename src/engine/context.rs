@@ -10,6 +10,7 @@ use crate::journal::{FolderId, RunId};
 use crate::message::{Folder, SourceKey};
 use crate::outcome::{Counts, Event, FolderReport, Outcome, Trouble};
 use crate::plan::{Landscape, Plan, Step, Target};
+use crate::sink::Door;
 use crate::source::Source;
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
@@ -40,6 +41,8 @@ pub(super) struct Context {
     pub(super) doubt_since: Mutex<Option<Instant>>,
     /// What has to be sent once more at the end of the run: nothing else is, then.
     pub(super) resend: Mutex<HashMap<FolderId, HashSet<SourceKey>>>,
+    /// Destination folders as they were just before the lanes began, by wire name; each is taken by the first who opens it.
+    pub(super) doors: Mutex<HashMap<Vec<u8>, Door>>,
     landscape: Mutex<Landscape>,
     trouble: Mutex<Vec<Trouble>>,
     steps: Mutex<Vec<Arc<StepRun>>>,
@@ -81,6 +84,7 @@ impl Context {
             idle_sources,
             doubt_since: Mutex::new(None),
             resend: Mutex::default(),
+            doors: Mutex::default(),
             landscape: Mutex::new(Landscape::default()),
             trouble: Mutex::new(Vec::new()),
             steps: Mutex::new(Vec::new()),

@@ -5,6 +5,7 @@ use super::cargo::{Cargo, Ending, FlagWork, Load, Verdict};
 use super::context::{Context, StepRun, interrupted};
 use super::finish;
 use super::link::SinkLink;
+use super::look::Looker;
 use super::target::{self, Landings};
 use crate::error::{Code, Error, Kind, Result};
 use crate::identity::{Claim, HeaderIdentity, Known};
@@ -280,19 +281,11 @@ impl<'a> Deliverer<'a> {
     fn claim_known(&mut self, target: &Target, known: Known<'_>) -> Result<Claim> {
         let claimant = target::claimant(self.step()?.folder);
         let landing = self.landings.get(self.context, &mut self.link, target)?;
-        let link = &mut self.link;
-        landing.index.claim(claimant, known, &mut |uid| {
-            let mut header = None;
-            link.retry(|sink| {
-                sink.heads(&target.name, uid, &mut |head| {
-                    if head.uid == uid {
-                        header = Some(HeaderIdentity::of(&head.head));
-                    }
-                    Ok(())
-                })
-            })?;
-            Ok(header)
-        })
+        let mut looker = Looker {
+            link: &mut self.link,
+            name: &target.name,
+        };
+        landing.index.claim(claimant, known, &mut looker)
     }
 
     /// A message that need not be delivered: it stands there.

@@ -84,7 +84,7 @@ fn lanes(context: &Context, groups: &VecDeque<Group>) -> usize {
     busy.min(readers).min(writers).max(1)
 }
 
-fn is_idle(work: &Work) -> bool {
+pub(super) fn is_idle(work: &Work) -> bool {
     matches!(work, Work::Unchanged { .. } | Work::Refused { .. })
 }
 
@@ -94,24 +94,23 @@ fn one_lane(
     number: usize,
     open: Option<Box<dyn Sink>>,
 ) -> Result<()> {
-    let open = match (open, number) {
-        (Some(open), _) => Some(open),
-        (None, 0) => None,
-        (None, _) => {
-            let (spec, credentials) = &context.destination;
-            match sink::open(spec, &credentials.password, false) {
-                Ok(open) => Some(open),
-                // Servers limit connections in many ways and words: go on with those there are.
-                Err(error) => {
-                    context.warn(format!("going on with {number} connections: {error}"));
-                    return Ok(());
-                }
-            }
-        }
-    };
     std::thread::scope(|scope| {
         let (sender, collected) = bounded::<Cargo>(WAITING);
-        let reader = scope.spawn(move || read(context, work, sender));
+        let (go, ready) = bounded::<()>(1);
+        let reader = scope.spawn(move || read(context, work, number, sender, &ready));
+        // Both ends connect at once.
+        let open = match (open, number) {
+            (None, 1..) => match further(context, number) {
+                Some(open) => Some(open),
+                None => {
+                    drop(go);
+                    return join(reader);
+                }
+            },
+            (open, _) => open,
+        };
+        // A reader that got no connection is gone already: then its channel is at its end too.
+        go.send(()).ok();
         let (deliverable, keeper) = match &context.archive {
             None => (collected, None),
             Some(archive) => {
@@ -133,12 +132,34 @@ fn one_lane(
     })
 }
 
+/// One more connection to the destination. Servers limit connections in many ways and words: without it the others go on.
+fn further(context: &Context, number: usize) -> Option<Box<dyn Sink>> {
+    let (spec, credentials) = &context.destination;
+    sink::open(spec, &credentials.password, false)
+        .inspect_err(|error| context.warn(format!("going on with {number} connections: {error}")))
+        .ok()
+}
+
+/// Takes work only once the lane's other end is there too (`ready`).
 fn read(
     context: &Context,
     work: &Mutex<VecDeque<Group>>,
+    number: usize,
     lane: crossbeam_channel::Sender<Cargo>,
+    ready: &crossbeam_channel::Receiver<()>,
 ) -> Result<()> {
     let mut collector = Collector::new(context, lane);
+    if number > 0
+        && let Err(error) = collector.connect()
+    {
+        context.warn(format!("going on with {number} connections: {error}"));
+        return Ok(());
+    }
+    if ready.recv().is_err() {
+        // The other end told why; the work is left to the other lanes.
+        collector.close();
+        return Ok(());
+    }
     let mut result = Ok(());
     while result.is_ok() {
         let Some(group) = lock(work).pop_front() else {
@@ -152,7 +173,7 @@ fn read(
     result
 }
 
-fn join(handle: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+pub(super) fn join<T>(handle: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     handle.join().unwrap_or_else(|_| {
         let what = "a part of mailhaul failed where it must not; what was committed is kept";
         Err(crate::error::Error::new(

@@ -88,6 +88,17 @@ impl<'a> SourceLink<'a> {
         }
     }
 
+    /// Connects, trying once only.
+    pub(super) fn connect(&mut self) -> Result<()> {
+        let (spec, credentials) = &self.context.sources[self.index];
+        self.open = Some(source::open(
+            spec,
+            self.index as u32,
+            &credentials.password,
+        )?);
+        Ok(())
+    }
+
     /// The connection, made if there is none, an idle one first; patient with passing failures.
     pub(super) fn get(&mut self) -> Result<&mut dyn Source> {
         if self.open.is_none() {

@@ -6,6 +6,7 @@
 
 mod account;
 mod after;
+mod arrival;
 mod batch;
 mod cargo;
 mod collect;
@@ -20,6 +21,7 @@ mod known;
 mod lane;
 mod ledger;
 mod link;
+mod look;
 mod refusal;
 mod same;
 mod settle;

@@ -4,7 +4,7 @@
 //! matched one to one, by digest first, and by header identity where the server changed bytes.
 
 use super::link::SinkLink;
-use crate::error::{Kind, Result};
+use crate::error::{Code, End, Error, Kind, Result};
 use crate::identity::{self, HeaderIdentity, Known, Verdict};
 use crate::job::Dedup;
 use crate::message::Digests;
@@ -49,7 +49,7 @@ pub(super) fn look(
 ) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     let budget = Budget::new(LOOKING);
-    sink.bodies(name, &[(floor, u32::MAX)], &budget, &mut |uid, body| {
+    let whole = sink.bodies(name, &[(floor, u32::MAX)], &budget, &mut |uid, body| {
         if let (Ok(body), false) = (body, taken.contains(&uid)) {
             let header = HeaderIdentity::of(body.head());
             found.push(Found {
@@ -61,6 +61,11 @@ pub(super) fn look(
         }
         Ok(Flow::Continue)
     })?;
+    if !whole {
+        // What was not shown may be what is sought: sent again, it would be doubled.
+        let what = "the destination refuses to show what stands in a folder";
+        return Err(Error::new(Kind::Folder, Code::Refused, what).at(End::Destination));
+    }
     Ok(found)
 }
 

@@ -1,6 +1,6 @@
 //! A destination folder while messages are delivered into it.
 
-use super::context::Context;
+use super::context::{Context, lock};
 use super::link::SinkLink;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::identity::{HeaderIdentity, Index, Standing};
@@ -68,12 +68,10 @@ impl Landings {
 
 /// Opens a folder, made anew if it is not there.
 fn open(context: &Context, link: &mut SinkLink<'_>, target: &Target) -> Result<Landing> {
-    let door = match link.retry(|sink| sink.door(&target.name)) {
-        Err(error) if error.kind == Kind::Folder => {
-            make(link, target)?;
-            link.retry(|sink| sink.door(&target.name))?
-        }
-        other => other?,
+    let seen = lock(&context.doors).remove(&target.name);
+    let door = match seen {
+        Some(door) => door,
+        None => look(link, target)?,
     };
     let (run, sink, name, validity) = (
         context.run,
@@ -95,6 +93,16 @@ fn open(context: &Context, link: &mut SinkLink<'_>, target: &Target) -> Result<L
         index,
         checks: Vec::new(),
     })
+}
+
+fn look(link: &mut SinkLink<'_>, target: &Target) -> Result<Door> {
+    match link.retry(|sink| sink.door(&target.name)) {
+        Err(error) if error.kind == Kind::Folder => {
+            make(link, target)?;
+            link.retry(|sink| sink.door(&target.name))
+        }
+        other => other,
+    }
 }
 
 /// Creates a folder that was not there, or not there any more.
@@ -131,10 +139,14 @@ fn index(
     id: SinkFolderId,
     door: &Door,
 ) -> Result<Index> {
-    let rows = context.ledger.ask(move |journal| {
-        let mut rows = Vec::new();
+    let (rows, claims) = context.ledger.ask(move |journal| {
+        let (mut rows, mut claims) = (Vec::new(), HashMap::<u32, Vec<u32>>::new());
         journal.standing(id, &mut |row| rows.push(row))?;
-        Ok(rows)
+        // Without these, a further copy would claim what an earlier run adopted for the first one, and never arrive.
+        journal.adopted(id, &mut |uid, folder| {
+            claims.entry(uid).or_default().push(claimant(folder));
+        })?;
+        Ok((rows, claims))
     })?;
     let mut index = Index::new(context.account.dedup);
     let next = rows
@@ -143,10 +155,9 @@ fn index(
         .max()
         .map_or(1, |uid| uid.saturating_add(1));
     for row in rows {
-        match row.folder {
-            Some(folder) => index.insert_delivered(claimant(folder), standing(&row)),
-            None => index.insert(standing(&row)),
-        };
+        let adopted = claims.get(&row.uid).into_iter().flatten().copied();
+        let claimants = row.folder.map(claimant).into_iter().chain(adopted);
+        index.insert(standing(&row), claimants);
     }
     if door.messages == 0 || next >= door.floor {
         return Ok(index);
@@ -154,7 +165,7 @@ fn index(
     let mut fresh: Vec<StandingRow> = Vec::new();
     link.retry(|sink| {
         fresh.clear();
-        sink.heads(name, next, &mut |head| {
+        sink.heads(name, (next, u32::MAX), &mut |head| {
             let standing = Standing::new(
                 Some(head.uid),
                 &HeaderIdentity::of(&head.head),
@@ -167,7 +178,7 @@ fn index(
         })
     })?;
     for row in &fresh {
-        index.insert(standing(row));
+        index.insert(standing(row), []);
     }
     let run = context.run;
     context

@@ -1,4 +1,4 @@
-//! What stands in one destination folder, in about 90 bytes a message.
+//! What stands in one destination folder, in 72 bytes a message and a place in a hash table (20 to 40 bytes with its spare room).
 
 use super::probe::{Judgement, Probe, half, hash, is_id, key, packed_size, prefix};
 use super::{HeaderIdentity, Known, Verdict};
@@ -19,7 +19,7 @@ pub struct Standing {
     pub source_row: Option<i64>,
     /// The instant of the Date field, epoch seconds.
     pub date: Option<i64>,
-    /// Hash of the Message-ID (odd), or of the Date where there is no id (even).
+    /// Hash of the Message-ID (odd), else of the Date, else of the size (even).
     pub key: Option<u64>,
     /// Hashes of From and Subject.
     pub from_subject: (u64, u64),
@@ -43,12 +43,29 @@ impl Standing {
             uid,
             source_row,
             date: header.date,
-            key: key(header),
+            key: key(header, size),
             from_subject: (hash(b'f', &header.from), hash(b's', &header.subject)),
             loose: digests.map(|d| half(&d)),
             size,
         }
     }
+}
+
+/// Looks at a message of the destination that the index cannot judge. `None`: it is gone.
+pub trait Look {
+    /// The header of the message with that UID. Asked, rarely, where hashes differ but the source's header holds bytes that the
+    /// server may have replaced.
+    ///
+    /// # Errors
+    /// Those of the destination.
+    fn header(&mut self, uid: u32) -> Result<Option<HeaderIdentity>>;
+
+    /// The digests of the message with that UID. Asked, once each, of mail as long as a source message, where neither has an id
+    /// nor a header that tells it from others.
+    ///
+    /// # Errors
+    /// Those of the destination.
+    fn digests(&mut self, uid: u32) -> Result<Option<Digests>>;
 }
 
 /// What a source message finds at the destination.
@@ -64,10 +81,6 @@ pub enum Claim {
     /// Nothing but another message with its id: deliver it, and tell.
     Contradicted,
 }
-
-/// Names a message within an [`Index`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot(u32);
 
 /// Options flattened, so that a million messages fit into memory.
 #[derive(Debug)]
@@ -88,7 +101,24 @@ pub(super) struct Entry {
 
 pub(super) const HAS_ID: u8 = 1;
 pub(super) const LOOSE: u8 = 4;
-const GONE: u8 = 8;
+/// Copies that a folder may have claimed before a walk remembers how far they go: few keys have as many.
+const LONG: usize = 16;
+
+/// By what messages hang together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Chain {
+    Key,
+    Digest,
+}
+
+impl Entry {
+    fn next(&self, chain: Chain) -> u32 {
+        match chain {
+            Chain::Key => self.next_by_key,
+            Chain::Digest => self.next_by_digest,
+        }
+    }
+}
 
 /// Where a chain starts and ends: it keeps the order of insertion, so that the first copy is claimed first.
 type Chains = HashMap<u64, (u32, u32)>;
@@ -104,6 +134,8 @@ pub struct Index {
     by_key: Chains,
     by_digest: Chains,
     claims: HashSet<(u32, u32)>,
+    /// Chains that start with many copies claimed by a folder: where to go on.
+    passed: HashMap<(Chain, u64, u32), u32>,
 }
 
 impl Index {
@@ -115,30 +147,13 @@ impl Index {
             by_key: HashMap::new(),
             by_digest: HashMap::new(),
             claims: HashSet::new(),
+            passed: HashMap::new(),
         }
     }
 
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Adds what stands at the destination, claimed by nobody yet.
-    pub fn insert(&mut self, standing: Standing) -> Slot {
-        self.add(standing, NONE)
-    }
-
-    /// Adds what was (or is being) delivered from source folder `folder`: it stands for that message already.
-    pub fn insert_delivered(&mut self, folder: u32, standing: Standing) -> Slot {
-        self.add(standing, folder)
-    }
-
-    fn add(&mut self, standing: Standing, claimed: u32) -> Slot {
+    /// Adds what stands at the destination. `claimants`: the source folders of which it stands for a message already; none if it
+    /// is the destination's own.
+    pub fn insert(&mut self, standing: Standing, claimants: impl IntoIterator<Item = u32>) {
         let at = self.entries.len() as u32;
         let known = |set: bool, flag: u8| if set { flag } else { 0 };
         let (from, subject) = standing.from_subject;
@@ -152,49 +167,46 @@ impl Index {
             loose: standing.loose.unwrap_or_default(),
             next_by_key: NONE,
             next_by_digest: NONE,
-            claimed,
+            claimed: NONE,
             flags: known(standing.key.is_some_and(is_id), HAS_ID)
                 | known(standing.loose.is_some(), LOOSE),
         });
-        if let Some(key) = standing.key {
+        let (by_key, by_digest) = self.findable(&standing);
+        if let Some(key) = by_key {
             let (_, last) = self.by_key.entry(key).or_insert((at, at));
             self.entries[*last as usize].next_by_key = if *last == at { NONE } else { at };
             *last = at;
         }
-        if let Some(loose) = standing.loose {
+        if let Some(loose) = by_digest {
             let (_, last) = self.by_digest.entry(prefix(&loose)).or_insert((at, at));
             self.entries[*last as usize].next_by_digest = if *last == at { NONE } else { at };
             *last = at;
         }
-        Slot(at)
+        for folder in claimants {
+            if !self.is_claimed(at, folder) {
+                self.take(folder, at);
+            }
+        }
     }
 
-    /// The UID of a message that was inserted before the server told it.
-    pub fn set_uid(&mut self, slot: Slot, uid: u32) {
-        self.entries[slot.0 as usize].uid = uid;
-    }
-
-    /// Takes a message out again, because its delivery failed.
-    pub fn retract(&mut self, slot: Slot) {
-        self.entries[slot.0 as usize].flags |= GONE;
+    /// By what a source may find it: what has an id is not asked for by digest, unless content alone counts.
+    fn findable(&self, standing: &Standing) -> (Option<u64>, Option<[u8; 16]>) {
+        let has_id = standing.key.is_some_and(is_id);
+        match self.dedup {
+            Dedup::MessageId => (standing.key, standing.loose.filter(|_| !has_id)),
+            Dedup::StrictMessageId => (standing.key, None),
+            Dedup::Content => (None, standing.loose),
+            Dedup::Off => (None, None),
+        }
     }
 
     /// Looks for a message that can stand for `source`, and lets source folder `folder` claim it.
     ///
-    /// `exact` fetches the header of the message with that UID (`None`: it is gone). It is called, rarely, where hashes differ but the
-    /// source's header holds bytes that the server may have replaced. Its errors are passed on, with nothing claimed.
-    pub fn claim(
-        &mut self,
-        folder: u32,
-        source: Known,
-        exact: &mut dyn FnMut(u32) -> Result<Option<HeaderIdentity>>,
-    ) -> Result<Claim> {
+    /// # Errors
+    /// Those of `look`, with nothing claimed.
+    pub fn claim(&mut self, folder: u32, source: Known, look: &mut dyn Look) -> Result<Claim> {
         let probe = Probe::new(self.dedup, source);
-        let candidates = self.candidates(folder, &probe);
-        let judged: Vec<_> = candidates
-            .iter()
-            .map(|&at| (at, probe.judge(&self.entries[at as usize])))
-            .collect();
+        let judged = self.candidates(folder, &probe);
         let best = judged
             .iter()
             .filter(|(_, judgement)| *judgement <= Judgement::Uncontradicted)
@@ -204,13 +216,9 @@ impl Index {
         }
         let mut contradicted = false;
         for (at, judgement) in judged {
-            let uid = self.entries[at as usize].uid;
             let verdict = match judgement {
-                Judgement::Doubtful if uid != 0 => match exact(uid)? {
-                    Some(header) => probe.exactly(&header, &self.entries[at as usize]),
-                    None => Verdict::Different,
-                },
-                Judgement::Doubtful => probe.when_different(),
+                Judgement::Doubtful => self.look_at_header(at, &probe, look)?,
+                Judgement::Unread => self.look_at_content(at, &probe, look)?,
                 Judgement::Contradicted => Verdict::Contradicted,
                 _ => Verdict::Different,
             };
@@ -227,36 +235,92 @@ impl Index {
         })
     }
 
+    fn look_at_header(&self, at: u32, probe: &Probe, look: &mut dyn Look) -> Result<Verdict> {
+        let entry = &self.entries[at as usize];
+        if entry.uid == 0 {
+            return Ok(probe.when_different());
+        }
+        Ok(match look.header(entry.uid)? {
+            Some(header) => probe.exactly(&header, entry),
+            None => Verdict::Different,
+        })
+    }
+
+    /// What was read is remembered, so that each message is read once.
+    fn look_at_content(&mut self, at: u32, probe: &Probe, look: &mut dyn Look) -> Result<Verdict> {
+        let entry = &mut self.entries[at as usize];
+        let digests = match entry.uid {
+            0 => None,
+            uid => look.digests(uid)?,
+        };
+        let Some(digests) = digests else {
+            return Ok(Verdict::Different);
+        };
+        entry.loose = half(&digests);
+        entry.flags |= LOOSE;
+        Ok(probe.by_content(entry.loose))
+    }
+
     /// Those that share digest or key with the source and are free for this folder.
-    fn candidates(&self, folder: u32, probe: &Probe) -> Vec<u32> {
+    fn candidates(&mut self, folder: u32, probe: &Probe) -> Vec<(u32, Judgement)> {
         let mut found = Vec::new();
         if let Some(loose) = probe.by_digest() {
-            self.walk(&self.by_digest, prefix(&loose), folder, &mut found, |e| {
-                e.next_by_digest
-            });
+            self.walk(Chain::Digest, prefix(&loose), folder, probe, &mut found);
         }
         if let Some(key) = probe.key {
-            self.walk(&self.by_key, key, folder, &mut found, |e| e.next_by_key);
+            self.walk(Chain::Key, key, folder, probe, &mut found);
         }
         found
     }
 
+    /// Judges a chain's free messages, until one is as good as any can be.
     fn walk(
-        &self,
-        chains: &Chains,
+        &mut self,
+        chain: Chain,
         key: u64,
         folder: u32,
-        found: &mut Vec<u32>,
-        next: fn(&Entry) -> u32,
+        probe: &Probe,
+        found: &mut Vec<(u32, Judgement)>,
     ) {
-        let mut at = chains.get(&key).map_or(NONE, |&(first, _)| first);
+        let mut at = self.start(chain, key, folder);
         while let Some(entry) = self.entries.get(at as usize) {
-            let claimed = entry.claimed == folder || self.claims.contains(&(at, folder));
-            if !claimed && entry.flags & GONE == 0 {
-                found.push(at);
+            if !self.is_claimed(at, folder) {
+                let judgement = probe.judge(entry);
+                found.push((at, judgement));
+                if judgement == probe.best() {
+                    return;
+                }
             }
-            at = next(entry);
+            at = entry.next(chain);
         }
+    }
+
+    /// Where a walk starts: behind the copies that the folder claimed already, which would make thousands of copies quadratic.
+    fn start(&mut self, chain: Chain, key: u64, folder: u32) -> u32 {
+        let chains = match chain {
+            Chain::Key => &self.by_key,
+            Chain::Digest => &self.by_digest,
+        };
+        let first = chains.get(&key).map_or(NONE, |&(first, _)| first);
+        let mut at = *self.passed.get(&(chain, key, folder)).unwrap_or(&first);
+        let mut steps = 0;
+        while let Some(entry) = self.entries.get(at as usize) {
+            let next = entry.next(chain);
+            // The last one stays the start: the chain may grow.
+            if next == NONE || !self.is_claimed(at, folder) {
+                break;
+            }
+            at = next;
+            steps += 1;
+        }
+        if steps >= LONG || steps > 0 && self.passed.contains_key(&(chain, key, folder)) {
+            self.passed.insert((chain, key, folder), at);
+        }
+        at
+    }
+
+    fn is_claimed(&self, at: u32, folder: u32) -> bool {
+        self.entries[at as usize].claimed == folder || self.claims.contains(&(at, folder))
     }
 
     fn take(&mut self, folder: u32, at: u32) -> Claim {
@@ -270,5 +334,53 @@ impl Index {
             uid: (entry.uid != 0).then_some(entry.uid),
             source_row: (entry.row != i64::MIN).then_some(entry.row),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_takes_as_many_bytes_as_the_head_of_this_file_says() {
+        assert_eq!(size_of::<Entry>(), 72);
+    }
+
+    struct Nowhere;
+
+    impl Look for Nowhere {
+        fn header(&mut self, _: u32) -> Result<Option<HeaderIdentity>> {
+            Ok(None)
+        }
+
+        fn digests(&mut self, _: u32) -> Result<Option<Digests>> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn copies_that_are_claimed_are_not_walked_again() {
+        let header = HeaderIdentity {
+            message_id: Some(b"<a@x>".to_vec()),
+            ..HeaderIdentity::default()
+        };
+        let source = Known {
+            header: &header,
+            digests: None,
+            size: None,
+        };
+        let mut index = Index::new(Dedup::MessageId);
+        for uid in 1..=100 {
+            index.insert(Standing::new(Some(uid), &header, None, None, None), []);
+        }
+        for _ in 0..100 {
+            index.claim(7, source, &mut Nowhere).unwrap();
+        }
+        let passed: Vec<_> = index
+            .passed
+            .iter()
+            .map(|(&(_, _, f), &at)| (f, at))
+            .collect();
+        assert!(matches!(passed[..], [(7, 98..)]), "{passed:?}");
     }
 }

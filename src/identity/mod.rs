@@ -9,16 +9,19 @@
 //!   there are servers that replace those. Size is no more than a hint.
 //!   Same id but contradicted: two messages, both are kept, and it is told.
 //! - Without a Message-ID at the source: the loose digest where known at both, else Date, From, Subject
-//!   and size, all equal. Mail without a Date or without From is too poor for that, and never the same:
-//!   rather a copy too many than a message lost.
+//!   and size, all equal. Mail without a Date or without From is too poor for that: what is as long at the
+//!   destination is read, and its loose digest decides.
 //! - `content`: the loose digest alone. `strict-message-id`: the id alone. `off`: nothing is the same.
+//!
+//! Candidates are found by the hash of their Message-ID, so one whose Message-ID itself holds bytes that the server replaced is
+//! not found by its headers; such ids are against RFC 5322 and rare, and the message is then delivered, not lost.
 //!
 //! Matching is one to one: see [`Index`].
 
 mod index;
 mod probe;
 
-pub use index::{Claim, Index, Slot, Standing};
+pub use index::{Claim, Index, Look, Standing};
 
 use crate::job::Dedup;
 use crate::message::{Digests, InternalDate, header};
@@ -146,5 +149,7 @@ fn matches(source: &[u8], standing: &[u8]) -> bool {
             .all(|(&a, &b)| a == b || replaceable(a))
 }
 
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,8 @@ pub(super) enum Judgement {
     Uncontradicted,
     /// Other hashes, but the source holds bytes that a server may have replaced.
     Doubtful,
+    /// As long, and with too poor a header to tell: its content has to be read.
+    Unread,
     Contradicted,
     Different,
 }
@@ -32,14 +34,14 @@ impl<'a> Probe<'a> {
         let header = source.header;
         let has_id = header.message_id.is_some();
         let by_key = match dedup {
-            Dedup::MessageId => has_id || says_enough(header),
+            Dedup::MessageId => true,
             Dedup::StrictMessageId => has_id,
             Dedup::Content | Dedup::Off => false,
         };
         Probe {
             dedup,
             source,
-            key: key(header).filter(|_| by_key),
+            key: key(header, source.size).filter(|_| by_key),
             has_id,
             from: hash(b'f', &header.from),
             subject: hash(b's', &header.subject),
@@ -55,6 +57,14 @@ impl<'a> Probe<'a> {
             Dedup::StrictMessageId | Dedup::Off => false,
         };
         self.loose.filter(|_| alone)
+    }
+
+    /// No candidate can be better than this.
+    pub(super) fn best(&self) -> Judgement {
+        match self.loose {
+            Some(_) => Judgement::SameDigest,
+            None => Judgement::Uncontradicted,
+        }
     }
 
     pub(super) fn judge(&self, entry: &Entry) -> Judgement {
@@ -86,10 +96,15 @@ impl<'a> Probe<'a> {
     /// Neither id nor digests.
     fn judge_poor(&self, entry: &Entry) -> Judgement {
         let size = packed_size(self.source.size);
-        let header = entry.flags & HAS_ID == 0;
-        let same_date = self.source.header.date == Some(entry.date);
-        if !header || !same_date || size == 0 || size != entry.size {
+        let date = (entry.date != i64::MIN).then_some(entry.date);
+        let header = entry.flags & HAS_ID == 0 && self.source.header.date == date;
+        if !header || size == 0 || size != entry.size {
             return Judgement::Different;
+        }
+        if !says_enough(self.source.header) {
+            return self
+                .loose
+                .map_or(Judgement::Different, |_| Judgement::Unread);
         }
         match self.differ(entry) {
             (false, false) => Judgement::Uncontradicted,
@@ -121,6 +136,15 @@ impl<'a> Probe<'a> {
         compare(self.source, standing, self.dedup)
     }
 
+    /// The comparison of contents; `loose` is the candidate's.
+    pub(super) fn by_content(&self, loose: [u8; 16]) -> Verdict {
+        if self.loose == Some(loose) {
+            Verdict::Same
+        } else {
+            self.when_different()
+        }
+    }
+
     pub(super) fn when_different(&self) -> Verdict {
         if self.has_id {
             Verdict::Contradicted
@@ -130,12 +154,12 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// Under what a message is looked up: its id, else its Date. From and Subject are no part of it, a server may have altered them.
-pub(super) fn key(header: &HeaderIdentity) -> Option<u64> {
+/// Under what a message is looked up: its id, else its Date, else its size. From and Subject are no part of it, a server may have altered them.
+pub(super) fn key(header: &HeaderIdentity, size: Option<u64>) -> Option<u64> {
     match (&header.message_id, header.date) {
         (Some(id), _) => Some(hash(b'i', id) | 1),
         (None, Some(date)) => Some(hash(b'd', &date.to_be_bytes()) & !1),
-        (None, None) => None,
+        (None, None) => size.map(|size| hash(b'z', &size.to_be_bytes()) & !1),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Sessions against a scripted server: what no well-behaved server can be made to do.
 
 use super::script::{open, open_with, server};
-use super::*;
 use crate::error::{Code, Kind};
 use crate::net::{Flow, Security};
 use crate::spool::Budget;

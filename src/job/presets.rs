@@ -43,9 +43,13 @@ impl Preset {
     #[must_use]
     pub fn notes(self, protocol: Protocol) -> &'static [&'static str] {
         match (self, protocol) {
-            (_, Protocol::Imap) => &[],
+            (Preset::Generic, Protocol::Imap) => &[],
+            (Preset::Gmail, Protocol::Imap) => &[
+                "Gmail's labels appear as folders: a message with two labels is copied into two folders.",
+                "Mail that was archived and has no label stands only in All Mail: name that folder in [folders] include to copy it too.",
+            ],
             (Preset::Generic, Protocol::Pop3) => &[
-                "POP3 shows the inbox alone: no other folders, no flags; read and unread are not known.",
+                "POP3 shows the inbox alone: no other folders, no flags; read and unread are not known. Dates are taken from the messages' own headers.",
             ],
             (Preset::Gmail, Protocol::Pop3) => &[
                 "Gmail's POP3 shows no folders, no flags and no labels; over IMAP they would come along.",
@@ -97,6 +101,6 @@ mod tests {
     fn gmail_over_pop3_tells_what_it_hides() {
         let notes = Preset::Gmail.notes(Protocol::Pop3).join(" ");
         assert!(notes.contains("no labels") && notes.contains("250 to 300"));
-        assert!(Preset::Gmail.notes(Protocol::Imap).is_empty());
+        assert!(Preset::Generic.notes(Protocol::Imap).is_empty());
     }
 }

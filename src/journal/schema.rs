@@ -113,6 +113,8 @@ CREATE TABLE outcome (
     PRIMARY KEY (message, sink, n)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX outcome_adopted ON outcome (sink_folder, uid) WHERE outcome IN ('present', 'duplicate');
+
 -- What stands in a destination folder, so that its headers are fetched once. The hashes are those of identity.rs.
 CREATE TABLE standing (
     sink_folder INTEGER NOT NULL REFERENCES sink_folder,

@@ -1,6 +1,6 @@
 //! The standing index of a destination folder: its headers are fetched once.
 
-use super::{Journal, RunId, SinkFolderId, StandingRow, signed, unsigned};
+use super::{FolderId, Journal, RunId, SinkFolderId, StandingRow, signed, unsigned};
 use crate::error::Result;
 use rusqlite::{Result as SqlResult, Row as SqlRow, params};
 
@@ -15,6 +15,21 @@ impl Journal {
             [folder],
             read,
             f,
+        )
+    }
+
+    /// Gives what stands in a destination folder for messages that were not delivered as it (adopted, or duplicates) to `f`: its
+    /// UID and the source folder of the message.
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`.
+    pub fn adopted(&self, folder: SinkFolderId, f: &mut dyn FnMut(u32, FolderId)) -> Result<()> {
+        self.each(
+            "SELECT DISTINCT o.uid, m.folder FROM outcome o JOIN message m ON m.id = o.message
+             WHERE o.sink_folder = ? AND o.uid IS NOT NULL AND o.outcome IN ('present', 'duplicate')",
+            [folder],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+            |(uid, folder)| f(uid, folder),
         )
     }
 

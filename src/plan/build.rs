@@ -2,7 +2,7 @@
 
 use super::map::{self, Known, Uses};
 use super::{Landscape, Plan, SourceFolder, Step, Target, Work};
-use crate::job::{Account, Preset};
+use crate::job::Account;
 use crate::message::{Folder, SpecialUse};
 use std::collections::HashMap;
 
@@ -30,6 +30,8 @@ pub struct Inputs<'a> {
     pub landscape: &'a Landscape,
     pub known: &'a dyn Fn(&SourceFolder) -> Option<FolderKnown>,
     pub unsettled: u64,
+    /// Does the destination take names that differ in ASCII case alone for one?
+    pub folders_ignore_case: bool,
 }
 
 /// Decides what is to be done.
@@ -46,26 +48,31 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
         ..Plan::default()
     };
     let there = inputs.landscape.uses();
-    let mut landing: HashMap<(u32, Vec<u8>), Folder> = HashMap::new();
     for source in 0..account.sources.len() as u32 {
-        let own: Vec<&SourceFolder> = inputs
+        let mut own: Vec<&SourceFolder> = inputs
             .folders
             .iter()
             .filter(|folder| folder.source == source)
             .collect();
+        // Servers list in any order: the inbox first, so that what matters most is there soonest.
+        own.sort_by_key(|folder| (!folder.folder.is_inbox(), folder.folder.clone()));
         let uses = Uses::of(
             &own.iter()
                 .map(|folder| known_of(folder))
                 .collect::<Vec<_>>(),
         );
+        let mut placed = Vec::new();
         for &folder in &own {
             match place(&inputs, folder, &uses, &there) {
-                Ok(target) => {
-                    let step = step(&inputs, folder, target, &mut landing, &mut plan.notes);
-                    plan.steps.push(step);
-                }
+                Ok(target) => placed.push((folder, target)),
                 Err(why) => plan.left_out.push((folder.folder.clone(), why)),
             }
+        }
+        let crowded = crowded(&inputs, &placed);
+        for (folder, target) in placed {
+            let first = crowded.get(&folder.folder);
+            plan.notes.extend(renamed(&inputs, folder, &target));
+            plan.steps.push(step(&inputs, folder, target, first));
         }
     }
     plan
@@ -115,40 +122,57 @@ fn view_of(folder: &SourceFolder) -> Option<&'static str> {
     .then(|| special_use.attribute())
 }
 
+/// Source folders that may not be copied because another one, named with each, lands in the same place before them.
+fn crowded(inputs: &Inputs<'_>, placed: &[(&SourceFolder, Target)]) -> HashMap<Folder, Folder> {
+    let pairs: Vec<(Folder, Folder)> = placed
+        .iter()
+        .map(|(folder, target)| (folder.folder.clone(), landing(inputs, target)))
+        .collect();
+    let rules = &inputs.account.folders;
+    let mut crowded = HashMap::new();
+    for collision in map::collisions(rules, &pairs, inputs.folders_ignore_case) {
+        let mut sources = collision.sources.into_iter();
+        let Some(first) = sources.next() else {
+            continue;
+        };
+        crowded.extend(sources.map(|source| (source, first.clone())));
+    }
+    crowded
+}
+
+/// The folder as the destination will write it: two names that differ may become one there.
+fn landing(inputs: &Inputs<'_>, target: &Target) -> Folder {
+    let naming = &inputs.landscape.naming;
+    Folder::from_wire(&target.name, naming.separator, &naming.prefix)
+        .unwrap_or_else(|| target.folder.clone())
+}
+
+/// What to tell of a folder whose name the destination cannot write.
+fn renamed(inputs: &Inputs<'_>, folder: &SourceFolder, target: &Target) -> Option<String> {
+    let fits = target.folder.fits(inputs.landscape.naming.separator);
+    (!fits && target.standing.is_none()).then(|| {
+        format!(
+            "{}: the destination cannot write this name; it becomes {}",
+            folder.folder,
+            landing(inputs, target)
+        )
+    })
+}
+
+/// `first`: the folder that lands there before this one and keeps it out.
 fn step(
     inputs: &Inputs<'_>,
     folder: &SourceFolder,
     target: Target,
-    landing: &mut HashMap<(u32, Vec<u8>), Folder>,
-    notes: &mut Vec<String>,
+    first: Option<&Folder>,
 ) -> Step {
-    let rules = &inputs.account.folders;
-    let first = landing
-        .entry((folder.source, target.name.clone()))
-        .or_insert_with(|| folder.folder.clone());
-    let work = if *first != folder.folder && !rules.merge && !rules.flatten {
-        Work::Refused {
+    let work = match first {
+        Some(first) => Work::Refused {
             messages: folder.messages,
             why: collision(folder, first, &target),
-        }
-    } else {
-        work(folder, &target, (inputs.known)(folder).unwrap_or_default())
+        },
+        None => work(folder, &target, (inputs.known)(folder).unwrap_or_default()),
     };
-    if !target.folder.fits(inputs.landscape.naming.separator) && target.standing.is_none() {
-        notes.push(format!(
-            "{}: the destination cannot write this name; it becomes {}",
-            folder.folder,
-            Folder::from_wire(
-                &target.name,
-                inputs.landscape.naming.separator,
-                &inputs.landscape.naming.prefix
-            )
-            .map_or_else(
-                || String::from_utf8_lossy(&target.name).into_owned(),
-                |shown| shown.to_string()
-            )
-        ));
-    }
     Step {
         source: folder.clone(),
         target,
@@ -200,26 +224,105 @@ fn unchanged(folder: &SourceFolder, known: FolderKnown) -> bool {
 
 /// What a person should know before running.
 fn notes(account: &Account) -> Vec<String> {
-    let mut notes = Vec::new();
-    for source in &account.sources {
-        let gmail = source.server.preset == Preset::Gmail;
-        match source.server.protocol {
-            crate::job::Protocol::Pop3 if gmail => notes.push(
-                "Gmail shows a POP3 client about 300 messages a session, without folders, labels or flags, and marks what was read as \
-                 popped; sessions are repeated until one shows nothing new. IMAP shows everything: use it if it is allowed."
-                    .to_owned(),
-            ),
-            crate::job::Protocol::Imap if gmail => notes.push(
-                "Gmail's labels appear as folders: a message with two labels is copied into two folders. Mail that was archived and has no \
-                 label stands only in All Mail: name that folder in [folders] include to copy it too."
-                    .to_owned(),
-            ),
-            crate::job::Protocol::Pop3 => notes.push(
-                "POP3 shows the inbox alone: no other folders, no flags. Dates are taken from the messages' own headers."
-                    .to_owned(),
-            ),
-            crate::job::Protocol::Imap => {}
+    let kinds = account
+        .sources
+        .iter()
+        .map(|source| (source.server.preset, source.server.protocol));
+    let mut notes: Vec<String> = Vec::new();
+    for note in kinds.flat_map(|(preset, protocol)| preset.notes(protocol)) {
+        // Two sources of a kind: said once.
+        if !notes.iter().any(|said| said == note) {
+            notes.push((*note).to_owned());
         }
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Job;
+    use crate::plan::Naming;
+    use std::io::Write;
+
+    const JOB: &str = r#"
+version = 1
+[source]
+protocol = "pop3"
+preset = "gmail"
+user = "old"
+password = { env = "OLD" }
+[destination]
+protocol = "imap"
+host = "imap.example.org"
+user = "new"
+password = { env = "NEW" }
+"#;
+
+    fn folder(text: &str) -> SourceFolder {
+        SourceFolder {
+            source: 0,
+            folder: Folder::parse(text).unwrap(),
+            name: text.into(),
+            special_use: None,
+            subscribed: false,
+            uid_validity: 1,
+            uid_next: Some(4),
+            messages: 3,
+            highest_modseq: None,
+        }
+    }
+
+    fn planned(folders: &[&str], folders_ignore_case: bool) -> Plan {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("job.toml");
+        crate::fs::persist(&path, |file| file.write_all(JOB.as_bytes())).unwrap();
+        let job = Job::load(&path, &[]).unwrap();
+        let naming = Naming {
+            separator: Some(b'.'),
+            ..Naming::default()
+        };
+        build(Inputs {
+            account: &job.accounts[0],
+            sources: Vec::new(),
+            destination: String::new(),
+            folders: folders.iter().map(|text| folder(text)).collect(),
+            landscape: &Landscape {
+                naming,
+                folders: Vec::new(),
+            },
+            known: &|_| None,
+            unsettled: 0,
+            folders_ignore_case,
+        })
+    }
+
+    fn refused(plan: &Plan) -> Vec<String> {
+        plan.steps
+            .iter()
+            .filter(|step| matches!(step.work, Work::Refused { .. }))
+            .map(|step| step.source.folder.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn folders_that_differ_in_case_alone_collide_where_the_server_says_so() {
+        let folders = ["Work", "work", "Home"];
+        assert!(refused(&planned(&folders, false)).is_empty());
+        assert_eq!(refused(&planned(&folders, true)), ["work"]);
+    }
+
+    #[test]
+    fn folders_that_the_destination_would_write_alike_collide() {
+        let plan = planned(&["a.b", "a_b"], false);
+        assert_eq!(refused(&plan), ["a_b"]);
+        assert!(plan.notes.iter().any(|note| note.contains("becomes a_b")));
+    }
+
+    #[test]
+    fn the_notes_are_those_of_the_preset() {
+        let notes = planned(&["INBOX"], false).notes;
+        let preset = crate::job::Preset::Gmail;
+        assert_eq!(notes, preset.notes(crate::job::Protocol::Pop3));
+    }
 }

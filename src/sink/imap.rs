@@ -3,7 +3,7 @@
 use super::{BatchLimit, Delivery, Door, Refusal, Report, Sink, StandingHead, Stored};
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::imap::{Append, Appended, PermanentFlags, Session};
+use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
 use crate::job::DestinationSpec;
 use crate::message::{FlagChange, Flags, Folder};
 use crate::net::Flow;
@@ -159,29 +159,33 @@ impl Sink for ImapSink {
             Some(status) => status?,
             None => return self.select_afresh(name),
         };
-        match status.uid_next {
-            Some(floor) => Ok(Door {
-                uid_validity: status.uid_validity,
-                floor,
-                messages: status.messages,
-            }),
+        match seen_door(&status) {
+            Some(door) => Ok(door),
             None => self.select_afresh(name),
         }
+    }
+
+    fn doors(&mut self, names: &[&[u8]]) -> Result<Vec<Option<Door>>> {
+        let statuses = self.session.status(names)?;
+        Ok(statuses
+            .into_iter()
+            .map(|status| seen_door(&status.ok()?))
+            .collect())
     }
 
     fn heads(
         &mut self,
         name: &[u8],
-        from: u32,
+        uids: (u32, u32),
         on: &mut dyn FnMut(StandingHead) -> Result<()>,
     ) -> Result<()> {
         let door = self.select_afresh(name)?;
         if door.messages == 0 {
             return Ok(());
         }
-        self.session.headers(&[(from, u32::MAX)], &mut |item| {
+        self.session.headers(&[uids], &mut |item| {
             // A range up to `*` always holds the last message, however low its UID.
-            if item.uid < from {
+            if !(uids.0..=uids.1).contains(&item.uid) {
                 return Ok(());
             }
             on(StandingHead {
@@ -198,26 +202,30 @@ impl Sink for ImapSink {
         uids: &[(u32, u32)],
         budget: &Budget,
         on: &mut dyn FnMut(u32, Result<Body>) -> Result<Flow>,
-    ) -> Result<()> {
-        let door = self.select_afresh(name)?;
-        if door.messages == 0 || uids.is_empty() {
-            return Ok(());
+    ) -> Result<bool> {
+        if uids.is_empty() {
+            return Ok(true);
         }
         let wanted = |uid: u32| {
             uids.iter()
                 .any(|&(first, last)| (first..=last).contains(&uid))
         };
-        self.session.bodies(uids, budget, &mut |fetched| {
-            if !wanted(fetched.uid) {
-                return Ok(Flow::Continue);
-            }
-            let missing = || {
-                Error::new(Kind::Message, Code::Refused, "the destination gave no body")
-                    .at(End::Destination)
-            };
-            on(fetched.uid, fetched.body.ok_or_else(missing))
-        })?;
-        Ok(())
+        // One round trip; where the folder turns out to be empty, so is the answer.
+        let mut go_on = |_: &Selected| Ok(Flow::Continue);
+        let streamed =
+            self.session
+                .examine_and_bodies(name, uids, budget, &mut go_on, &mut |fetched| {
+                    if !wanted(fetched.uid) {
+                        return Ok(Flow::Continue);
+                    }
+                    let missing = || {
+                        Error::new(Kind::Message, Code::Refused, "the destination gave no body")
+                            .at(End::Destination)
+                    };
+                    on(fetched.uid, fetched.body.ok_or_else(missing))
+                })?;
+        // Some servers refuse any FETCH of an empty folder.
+        Ok(streamed.refused.is_none() || streamed.exists == 0)
     }
 
     fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report {
@@ -318,6 +326,15 @@ impl Sink for ImapSink {
     fn close(self: Box<Self>) -> Result<()> {
         self.session.logout()
     }
+}
+
+/// A STATUS as a door; `None` where it lacks UIDNEXT.
+fn seen_door(status: &Status) -> Option<Door> {
+    Some(Door {
+        uid_validity: status.uid_validity,
+        floor: status.uid_next?,
+        messages: status.messages,
+    })
 }
 
 fn stored(result: Appended) -> Stored {

@@ -97,23 +97,26 @@ pub trait Sink: Send {
     /// Looks afresh at a folder, for its UIDVALIDITY and a floor.
     fn door(&mut self, name: &[u8]) -> Result<Door>;
 
-    /// The identity headers of what stands in the folder from UID `from` on.
+    /// The same for many folders in one round trip, in order; `None` where a folder has to be looked at by [`Sink::door`].
+    fn doors(&mut self, names: &[&[u8]]) -> Result<Vec<Option<Door>>>;
+
+    /// The identity headers of what stands in the folder, of UIDs `first..=last` (`u32::MAX` is the last).
     fn heads(
         &mut self,
         name: &[u8],
-        from: u32,
+        uids: (u32, u32),
         on: &mut dyn FnMut(StandingHead) -> Result<()>,
     ) -> Result<()>;
 
     /// The bytes of what stands in the folder: these UID ranges (`u32::MAX` is the last), in the server's order. Always after a
-    /// look at the folder's newest state.
+    /// look at the folder's newest state. `Ok(false)`: the server refused a part of them, so what did not come may stand there.
     fn bodies(
         &mut self,
         name: &[u8],
         uids: &[(u32, u32)],
         budget: &Budget,
         on: &mut dyn FnMut(u32, Result<Body>) -> Result<Flow>,
-    ) -> Result<()>;
+    ) -> Result<bool>;
 
     /// Stores a batch, in order.
     fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report;

@@ -47,20 +47,14 @@ fn without_body(uid: u32) -> Rewrite {
 fn a_fetch_without_a_body_is_not_done() {
     let mails = small_mails("nil", 1, 7);
     let (old, new) = (filled(shared(), "nil-old", &mails), fresh_user("nil"));
-    let ill = Arc::new(AtomicBool::new(true));
-    let state = Arc::clone(&ill);
-    let proxy = Proxy::start(shared().imap, move |_| {
-        if state.load(Ordering::SeqCst) {
-            vec![Fault::Lines(Side::Down, without_body(3))]
-        } else {
-            vec![]
-        }
+    let (proxy, health) = Proxy::until_well(shared().imap, |_| {
+        vec![Fault::Lines(Side::Down, without_body(3))]
     });
     let job = job_through(&proxy, &old, &new);
     let balance = run(&job).exits(3).balance();
     balance.assert_adds_up();
     assert_eq!((balance.part("copied"), balance.part("not copied")), (6, 1));
-    ill.store(false, Ordering::SeqCst);
+    health.store(true, Ordering::SeqCst);
     assert_eq!(run(&job).exits(0).balance().part("copied"), 1);
     assert_arrived(shared(), &new, &mails, &job);
 }

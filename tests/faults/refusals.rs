@@ -178,19 +178,15 @@ fn a_message_that_ends_every_connection() {
 fn a_server_that_never_takes_anything() {
     let mails = small_mails("never", 7, 40);
     let (old, new) = (filled(shared(), "never-old", &mails), fresh_user("never"));
-    let proxy = Proxy::start(shared().imap, |_| vec![Fault::CutAt(Side::Up, " APPEND ")]);
+    let (proxy, health) =
+        Proxy::until_well(shared().imap, |_| vec![Fault::CutAt(Side::Up, " APPEND ")]);
     let sink = through("imap", proxy.port, &new);
     let job = Job::new("", &End::imap(shared(), &old), &sink, "");
-    let run_one = run(&job);
-    assert!(matches!(run_one.code, Some(3 | 11)), "{run_one:?}");
-    run_one.balance().assert_adds_up();
-    // The next day it works.
-    job.rewrite(
-        "",
-        &End::imap(shared(), &old),
-        &End::imap(shared(), &new),
-        "",
-    );
-    let next = run(&job);
-    assert!(matches!(next.code, Some(0 | 12)), "{next:?}");
+    let done = run(&job);
+    assert!(matches!(done.code, Some(3 | 11)), "{done:?}");
+    done.balance().assert_adds_up();
+    assert_eq!(done.balance().part("copied"), 0);
+    health.store(true, Ordering::SeqCst);
+    run(&job).exits(0).balance().assert_adds_up();
+    assert_arrived(shared(), &new, &mails, &job);
 }

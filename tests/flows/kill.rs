@@ -2,49 +2,120 @@
 
 use super::{assert_nothing_left, run};
 use crate::support::job::ARCHIVE;
-use crate::support::run::spawn;
-use crate::support::{Corpus, Dovecot, End, Imap, Job, Random, Snapshot, fresh_user, shared};
+use crate::support::run::{Running, spawn};
+use crate::support::{
+    Corpus, Dovecot, End, Imap, Job, Random, Snapshot, fresh_user, maildir, popped, shared, tell,
+};
 use rusqlite::{Connection, OpenFlags};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How many runs are killed, unless MAILHAUL_KILLS says otherwise.
 const KILLS: u32 = 50;
 /// Enough that no run which is killed comes to its end first.
 const MESSAGES: usize = 400;
+/// Makes many intents of few messages each, so that there is always another one to be killed in.
+const SMALL_BATCHES: &str = "budget = \"1 MiB\"";
+/// Kills of one transfer, at most.
+const EACH: u32 = 5;
+/// Transfers at a time: the last run of each waits half a minute for what may still be on its way in.
+const LANES: u64 = 10;
+
+/// What is transferred, and what of it is kept.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    protocol: &'static str,
+    rest: &'static str,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind::new("pop3", ARCHIVE),
+    Kind::new("imap", ARCHIVE),
+    Kind::new("imap", ""),
+    Kind::new("pop3", ""),
+];
+
+impl Kind {
+    const fn new(protocol: &'static str, rest: &'static str) -> Kind {
+        Kind { protocol, rest }
+    }
+}
+
+/// The kills that are still to be done, and those that were.
+struct Tally {
+    left: AtomicU32,
+    killed: AtomicU32,
+    open: AtomicU32,
+    rounds: AtomicU32,
+}
+
+impl Tally {
+    /// Takes up to `EACH` of the kills that are left.
+    fn take(&self) -> u32 {
+        let less = |left: u32| Some(left.saturating_sub(EACH));
+        let before = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        before.map_or(0, |left| left.min(EACH))
+    }
+}
 
 #[test]
 fn kill_at_fifty_moments() {
     let kills = std::env::var("MAILHAUL_KILLS").ok();
     let kills = kills.and_then(|k| k.parse().ok()).unwrap_or(KILLS);
-    let mut random = Random::new(9);
-    let (mut killed, mut open, mut round) = (0, 0, 0);
-    while killed < kills {
-        round += 1;
-        assert!(round <= kills * 4, "runs end before they can be killed");
-        let (k, o) = one_transfer(&mut random, round, (kills - killed).min(10));
-        killed += k;
-        open += o;
-    }
-    println!("{killed} runs killed, {open} of them with an open intent in the journal");
+    let tally = Tally {
+        left: kills.into(),
+        killed: 0.into(),
+        open: 0.into(),
+        rounds: 0.into(),
+    };
+    std::thread::scope(|scope| {
+        for seed in 0..LANES {
+            let tally = &tally;
+            scope.spawn(move || lane(tally, seed, kills * 4));
+        }
+    });
+    let (killed, open) = (tally.killed.into_inner(), tally.open.into_inner());
+    tell(&format!(
+        "{killed} runs killed, {open} of them with an open intent of their own in the journal"
+    ));
+    assert_eq!(killed, kills);
     assert!(
         open * 2 >= killed,
         "{open} of {killed} kills with an open intent"
     );
 }
 
+/// One transfer after another, of each kind in turn, until no kill is left to do.
+fn lane(tally: &Tally, seed: u64, most_rounds: u32) {
+    let mut random = Random::new(seed);
+    loop {
+        let want = tally.take();
+        if want == 0 {
+            return;
+        }
+        let round = tally.rounds.fetch_add(1, Ordering::SeqCst);
+        assert!(round < most_rounds, "runs end before they can be killed");
+        let kind = KINDS[round as usize % KINDS.len()];
+        let (killed, open) = one_transfer(&mut random, kind, round, want);
+        tally.killed.fetch_add(killed, Ordering::SeqCst);
+        tally.open.fetch_add(open, Ordering::SeqCst);
+        tally.left.fetch_add(want - killed, Ordering::SeqCst);
+    }
+}
+
 /// One transfer, killed up to `kills` times and then run to its end; how often it was killed, and how often with an open
 /// intent.
-fn one_transfer(random: &mut Random, round: u32, kills: u32) -> (u32, u32) {
+fn one_transfer(random: &mut Random, kind: Kind, round: u32, kills: u32) -> (u32, u32) {
     let server = shared();
     let (old, new) = (fresh_user("kill-old"), fresh_user("kill-new"));
-    fill(server, &old, round);
-    let archive = if round.is_multiple_of(2) { ARCHIVE } else { "" };
-    let job = Job::new(
-        "",
-        &End::imap(server, &old),
-        &End::imap(server, &new),
-        archive,
-    );
+    let expected = fill(server, kind, &old, round);
+    let (source, sink) = match kind.protocol {
+        "pop3" => (End::pop3(server, &old), End::imap(server, &new)),
+        _ => (End::imap(server, &old), End::imap(server, &new)),
+    };
+    let job = Job::new(SMALL_BATCHES, &source, &sink, kind.rest);
     let (mut killed, mut open) = (0, 0);
     while killed < kills {
         let Some(was_open) = killed_once(&job, random) else {
@@ -54,16 +125,28 @@ fn one_transfer(random: &mut Random, round: u32, kills: u32) -> (u32, u32) {
         open += u32::from(was_open);
     }
     run(&job).exits(0).balance().assert_adds_up();
-    let expected = Snapshot::of(server.imap, &old);
-    Snapshot::of(server.imap, &new).assert_same(&expected);
+    assert_all_there(server, &new, &expected);
     assert_nothing_left(&job);
-    Snapshot::of(server.imap, &new).assert_same(&expected);
+    assert_all_there(server, &new, &expected);
     (killed, open)
 }
 
-fn fill(server: &Dovecot, user: &str, seed: u32) {
+#[track_caller]
+fn assert_all_there(server: &Dovecot, user: &str, expected: &Snapshot) {
+    let found = Snapshot::of(server.imap, user).without_empty();
+    found.assert_same(expected);
+}
+
+/// Puts mail into the old account; what is expected in the new one.
+fn fill(server: &Dovecot, kind: Kind, user: &str, seed: u32) -> Snapshot {
     let mut corpus = Corpus::new(user, u64::from(seed));
     corpus.median_size = 8_000.0;
+    if kind.protocol == "pop3" {
+        corpus.flags = false;
+        let mails = corpus.mails(MESSAGES);
+        maildir::fill(server, user, &mails);
+        return Snapshot::one("INBOX", &popped(&mails));
+    }
     let mut imap = Imap::login(server.imap, user);
     for folder in ["INBOX", "A", "B/C", "D"] {
         if folder != "INBOX" {
@@ -71,40 +154,48 @@ fn fill(server: &Dovecot, user: &str, seed: u32) {
         }
         imap.append(folder, &corpus.mails(MESSAGES / 4));
     }
+    Snapshot::of(server.imap, user).without_empty()
 }
-
-/// Starts a run and kills it: half of the times at any moment, half of the times a moment after an intent was opened.
-/// `None` when it ended first; else, whether an intent was open.
+/// Starts a run and kills it: one time in four at any moment, else a moment after an intent was opened.
+/// Whether an intent of this very run was open; `None` when the run ended first, or had nothing left to send.
 fn killed_once(job: &Job, random: &mut Random) -> Option<bool> {
+    let before = intents(job).1;
     let mut running = spawn(&["run".as_ref(), job.path().as_os_str()]);
-    let started = Instant::now();
-    let blind = random.once_in(2);
-    let moment = Duration::from_micros(random.below(if blind { 250_000 } else { 3_000 }));
-    if blind {
-        std::thread::sleep(moment);
-    } else {
-        let before = open_intents(job).unwrap_or((0, 0)).1;
-        while started.elapsed() < Duration::from_secs(20) && !running.ended() {
-            if open_intents(job).is_some_and(|(open, last)| open > 0 && last > before) {
-                std::thread::sleep(moment);
-                break;
-            }
-        }
+    let blind = random.once_in(4);
+    let moment = Duration::from_micros(random.below(if blind { 300_000 } else { 2_000 }));
+    if !blind && !opens_another(job, before, &mut running) {
+        running.kill();
+        return None;
     }
+    std::thread::sleep(moment);
     if running.ended() {
         running.wait().exits(0);
         return None;
     }
     running.kill();
-    Some(open_intents(job).is_some_and(|(open, _)| open > 0))
+    let (open, _) = intents(job);
+    Some(open.is_some_and(|open| open > before))
 }
 
-/// How many intents of the journal are open, and the highest number of an intent; `None` while there is no journal.
-fn open_intents(job: &Job) -> Option<(u32, u32)> {
+/// Waits until the run has opened an intent; false when it does not, since it has sent all and waits for what may be late.
+fn opens_another(job: &Job, before: u32, running: &mut Running) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(5) && !running.ended() {
+        let (open, _) = intents(job);
+        if open.is_some_and(|open| open > before) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The numbers of the newest open intent and of the newest of all.
+fn intents(job: &Job) -> (Option<u32>, u32) {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let journal = Connection::open_with_flags(job.journal(), flags).ok()?;
-    let count = "SELECT count(*) FILTER (WHERE settled IS NULL), ifnull(max(id), 0) FROM intent";
+    let numbers = "SELECT max(id) FILTER (WHERE settled IS NULL), ifnull(max(id), 0) FROM intent";
+    let journal = Connection::open_with_flags(job.journal(), flags);
+    // Before the first run has made it, there is no journal.
     journal
-        .query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .ok()
+        .and_then(|journal| journal.query_row(numbers, [], |row| Ok((row.get(0)?, row.get(1)?))))
+        .unwrap_or((None, 0))
 }

@@ -1,10 +1,12 @@
 //! Whole runs on real servers, compared message by message by the tests' own readers.
 
+mod adopt;
 mod after;
 mod corpus;
 mod imap_to_imap;
 mod interrupted;
 mod kill;
+mod lost;
 mod pop3_to_imap;
 
 use crate::support::{Job, Run, mailhaul};

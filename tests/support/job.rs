@@ -77,15 +77,28 @@ impl Job {
         job
     }
 
+    /// A job with several sources.
+    pub fn with_sources(top: &str, sources: &[End], destination: &End, rest: &str) -> Job {
+        let job = Job {
+            dir: tempfile::tempdir().expect("a directory"),
+        };
+        let tables: Vec<String> = sources
+            .iter()
+            .map(|end| format!("[[source]]\n{}", end.text))
+            .collect();
+        job.write(top, &tables.join("\n"), destination, rest);
+        job
+    }
+
     /// The same job with another text: a person edits it between two runs.
     pub fn rewrite(&self, top: &str, source: &End, destination: &End, rest: &str) {
-        let mut text = format!("version = 1\n{top}\n");
-        write!(
-            text,
-            "[source]\n{}\n[destination]\n{}\n",
-            source.text, destination.text
-        )
-        .expect("a string");
+        let source = format!("[source]\n{}", source.text);
+        self.write(top, &source, destination, rest);
+    }
+
+    fn write(&self, top: &str, sources: &str, destination: &End, rest: &str) {
+        let mut text = format!("version = 1\n{top}\n{sources}\n");
+        write!(text, "[destination]\n{}\n", destination.text).expect("a string");
         text.push_str(rest);
         std::fs::write(self.path(), text).expect("write");
     }

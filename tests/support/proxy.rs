@@ -67,6 +67,17 @@ impl Proxy {
         }
     }
 
+    /// The same until the flag is set: from then on new connections have no faults.
+    pub fn until_well(server: u16, faults: fn(usize) -> Vec<Fault>) -> (Proxy, Arc<AtomicBool>) {
+        let well = Arc::new(AtomicBool::new(false));
+        let state = Arc::clone(&well);
+        let proxy = Proxy::start(server, move |n| match state.load(Ordering::SeqCst) {
+            true => vec![],
+            false => faults(n),
+        });
+        (proxy, well)
+    }
+
     /// How many connections were made so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)

@@ -1,6 +1,6 @@
 //! The real and malformed messages that stand beside the project where it is developed; users do not have them.
 
-use super::{Mail, root};
+use super::{Mail, root, tell};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,7 +23,7 @@ pub fn messages() -> Option<Vec<Mail>> {
 fn unpack() -> Option<tempfile::TempDir> {
     let tar = root().join("../shared/corpora/real-mail.tar.zst");
     if !tar.exists() {
-        println!("skipped: there is no {}", tar.display());
+        tell(&format!("skipped: there is no {}", tar.display()));
         return None;
     }
     let dir = tempfile::tempdir().expect("a directory");
@@ -34,7 +34,10 @@ fn unpack() -> Option<tempfile::TempDir> {
         .arg(dir.path())
         .status();
     if !done.is_ok_and(|s| s.success()) {
-        println!("skipped: tar --zstd cannot unpack {}", tar.display());
+        tell(&format!(
+            "skipped: tar --zstd cannot unpack {}",
+            tar.display()
+        ));
         return None;
     }
     Some(dir)
