@@ -7,12 +7,23 @@ use std::time::Duration;
 
 /// Runs a job through a sink whose connections have these faults, to its end in one run, and looks at everything.
 fn deliver(server: &Dovecot, mails: &[Mail], faults: fn(usize) -> Vec<Fault>) -> u64 {
+    deliver_and_wait(server, mails, faults, Duration::ZERO)
+}
+
+/// The same, looking only after a while.
+fn deliver_and_wait(
+    server: &Dovecot,
+    mails: &[Mail],
+    faults: fn(usize) -> Vec<Fault>,
+    wait: Duration,
+) -> u64 {
     let (old, new) = (filled(shared(), "append-old", mails), fresh_user("append"));
     let proxy = Proxy::start(server.imap, faults);
     let sink = through("imap", proxy.port, &new);
     let job = Job::new("", &End::imap(shared(), &old), &sink, "");
     let balance = run(&job).exits(0).balance();
     balance.assert_adds_up();
+    std::thread::sleep(wait);
     assert_arrived(server, &new, mails, &job);
     balance.part("copied")
 }
@@ -60,7 +71,9 @@ fn stored_after_the_client_came_back() {
         for mails in [small_mails("late", 3, 5), twins(), triplets()] {
             scope.spawn(move || {
                 let late = |n| first(n, Fault::Hold("APPEND ", Duration::from_secs(5)));
-                let copied = deliver(shared(), &mails, late);
+                // A run that did not wait would be over before the bytes are let go.
+                let wait = Duration::from_secs(7);
+                let copied = deliver_and_wait(shared(), &mails, late, wait);
                 assert_eq!(copied, mails.len() as u64);
             });
         }
