@@ -27,15 +27,15 @@ struct AccountBars {
 impl Bars {
     pub(super) fn new(paint: Paint) -> Self {
         let bar = if paint == Paint::PLAIN {
-            "{prefix} {bar:24} {msg}"
+            "{prefix} {bar:16} {wide_msg}"
         } else {
-            "{prefix} {bar:24.green} {msg}"
+            "{prefix} {bar:16.green} {wide_msg}"
         };
         Bars {
             all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
             accounts: Vec::new(),
             style: style(bar),
-            line_style: style("  {msg}"),
+            line_style: style("  {wide_msg}"),
             drawn: None,
         }
     }
@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn the_templates_are_understood() {
         for template in [
-            "{prefix} {bar:24} {msg}",
-            "{prefix} {bar:24.green} {msg}",
-            "  {msg}",
+            "{prefix} {bar:16} {wide_msg}",
+            "{prefix} {bar:16.green} {wide_msg}",
+            "  {wide_msg}",
         ] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }

@@ -147,9 +147,9 @@ fn lossy(bytes: Option<&[u8]>) -> String {
     String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
 }
 
-/// A wire name as text. The server's separator is not in the journal, so that it stands as it is.
+/// A wire name as text. The server's separator is not in the journal: `/` is taken for one, others stand as they are.
 fn shown(name: &[u8]) -> String {
-    Folder::from_wire(name, None, b"")
+    Folder::from_wire(name, Some(b'/'), b"")
         .map_or_else(|| lossy(Some(name)), |folder| folder.to_string())
 }
 

@@ -172,7 +172,7 @@ fn finish(context: Context, report: &mut AccountReport) -> Option<Archive> {
 
 /// One account to one destination.
 fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> {
-    let mut sink = SinkLink::new(context, None);
+    let mut sink = SinkLink::new(context, None).first();
     let folders = look_around(context, &mut sink)?;
     same::refuse_same_mailbox(context, &mut sink)?;
     let mut plan = make_plan(context, folders)?;
@@ -208,7 +208,7 @@ fn look_around(context: &Context, sink: &mut SinkLink<'_>) -> Result<Vec<SourceF
 fn source_folders(context: &Context) -> Result<Vec<SourceFolder>> {
     let mut folders = Vec::new();
     for index in 0..context.sources.len() {
-        let mut link = SourceLink::new(context, index);
+        let mut link = SourceLink::new(context, index).first();
         folders.extend(link.retry(|source| source.folders())?);
         link.give_back();
     }

@@ -1,7 +1,7 @@
 //! Connections that are made anew: the retry decorator around sources and sinks.
 
 use super::context::{Context, lock};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Code, Error, Kind, Result};
 use crate::outcome::Event;
 use crate::sink::{self, Sink};
 use crate::source::{self, Source};
@@ -11,19 +11,47 @@ use std::time::{Duration, Instant};
 /// Failures in a row, without any progress between them, before an end counts as unreachable.
 const TRIES: usize = 6;
 
+/// The same for a server that this run has not reached yet: more likely the job names the wrong one.
+const FIRST_TRIES: usize = 3;
+
 /// Waits between attempts at one end; forgets its failures when something went well.
 pub(super) struct Patience {
     waits: ExponentialBackoff,
+    /// How many more connections may fail; `None`: as many as there are waits.
+    unmet: Option<usize>,
 }
 
 impl Patience {
     pub(super) fn new() -> Self {
-        Patience { waits: waits() }
+        Patience {
+            waits: waits(),
+            unmet: None,
+        }
+    }
+
+    /// For the run's first connection to a server.
+    fn first() -> Self {
+        Patience {
+            waits: waits(),
+            unmet: Some(FIRST_TRIES),
+        }
     }
 
     /// Something went well: the next failure is a first one again.
     pub(super) fn refill(&mut self) {
-        self.waits = waits();
+        *self = Patience::new();
+    }
+
+    /// Is this one failure too many of a server that was never reached?
+    fn gives_up(&mut self, error: &Error) -> bool {
+        if error.code != Code::Connect {
+            return false;
+        }
+        let Some(left) = &mut self.unmet else {
+            return false;
+        };
+        *left = left.saturating_sub(1);
+        *left == 0
     }
 
     /// Waits before the next attempt. Gives the error back where no attempt is left, it is not worth one, or the run is to stop.
@@ -33,6 +61,9 @@ impl Patience {
             Kind::Throttled(asked) => asked,
             _ => return Err(error),
         };
+        if self.gives_up(&error) {
+            return Err(error);
+        }
         let Some(wait) = self.waits.next() else {
             return Err(error);
         };
@@ -86,6 +117,12 @@ impl<'a> SourceLink<'a> {
             open: None,
             patience: Patience::new(),
         }
+    }
+
+    /// The run's first connection to this server: gives up sooner.
+    pub(super) fn first(mut self) -> Self {
+        self.patience = Patience::first();
+        self
     }
 
     /// Connects, trying once only.
@@ -166,6 +203,12 @@ impl<'a> SinkLink<'a> {
             cautious: false,
             patience: Patience::new(),
         }
+    }
+
+    /// The run's first connection to this server: gives up sooner.
+    pub(super) fn first(mut self) -> Self {
+        self.patience = Patience::first();
+        self
     }
 
     /// The connection, made if there is none; patient with passing failures. A request to stop does not end it: what is

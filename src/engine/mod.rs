@@ -1,8 +1,8 @@
 //! Runs jobs: threads, channels, byte budget, retry, stop. The only place that starts threads.
 //!
-//! An account is worked through in lanes. In each, one thread reads from the source ([`collect`]), one keeps what passes in the
-//! archive ([`keep`], if the job keeps mail), one delivers ([`deliver`], [`batch`]); the channels between them are bounded, and
-//! the bytes in them are permits of one budget. The journal has a thread of its own ([`ledger`]) that everybody asks.
+//! An account is worked through in lanes. In each, one thread reads from the source (`collect`), one keeps what passes in the
+//! archive (`keep`, if the job keeps mail), one delivers (`deliver`, `batch`); the channels between them are bounded, and
+//! the bytes in them are permits of one budget. The journal has a thread of its own (`ledger`) that everybody asks.
 
 mod account;
 mod after;

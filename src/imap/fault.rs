@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) end: End,
-    /// `host:port`.
+    /// Which end, and `host:port`.
     pub(super) name: String,
 }
 
@@ -90,6 +90,11 @@ impl Peer {
         if answer.status == Status::Bad && error.code == Code::Auth {
             return error.hint(
                 "the server did not understand the login: check protocol, port and security",
+            );
+        }
+        if error.code == Code::Auth {
+            return error.hint(
+                "check `user` and `password`; many providers want an app password, or IMAP allowed in the account's settings",
             );
         }
         error

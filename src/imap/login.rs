@@ -28,7 +28,7 @@ pub(super) struct Opened {
 pub(super) fn open(endpoint: &Endpoint) -> Result<Opened> {
     let peer = Peer {
         end: endpoint.end,
-        name: format!("{}:{}", endpoint.host, endpoint.port),
+        name: format!("{} {}:{}", endpoint.end, endpoint.host, endpoint.port),
     };
     let connection = net::connect(endpoint)?;
     let peer_address = connection.peer();
@@ -53,15 +53,29 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Opened> {
 /// Reads the greeting. Is the session authenticated already?
 fn greeting(link: &mut Link) -> Result<bool> {
     link.doing = "waiting for the greeting";
-    let raw = link.read(&mut Nothing)?;
+    let raw = link.read(&mut Nothing).map_err(silent)?;
     let Some(line) = Line::parse(&raw) else {
-        return Err(link.protocol("does not greet as an IMAP server"));
+        return Err(no_imap(link.protocol("does not greet as an IMAP server")));
     };
     link.note(&line)?;
     match line {
         Line::Untagged(condition) if condition.status == Status::Ok => Ok(false),
         Line::Untagged(condition) if condition.status == Status::Preauth => Ok(true),
-        _ => Err(link.protocol("does not greet as an IMAP server")),
+        _ => Err(no_imap(link.protocol("does not greet as an IMAP server"))),
+    }
+}
+
+fn no_imap(error: Error) -> Error {
+    error.hint("check `protocol` and `port`")
+}
+
+/// A server that waits for TLS says nothing to a client that waits for a greeting.
+fn silent(error: Error) -> Error {
+    match error.code {
+        Code::Connect | Code::Timeout if error.hint.is_none() => error.hint(
+            "check `port`; a server that expects TLS from the first byte wants security = \"tls\"",
+        ),
+        _ => error,
     }
 }
 

@@ -18,12 +18,20 @@ pub(super) fn find(
     identity: &JournalIdentity,
 ) -> Result<Ends> {
     let known = names(connection, "source").map_err(|e| refused(path, &e))?;
-    refuse_other_source(path, &known, &identity.sources)?;
+    if has_folders(connection).map_err(|e| refused(path, &e))? {
+        refuse_other_source(path, &known, &identity.sources)?;
+    }
     let sinks = names(connection, "sink").map_err(|e| refused(path, &e))?;
     Ok(Ends {
         sources: pick(&known, &identity.sources),
         sinks: pick(&sinks, &identity.destinations),
     })
+}
+
+/// Before any folder was seen the journal is about nobody's mail: a first run that failed for a misspelt host or user binds
+/// nothing.
+fn has_folders(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM folder)", [], |row| row.get(0))
 }
 
 /// Sources may be added, and left out; one in the place of another is another account's mail.
@@ -57,6 +65,9 @@ fn pick(known: &[(i64, String)], wanted: &[String]) -> Vec<Option<i64>> {
 
 /// Writes down the ends that are new.
 pub(super) fn add(connection: &Connection, identity: &JournalIdentity) -> rusqlite::Result<()> {
+    if !has_folders(connection)? {
+        connection.execute("DELETE FROM source", [])?;
+    }
     for (table, names) in [
         ("source", &identity.sources),
         ("sink", &identity.destinations),

@@ -122,11 +122,14 @@ fn totals(plan: &Plan) -> String {
         .filter(|w| matches!(w, Work::Refused { .. }))
         .count();
     let busy = plan.steps.len() - unchanged - refused;
-    let mut line = format!(
-        "{} to do, at most {} to copy",
-        count(busy as u64, "folder"),
-        count(waiting, "message")
-    );
+    let mut line = match busy {
+        0 => "nothing to do".to_owned(),
+        _ => format!(
+            "{} to do, at most {} to copy",
+            count(busy as u64, "folder"),
+            count(waiting, "message")
+        ),
+    };
     for (n, word) in [(unchanged, "unchanged"), (refused, "refused")] {
         if n > 0 {
             line.push_str(&format!("; {} {word}", number(n as u64)));

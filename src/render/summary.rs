@@ -24,6 +24,10 @@ pub struct Style<'a> {
 #[must_use]
 pub fn account(report: &AccountReport, style: Style<'_>) -> Vec<String> {
     let mut lines = vec![style.paint.strong(&text(&report.account))];
+    if report.error.is_some() && report.folders.is_empty() {
+        lines.push("ended before any folder was begun: nothing was copied".to_owned());
+        return lines;
+    }
     lines.extend(folder_table(report));
     if let Some(line) = nothing_to_do(report) {
         lines.push(style.paint.good(&line));
@@ -268,7 +272,10 @@ fn next_steps(report: &AccountReport, style: Style<'_>) -> Vec<String> {
     let job = style.job;
     let counts = report.counts();
     let mut steps = Vec::new();
-    if counts.of(Outcome::Failed) > 0 || report.error.is_some() || report.unaccounted() > 0 {
+    // An error that says itself what to do was told with it.
+    let unsaid = report.error.as_ref().is_some_and(|e| e.hint.is_none());
+    let short = report.error.is_none() && report.unaccounted() > 0;
+    if counts.of(Outcome::Failed) > 0 || unsaid || short {
         steps.push(format!("mailhaul run {job} (goes on where this run ended)"));
     }
     if balance::not_copied(&counts) > 0 {

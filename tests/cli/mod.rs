@@ -4,6 +4,7 @@
 
 mod help;
 mod jobs_wrong;
+mod live;
 mod usage;
 
 use std::path::Path;

@@ -1,13 +1,16 @@
 //! Whole runs on real servers, compared message by message by the tests' own readers.
 
+mod accounts;
 mod adopt;
 mod after;
 mod corpus;
+mod gmail;
 mod imap_to_imap;
 mod interrupted;
 mod kill;
 mod lost;
 mod pop3_to_imap;
+mod rules;
 
 use crate::support::{Job, Run, mailhaul};
 

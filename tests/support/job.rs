@@ -53,6 +53,13 @@ impl End {
         }
     }
 
+    /// Another password than the servers' own, as the job writes it.
+    #[must_use]
+    pub fn password(mut self, reference: &str) -> End {
+        self.text = self.text.replace("{ env = \"TEST_PASSWORD\" }", reference);
+        self
+    }
+
     /// One more line of this table.
     #[must_use]
     pub fn line(mut self, line: &str) -> End {

@@ -81,6 +81,18 @@ fn another_account_is_refused_and_a_new_destination_is_not() {
 }
 
 #[test]
+fn before_any_folder_was_seen_a_journal_is_nobodys() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut misspelt = identity();
+    misspelt.sources = vec!["imap://bdui@x".into()];
+    drop(Journal::open(dir.path(), &misspelt).unwrap());
+    drop(Journal::open(dir.path(), &identity()).unwrap());
+    drop(with_messages(dir.path()));
+    let refused = Journal::open(dir.path(), &misspelt).unwrap_err();
+    assert_eq!(refused.code, Code::Foreign, "{refused}");
+}
+
+#[test]
 fn foreign_newer_and_damaged_files_stay_as_they_are() {
     let cases: [(&str, Code); 4] = [
         ("PRAGMA application_id = 1", Code::Foreign),
