@@ -177,7 +177,7 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
     same::refuse_same_mailbox(context, &mut sink)?;
     let mut plan = make_plan(context, folders)?;
     tell_plan(context, &plan);
-    prepare(context, &mut sink, &mut plan)?;
+    prepare(&mut sink, &mut plan)?;
     if plan.unsettled > 0 {
         doubt::settle(context, &mut sink, false)?;
     }
@@ -315,7 +315,7 @@ fn tell_plan(context: &Context, plan: &Plan) {
 }
 
 /// Creates and subscribes what the plan asks for; a step whose folder cannot be made is refused.
-fn prepare(context: &Context, sink: &mut SinkLink<'_>, plan: &mut Plan) -> Result<()> {
+fn prepare(sink: &mut SinkLink<'_>, plan: &mut Plan) -> Result<()> {
     let targets: Vec<_> = plan
         .steps
         .iter()
@@ -331,7 +331,6 @@ fn prepare(context: &Context, sink: &mut SinkLink<'_>, plan: &mut Plan) -> Resul
     for (target, made) in targets.iter().zip(made) {
         let Err(error) = made else { continue };
         let why = super::target::cannot_make(target, &error);
-        context.warn(why.to_string());
         for step in plan
             .steps
             .iter_mut()
@@ -340,6 +339,7 @@ fn prepare(context: &Context, sink: &mut SinkLink<'_>, plan: &mut Plan) -> Resul
             step.work = Work::Refused {
                 messages: step.source.messages,
                 why: why.to_string(),
+                remedy: why.hint.clone().unwrap_or_default(),
             };
         }
     }

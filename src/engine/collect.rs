@@ -195,10 +195,14 @@ impl Reading<'_> {
     fn pass(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
         match &self.run.step.work {
             Work::Unchanged { .. } => self.unchanged(),
-            Work::Refused { messages, why } => {
+            Work::Refused {
+                messages,
+                why,
+                remedy,
+            } => {
                 let messages = u64::from(*messages);
                 self.run.count(self.context, Outcome::Failed, messages, 0);
-                Err(Error::new(Kind::Folder, Code::Job, why.clone()))
+                Err(Error::new(Kind::Folder, Code::Refused, why.clone()).hint(remedy.clone()))
             }
             Work::CopyWhole { .. } if self.seen.is_empty() && !self.listed && self.streams() => {
                 self.whole(source)

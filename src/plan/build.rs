@@ -170,6 +170,8 @@ fn step(
         Some(first) => Work::Refused {
             messages: folder.messages,
             why: collision(folder, first, &target),
+            remedy: "give one another name with [folders] map, or say [folders] merge = true"
+                .to_owned(),
         },
         None => work(folder, &target, (inputs.known)(folder).unwrap_or_default()),
     };
@@ -182,7 +184,7 @@ fn step(
 
 fn collision(folder: &SourceFolder, first: &Folder, target: &Target) -> String {
     format!(
-        "{} and {first} would both land in {}: give one another name with [folders] map, or say [folders] merge = true",
+        "{} and {first} would both land in {}",
         folder.folder, target.folder
     )
 }

@@ -80,7 +80,12 @@ pub enum Work {
     /// Nothing has changed since the last complete run.
     Unchanged { messages: u32 },
     /// Cannot be done as the job says.
-    Refused { messages: u32, why: String },
+    Refused {
+        messages: u32,
+        why: String,
+        /// What to do about it.
+        remedy: String,
+    },
 }
 
 /// One folder's way.

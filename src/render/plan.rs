@@ -152,8 +152,8 @@ fn refusals(plan: &Plan, paint: Paint) -> Vec<String> {
     plan.steps
         .iter()
         .filter_map(|step| match &step.work {
-            Work::Refused { why, .. } => Some(errors::warning(
-                &format!("{} will not be copied: {why}", step.source.folder),
+            Work::Refused { why, remedy, .. } => Some(errors::warning(
+                &format!("{} will not be copied: {why}; {remedy}", step.source.folder),
                 paint,
             )),
             _ => None,
@@ -196,6 +196,7 @@ mod tests {
                     Work::Refused {
                         messages: 1,
                         why: "it would land in Sent".into(),
+                        remedy: "map it".into(),
                     },
                 ),
             ]),

@@ -184,7 +184,12 @@ fn fingerprint_line(report: &AccountReport, paint: Paint) -> Option<String> {
         .filter(|f| f.read.is_some() && f.delivered.is_some())
         .collect();
     let differing = known.iter().filter(|f| f.read != f.delivered).count() as u64;
+    let undone = report.folders.iter().filter(|f| is_undone(f)).count();
     match (known.as_slice(), differing) {
+        (known, 0) if undone > 0 && !known.is_empty() => Some(format!(
+            "fingerprints of what was read and what is delivered: equal so far; {} not done",
+            count(undone as u64, "folder")
+        )),
         ([], _) => None,
         ([one], 0) => Some(format!("fingerprint {}", fingerprint(one))),
         ([one], _) => Some(paint.dubious(&format!(
@@ -197,6 +202,12 @@ fn fingerprint_line(report: &AccountReport, paint: Paint) -> Option<String> {
             count(differing, "folder")
         ))),
     }
+}
+
+/// Is there mail in it that was not, or not all, seen to?
+fn is_undone(folder: &FolderReport) -> bool {
+    folder.source_count > 0
+        && (folder.error.is_some() || folder.counts.total() < folder.source_count)
 }
 
 fn flags_line(report: &AccountReport) -> Option<String> {

@@ -133,7 +133,7 @@ impl<'a> StepJson<'a> {
             Work::Match { messages, .. } => ("match", *messages, None),
             Work::Update { messages, .. } => ("update", *messages, None),
             Work::Unchanged { messages } => ("unchanged", *messages, None),
-            Work::Refused { messages, why } => ("refused", *messages, Some(why.as_str())),
+            Work::Refused { messages, why, .. } => ("refused", *messages, Some(why.as_str())),
         };
         StepJson {
             account,
