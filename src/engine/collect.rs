@@ -1,6 +1,6 @@
 //! The reading side of a lane: opens folders at the source and sends their messages down.
 
-use super::arrival::{arrived, unwanted, verdict};
+use super::arrival::{arrived, changed_validity, unwanted, verdict};
 use super::cargo::{Cargo, Ending, Load};
 use super::context::{Context, StepRun, interrupted, lock};
 use super::known::{self, Fate};
@@ -591,11 +591,4 @@ impl Reading<'_> {
     fn send(&self, cargo: Cargo) -> Result<()> {
         self.lane.send(cargo).map_err(|_| lane_closed())
     }
-}
-
-fn changed_validity(folder: &str) -> Error {
-    let what = format!(
-        "{folder} was made anew at the source while the run was going on (its UIDVALIDITY changed)"
-    );
-    Error::new(Kind::Folder, Code::Protocol, what).hint("run again: the next run reads it afresh")
 }
