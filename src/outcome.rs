@@ -98,6 +98,11 @@ impl Counts {
         self.0[to as usize] += 1;
     }
 
+    /// Takes back so many of an outcome, or as many as there are.
+    pub fn remove(&mut self, outcome: Outcome, messages: u64) {
+        self.0[outcome as usize] = self.0[outcome as usize].saturating_sub(messages);
+    }
+
     #[must_use]
     pub fn of(&self, outcome: Outcome) -> u64 {
         self.0[outcome as usize]

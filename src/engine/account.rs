@@ -9,13 +9,17 @@ use crate::archive::Archive;
 use crate::auth::Credentials;
 use crate::error::{End, Result};
 use crate::job::{Account, Server};
-use crate::journal::{Journal, RunId};
+use crate::journal::{FolderId, Journal, RunId};
+use crate::message::SourceKey;
 use crate::outcome::{AccountReport, Event};
 use crate::plan::{self, FolderKnown, Inputs, Landscape, Plan, SourceFolder, Step, Work};
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
+
+/// Times that a message in doubt is sent once more.
+const RESENDS: u32 = 2;
 
 /// What an account needs beside the job: secrets, and what the whole run shares.
 pub(super) struct Frame<'a> {
@@ -370,7 +374,7 @@ fn look_ahead(context: &Context, sink: &mut SinkLink<'_>, plan: &Plan) -> Result
 
 /// The end of a run: what was in doubt is looked for once more, and what is nowhere is sent again.
 fn settle_late(context: &Context, plan: &Plan) -> Result<()> {
-    for _ in 0..3 {
+    for round in 0.. {
         let sink = context.sink;
         let open = context
             .ledger
@@ -383,38 +387,49 @@ fn settle_late(context: &Context, plan: &Plan) -> Result<()> {
         if open.is_empty() {
             return Ok(());
         }
-        doubt::wait_for_late(context, waiting)?;
+        if waiting > 0 {
+            doubt::wait_for_late(context, waiting)?;
+        }
         let mut link = SinkLink::new(context, None);
         let settled = doubt::settle(context, &mut link, true)?;
-        *lock(&context.doubt_since) = None;
         for ((folder, outcome), messages) in &settled.found {
             context.count_late(*folder, *outcome, *messages);
         }
-        let again: Vec<(usize, Step)> = plan
-            .steps
-            .iter()
-            .enumerate()
-            .filter(|(order, _)| {
-                context
-                    .folder_of(*order)
-                    .is_some_and(|folder| settled.absent.contains(&folder))
-            })
-            .map(|(order, step)| {
-                (
-                    order,
-                    Step {
-                        work: again(&step.source),
-                        ..step.clone()
-                    },
-                )
-            })
-            .collect();
-        if again.is_empty() {
+        if settled.absent.is_empty() {
             return Ok(());
         }
+        if round == RESENDS {
+            return doubt::give_up(context, settled.absent);
+        }
+        let again = steps_again(context, plan, settled.absent);
         lane::run(context, lane::groups(again, plan.routed), link.take())?;
     }
     Ok(())
+}
+
+/// Steps that send these messages, and nothing else.
+fn steps_again(context: &Context, plan: &Plan, absent: Vec<doubt::Absent>) -> Vec<(usize, Step)> {
+    let mut resend: HashMap<FolderId, HashSet<SourceKey>> = HashMap::new();
+    for absent in absent {
+        resend.entry(absent.folder).or_default().insert(absent.key);
+    }
+    let steps = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(order, _)| {
+            context
+                .folder_of(*order)
+                .is_some_and(|folder| resend.contains_key(&folder))
+        })
+        .map(|(order, step)| {
+            let work = again(&step.source);
+            let step = step.clone();
+            (order, Step { work, ..step })
+        })
+        .collect();
+    *lock(&context.resend) = resend;
+    steps
 }
 
 fn again(source: &SourceFolder) -> Work {

@@ -2,7 +2,7 @@
 
 use super::cargo::{Cargo, Load, Verdict};
 use super::context::Context;
-use crate::error::Result;
+use crate::error::{Code, Error, Kind, Result};
 use crate::identity::HeaderIdentity;
 use crate::message::{InternalDate, SourceKey};
 use crate::outcome::Outcome;
@@ -93,4 +93,12 @@ pub(super) fn unwanted(
         return Some("flagged \\Deleted at the source");
     }
     filter::passes(&context.account.filter, listed.date, listed.size).err()
+}
+
+/// UIDs of another UIDVALIDITY are those of other messages: the folder is left to the next run.
+pub(super) fn changed_validity(folder: &str) -> Error {
+    let what = format!(
+        "{folder} was made anew at the source while the run was going on (its UIDVALIDITY changed)"
+    );
+    Error::new(Kind::Folder, Code::Protocol, what).hint("run again: the next run reads it afresh")
 }

@@ -1,36 +1,38 @@
 //! Delivering one batch: intent, bytes, settlement, conclusion.
 
 use super::cargo::Load;
-use super::context::Context;
+use super::conclude::conclude;
 use super::deliver::{Deliverer, seen};
 use super::settle::{self, Sought};
-use super::target::{self, Check};
-use crate::error::{Code, End, Error, Kind, Result};
-use crate::identity::Standing;
-use crate::job::Verify;
-use crate::journal::{Conclusion, Delivered, Intent, IntentId, MessageRow};
+use super::{doubt, refusal};
+use crate::error::{Error, Kind, Result};
+use crate::journal::{Intent, IntentId, MessageRow};
 use crate::message::Flags;
 use crate::outcome::Outcome;
 use crate::plan::Target;
 use crate::sink::{BatchLimit, Delivery, Refusal, Stored};
 use std::collections::{HashSet, VecDeque};
 
+/// How far ahead of the floor the UIDs may be that a server tells for a batch, other deliveries being slipped in between: one
+/// further off is not believed but looked for.
+const AHEAD: u32 = 1_000;
 /// Connections that one message may cost before it counts as rejected.
 const LOSSES: u32 = 3;
-/// Times that a server may put a message off.
-const DELAYS: u32 = 5;
+/// Connections in a row that may be lost without one message being delivered, before the destination counts as unreachable:
+/// more than one bad message costs, fewer than would have a broken server reject a whole mailbox.
+const BARREN: u32 = 12;
 
 /// A message waiting to be delivered.
 pub(super) struct Pending {
     pub(super) load: Load,
     /// As they are sent: without what the destination cannot hold.
-    flags: Flags,
-    date: Option<crate::message::InternalDate>,
-    row: Option<MessageRow>,
+    pub(super) flags: Flags,
+    pub(super) date: Option<crate::message::InternalDate>,
+    pub(super) row: Option<MessageRow>,
     /// What could not come along, in words.
-    without: Vec<String>,
+    pub(super) without: Vec<String>,
     losses: u32,
-    delays: u32,
+    pub(super) delays: u32,
 }
 
 /// Messages collected for one folder.
@@ -82,14 +84,16 @@ impl Batch {
 
 /// What is known of a part of a batch once the server has answered and the folder was looked at.
 #[derive(Default)]
-struct Sorted {
-    done: Vec<(Pending, Option<u32>, Outcome)>,
-    refused: Vec<(Pending, String, Outcome)>,
-    again: Vec<Vec<Pending>>,
+pub(super) struct Sorted {
+    pub(super) done: Vec<(Pending, Option<u32>, Outcome)>,
+    pub(super) refused: Vec<(Pending, String, Outcome)>,
+    pub(super) again: Vec<Vec<Pending>>,
     /// May still be stored by a session that is dying: looked for again at the end of the run.
-    doubtful: usize,
+    pub(super) doubtful: usize,
     /// Ends the account, once what is known is written down.
-    fatal: Option<Error>,
+    pub(super) fatal: Option<Error>,
+    /// The server asks to wait before anything is sent again.
+    pub(super) put_off: Option<Error>,
 }
 
 /// Delivers the batch that was collected.
@@ -178,9 +182,22 @@ fn send_part(
         door.uid_validity,
         door.floor,
     )?;
+    if let Some(lost) = report.lost.as_ref()
+        && lost.kind == Kind::Internal
+    {
+        // The local disk, not the server: no message is to be blamed for it.
+        sorted.fatal.get_or_insert(lost.clone());
+    }
+    if !sorted.done.is_empty() {
+        deliverer.barren = 0;
+    }
     if sorted.done.is_empty()
         && let Some(lost) = report.lost
     {
+        deliverer.barren += 1;
+        if deliverer.barren >= BARREN {
+            sorted.fatal.get_or_insert(transient(lost.clone()));
+        }
         // Nothing went through: wait before the next attempt, and give up in the end.
         if let Err(error) = deliverer
             .link
@@ -189,13 +206,20 @@ fn send_part(
         {
             sorted.fatal.get_or_insert(error);
         }
-    } else {
+    } else if !sorted.done.is_empty() {
         deliverer.link.patience.refill();
     }
     let fatal = sorted.fatal.take();
     let again = std::mem::take(&mut sorted.again);
+    let put_off = sorted.put_off.take();
     conclude(deliverer, target, Some(intent), sorted)?;
-    fatal.map_or(Ok(again), Err)
+    if let Some(error) = fatal {
+        return Err(error);
+    }
+    if let Some(error) = put_off {
+        deliverer.link.patience.wait(deliverer.context, error)?;
+    }
+    Ok(again)
 }
 
 /// A connection lost while delivering is worth another, whatever it was lost by.
@@ -266,14 +290,18 @@ fn sort(
 ) -> Result<Sorted> {
     let mut sorted = Sorted::default();
     let mut open: Vec<(Pending, Stored)> = Vec::new();
+    let mut refused = Vec::new();
     let mut blamed = false;
+    let highest = floor.saturating_add(AHEAD + part.len() as u32);
     for (mut item, stored) in part.into_iter().zip(stored) {
         match stored {
-            Stored::Yes(Some((validity, uid))) if validity == uid_validity => {
+            Stored::Yes(Some((validity, uid)))
+                if validity == uid_validity && (floor..highest).contains(&uid) =>
+            {
                 sorted.done.push((item, Some(uid), Outcome::Copied));
             }
-            Stored::No { ref words, why } if why != Refusal::Batch => {
-                refuse(deliverer, target, item, words, why, &mut sorted)?
+            Stored::No { words, why } if why != Refusal::Batch => {
+                refused.push((item, words, why));
             }
             Stored::NotSent => {
                 if !blamed {
@@ -286,13 +314,14 @@ fn sort(
         }
     }
     if open.iter().any(|(_, stored)| *stored != Stored::NotSent) {
-        look(deliverer, target, floor, open, &mut sorted)?;
+        look(deliverer, target, (uid_validity, floor), open, &mut sorted)?;
     } else {
         resend(
             open.into_iter().map(|(item, _)| item).collect(),
             &mut sorted,
         );
     }
+    refusal::sort_out(deliverer, target, refused, &mut sorted)?;
     Ok(sorted)
 }
 
@@ -300,14 +329,22 @@ fn sort(
 fn look(
     deliverer: &mut Deliverer<'_>,
     target: &Target,
-    floor: u32,
+    (uid_validity, floor): (u32, u32),
     open: Vec<(Pending, Stored)>,
     sorted: &mut Sorted,
 ) -> Result<()> {
     let taken: HashSet<u32> = sorted.done.iter().filter_map(|(_, uid, _)| *uid).collect();
-    let found = deliverer
-        .link
-        .retry(|sink| settle::look(sink, &target.name, floor, &taken))?;
+    let seen = settle::look_afresh(
+        &mut deliverer.link,
+        &target.name,
+        (uid_validity, floor),
+        &taken,
+    )?;
+    if seen.anew {
+        // It is opened afresh when it is needed next.
+        deliverer.landings.forget(&target.name);
+    }
+    let found = seen.found;
     let sought: Vec<Sought> = open.iter().map(|(item, _)| sought(item)).collect();
     let places = settle::pair(&sought, &found);
     let mut again = Vec::new();
@@ -321,7 +358,10 @@ fn look(
                 };
                 sorted.done.push((item, Some(place.uid), outcome));
             }
-            (None, Stored::Unknown) => sorted.doubtful += 1,
+            (None, Stored::Unknown) => {
+                sorted.doubtful += 1;
+                doubt::begins(deliverer.context);
+            }
             (None, Stored::Yes(_)) => {
                 let words =
                     "the server said OK, but the message does not stand in the folder".to_owned();
@@ -355,199 +395,4 @@ fn resend(mut items: Vec<Pending>, sorted: &mut Sorted) {
     sorted
         .again
         .extend([items, half].into_iter().filter(|part| !part.is_empty()));
-}
-
-/// A refusal of one message.
-fn refuse(
-    deliverer: &mut Deliverer<'_>,
-    target: &Target,
-    mut item: Pending,
-    words: &str,
-    why: Refusal,
-    sorted: &mut Sorted,
-) -> Result<()> {
-    match why {
-        Refusal::Full => {
-            sorted.fatal.get_or_insert(full(target, words));
-            sorted
-                .refused
-                .push((item, words.to_owned(), Outcome::Failed));
-        }
-        Refusal::NoFolder if item.delays == 0 => {
-            item.delays += 1;
-            target::make(&mut deliverer.link, target)?;
-            sorted.again.push(vec![item]);
-        }
-        Refusal::Later if item.delays < DELAYS => {
-            item.delays += 1;
-            let error = Error::new(
-                Kind::Transient,
-                Code::Throttled,
-                "the destination puts a message off",
-            )
-            .words(words);
-            deliverer
-                .link
-                .patience
-                .wait(deliverer.context, error.at(End::Destination))?;
-            sorted.again.push(vec![item]);
-        }
-        Refusal::Later => sorted
-            .refused
-            .push((item, words.to_owned(), Outcome::Failed)),
-        _ if lighten(&mut item, words) => sorted.again.push(vec![item]),
-        _ => sorted
-            .refused
-            .push((item, words.to_owned(), Outcome::Rejected)),
-    }
-    Ok(())
-}
-
-fn full(target: &Target, words: &str) -> Error {
-    Error::new(
-        Kind::Account,
-        Code::Full,
-        format!("no room at the destination, at folder {}", target.folder),
-    )
-    .words(words)
-    .hint("make room or raise the quota there, then run again: it goes on where it stopped")
-    .at(End::Destination)
-}
-
-/// Takes keywords off, then the date, from a message that was refused, where the words do not say that it is the message itself.
-/// `false`: nothing is left to take off.
-fn lighten(item: &mut Pending, words: &str) -> bool {
-    let words = words.to_ascii_lowercase();
-    let says = |hints: &[&str]| hints.iter().any(|hint| words.contains(hint));
-    if !item.flags.keywords.is_empty()
-        && says(&["keyword", "flag", "parse", "invalid", "argument", "syntax"])
-    {
-        item.without.push(format!("keywords ({words})"));
-        item.flags.keywords.clear();
-        return true;
-    }
-    if item.date.is_some() && says(&["date", "time", "parse", "invalid", "argument", "syntax"]) {
-        item.without.push(format!("its date ({words})"));
-        item.date = None;
-        return true;
-    }
-    false
-}
-
-/// Writes down what is known; a part without a doubt settles its intent.
-fn conclude(
-    deliverer: &mut Deliverer<'_>,
-    target: &Target,
-    intent: Option<IntentId>,
-    sorted: Sorted,
-) -> Result<()> {
-    let run = deliverer.step()?;
-    let context = deliverer.context;
-    let claimant = target::claimant(run.folder);
-    let verify = context.account.verify;
-    let landing = deliverer
-        .landings
-        .get(context, &mut deliverer.link, target)?;
-    let (id, uid_validity) = (landing.id, landing.door.uid_validity);
-    let mut conclusions = Vec::with_capacity(sorted.done.len() + sorted.refused.len());
-    let mut standing = Vec::with_capacity(sorted.done.len());
-    for (item, uid, outcome) in &sorted.done {
-        let Some(row) = item.row else { continue };
-        let delivered = Delivered {
-            folder: id,
-            uid_validity,
-            uid: *uid,
-        };
-        conclusions.push(conclusion(context, row, *outcome, item, Some(delivered)));
-        let Some(uid) = *uid else { continue };
-        landing.door.floor = landing.door.floor.max(uid.saturating_add(1));
-        let stands = stands(item, uid, row);
-        standing.push(target::standing_row(&stands, uid, Some((row, run.folder))));
-        landing.index.insert(stands, [claimant]);
-        if *outcome == Outcome::Copied && wants_reading_back(verify, item) {
-            let digest = item.load.body.digests().exact;
-            landing.checks.push(Check {
-                row,
-                uid,
-                digest,
-                outcome: *outcome,
-            });
-        }
-    }
-    for (item, words, outcome) in &sorted.refused {
-        let Some(row) = item.row else { continue };
-        conclusions.push(Conclusion {
-            words: Some(words.clone()),
-            ..conclusion(context, row, *outcome, item, None)
-        });
-    }
-    let (number, settled) = (context.run, sorted.doubtful == 0);
-    context.ledger.ask(move |journal| {
-        journal.conclude(number, intent, &conclusions, settled)?;
-        journal.add_standing(number, id, &standing)
-    })?;
-    count(deliverer, &sorted)
-}
-
-fn count(deliverer: &Deliverer<'_>, sorted: &Sorted) -> Result<()> {
-    let run = deliverer.step()?;
-    for outcome in [Outcome::Copied, Outcome::Altered] {
-        let of = sorted.done.iter().filter(|(_, _, is)| *is == outcome);
-        let (messages, bytes) = of.fold((0, 0), |(n, bytes), (item, ..)| {
-            (n + 1, bytes + item.load.body.size())
-        });
-        if messages > 0 {
-            run.count(deliverer.context, outcome, messages, bytes);
-        }
-    }
-    for (item, words, outcome) in &sorted.refused {
-        run.count(deliverer.context, *outcome, 1, 0);
-        let id = item.load.header.message_id.as_deref().unwrap_or_default();
-        deliverer.tell_trouble(super::known::key_text(&item.load.key), id, *outcome, words)?;
-    }
-    Ok(())
-}
-
-fn conclusion(
-    context: &Context,
-    row: MessageRow,
-    outcome: Outcome,
-    item: &Pending,
-    delivered: Option<Delivered>,
-) -> Conclusion {
-    let words =
-        (!item.without.is_empty()).then(|| format!("stored without {}", item.without.join(", ")));
-    let flags = item.flags.clone();
-    Conclusion {
-        row,
-        sink: context.sink,
-        outcome: outcome.as_str(),
-        words,
-        delivered,
-        flags,
-        of: None,
-    }
-}
-
-fn stands(item: &Pending, uid: u32, row: MessageRow) -> Standing {
-    let size = Some(item.load.body.size());
-    Standing::new(
-        Some(uid),
-        &item.load.header,
-        Some(item.load.body.digests()),
-        size,
-        Some(row),
-    )
-}
-
-/// Is this message read back in the run? A sample is drawn by the digest, so that every run draws the same.
-fn wants_reading_back(verify: Verify, item: &Pending) -> bool {
-    match verify {
-        Verify::All => true,
-        Verify::None => false,
-        Verify::Risky => {
-            let [first, second, ..] = item.load.body.digests().exact.0;
-            item.load.body.traits().risky() || u16::from_be_bytes([first, second]) < u16::MAX / 100
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! The reading side of a lane: opens folders at the source and sends their messages down.
 
-use super::arrival::{arrived, unwanted, verdict};
+use super::arrival::{arrived, changed_validity, unwanted, verdict};
 use super::cargo::{Cargo, Ending, Load};
 use super::context::{Context, StepRun, interrupted, lock};
 use super::known::{self, Fate};
@@ -313,6 +313,9 @@ impl Reading<'_> {
             && opened.uid_validity != 0
             && listing.len() as u64 >= u64::from(opened.messages);
         listing.retain(|listed| !self.seen.contains(&listed.key));
+        if self.run.again && first {
+            self.only_resent(&mut listing);
+        }
         let listing = self.sort_out(listing, complete)?;
         self.fetch_all(source, listing)?;
         Ok(Some(opened))
@@ -339,6 +342,23 @@ impl Reading<'_> {
             self.run
                 .count(self.context, Outcome::Vanished, before - there, 0);
         }
+    }
+
+    /// At the end of a run only what was in doubt is sent once more; of that, what is gone by now has vanished.
+    fn only_resent(&mut self, listing: &mut Vec<Listed>) {
+        let resend = lock(&self.context.resend)
+            .remove(&self.run.folder)
+            .unwrap_or_default();
+        let (wanted, others): (Vec<_>, Vec<_>) = std::mem::take(listing)
+            .into_iter()
+            .partition(|listed| resend.contains(&listed.key));
+        self.seen
+            .extend(others.into_iter().map(|listed| listed.key));
+        let gone = resend.len().saturating_sub(wanted.len()) as u64;
+        if gone > 0 {
+            self.run.count(self.context, Outcome::Vanished, gone, 0);
+        }
+        *listing = wanted;
     }
 
     /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
@@ -545,6 +565,7 @@ impl Reading<'_> {
         Ok(state)
     }
 
+    /// UIDs of another UIDVALIDITY are those of other messages.
     fn check_validity(&self, opened: &Opened) -> Result<()> {
         if opened.uid_validity == self.run.step.source.uid_validity {
             return Ok(());
@@ -570,11 +591,4 @@ impl Reading<'_> {
     fn send(&self, cargo: Cargo) -> Result<()> {
         self.lane.send(cargo).map_err(|_| lane_closed())
     }
-}
-
-fn changed_validity(folder: &str) -> Error {
-    let what = format!(
-        "{folder} was made anew at the source while the run was going on (its UIDVALIDITY changed)"
-    );
-    Error::new(Kind::Folder, Code::Protocol, what).hint("run again: the next run reads it afresh")
 }

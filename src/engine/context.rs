@@ -7,14 +7,14 @@ use crate::auth::Credentials;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{Account, DestinationSpec, SourceSpec};
 use crate::journal::{FolderId, RunId};
-use crate::message::Folder;
+use crate::message::{Folder, SourceKey};
 use crate::outcome::{Counts, Event, FolderReport, Outcome, Trouble};
 use crate::plan::{Landscape, Plan, Step, Target};
 use crate::sink::Door;
 use crate::source::Source;
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -41,6 +41,8 @@ pub(super) struct Context {
     pub(super) idle_sources: Vec<Mutex<Option<Box<dyn Source>>>>,
     /// When messages were first found to be in doubt, if any are.
     pub(super) doubt_since: Mutex<Option<Instant>>,
+    /// What has to be sent once more at the end of the run: nothing else is, then.
+    pub(super) resend: Mutex<HashMap<FolderId, HashSet<SourceKey>>>,
     /// Destination folders as they were just before the lanes began, by wire name; each is taken by the first who opens it.
     pub(super) doors: Mutex<HashMap<Vec<u8>, Door>>,
     landscape: Mutex<Landscape>,
@@ -84,6 +86,7 @@ impl Context {
             stop: parts.stop,
             idle_sources,
             doubt_since: Mutex::new(None),
+            resend: Mutex::default(),
             doors: Mutex::default(),
             landscape: Mutex::new(Landscape::default()),
             trouble: Mutex::new(Vec::new()),
@@ -140,8 +143,17 @@ impl Context {
             .find(|run| run.folder == folder)
             .cloned();
         if let Some(run) = run {
+            run.forget_failed(messages);
             run.count(self, outcome, messages, 0);
         }
+    }
+
+    /// The name of a source folder that was worked on.
+    pub(super) fn name_of(&self, folder: FolderId) -> String {
+        lock(&self.steps)
+            .iter()
+            .find(|run| run.folder == folder)
+            .map_or_else(String::new, |run| run.report().folder.clone())
     }
 
     /// What the account's report is made of, and the archive, which outlives the leg.
@@ -237,6 +249,15 @@ impl StepRun {
 
     pub(super) fn report(&self) -> MutexGuard<'_, FolderReport> {
         lock(&self.report)
+    }
+
+    /// Of the messages that counted as failed when the folder ended early, so many turned out otherwise.
+    fn forget_failed(&self, messages: u64) {
+        let mut report = self.report();
+        let room = report.source_count.saturating_sub(report.counts.total());
+        report
+            .counts
+            .remove(Outcome::Failed, messages.saturating_sub(room));
     }
 
     /// Counts messages that ended so, and tells of the progress.

@@ -51,6 +51,8 @@ pub(super) struct Deliverer<'a> {
     pub(super) batch: Batch,
     pub(super) decided: Vec<Decided>,
     pub(super) flags: Vec<FlagWork>,
+    /// Connections lost in a row without one message delivered.
+    pub(super) barren: u32,
     step: Option<Arc<StepRun>>,
     headings: Vec<(Listed, HeaderIdentity)>,
     firsts: HashMap<(Option<Vec<u8>>, Digest), First>,
@@ -67,6 +69,7 @@ impl<'a> Deliverer<'a> {
             batch: Batch::default(),
             decided: Vec::new(),
             flags: Vec::new(),
+            barren: 0,
             step: None,
             headings: Vec::new(),
             firsts: HashMap::new(),
@@ -100,6 +103,8 @@ impl<'a> Deliverer<'a> {
     }
 
     pub(super) fn close(&mut self) {
+        // What is left of a batch after a failure holds permits that the reading side may wait for.
+        self.batch.clear();
         if let Err(error) = self.link.close() {
             self.context
                 .warn(format!("the destination ended the session badly: {error}"));
@@ -241,7 +246,11 @@ impl<'a> Deliverer<'a> {
                 target.folder
             ));
         }
-        let limit = self.link.get()?.batch_limit();
+        let mut limit = self.link.get()?.batch_limit();
+        if self.step()?.again {
+            // One of those that are sent once more may be what ends the connections: the others shall not suffer.
+            limit.messages = 1;
+        }
         self.batch.push(target, load);
         if self.batch.is_full(limit) {
             self.flush()

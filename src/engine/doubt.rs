@@ -1,25 +1,39 @@
 //! Batches whose end nobody saw: looked for at the destination before anything of them is sent again.
 
 use super::context::{Context, lock};
+use super::known::key_text;
 use super::link::{SinkLink, pause};
 use super::settle::{self, Found, Place, Sought};
-use crate::error::{Kind, Result};
+use crate::error::Result;
 use crate::identity::{HeaderIdentity, Standing};
-use crate::journal::{Conclusion, Delivered, FolderId, IntentMessage, OpenIntent, StandingRow};
-use crate::outcome::{Event, Outcome};
+use crate::journal::{
+    Conclusion, Delivered, FolderId, IntentMessage, MessageRow, OpenIntent, StandingRow,
+};
+use crate::message::{Flags, SourceKey};
+use crate::outcome::{Event, Outcome, Trouble};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// A server may still store what a dead connection had sent; after this long it is taken to be over.
 const LATE: Duration = Duration::from_secs(30);
 
+/// A message of a doubtful batch that does not stand at the destination.
+#[derive(Debug, Clone)]
+pub(super) struct Absent {
+    pub(super) row: MessageRow,
+    pub(super) folder: FolderId,
+    pub(super) key: SourceKey,
+    message_id: Option<Vec<u8>>,
+    flags: Flags,
+}
+
 /// What looking at the doubtful batches gave.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     /// Messages that stand at the destination after all, by source folder and outcome.
     pub(super) found: HashMap<(FolderId, Outcome), u64>,
-    /// Source folders with messages that are still nowhere.
-    pub(super) absent: HashSet<FolderId>,
+    /// Messages that are still nowhere.
+    pub(super) absent: Vec<Absent>,
 }
 
 /// Looks for every message of every batch that is not settled. `last`: what is absent now is taken not to be stored, and may
@@ -34,9 +48,47 @@ pub(super) fn settle(context: &Context, link: &mut SinkLink<'_>, last: bool) -> 
         settle_one(context, link, intent, last, &mut settled)?;
     }
     if !settled.absent.is_empty() {
-        lock(&context.doubt_since).get_or_insert_with(Instant::now);
+        begins(context);
     }
     Ok(settled)
+}
+
+/// From now on something may be on its way in from a connection that is lost; what was in doubt before waits on with it.
+pub(super) fn begins(context: &Context) {
+    *lock(&context.doubt_since) = Some(Instant::now());
+}
+
+/// Gives up on messages that were in doubt each time they were sent: they failed, and the next run tries again.
+pub(super) fn give_up(context: &Context, absent: Vec<Absent>) -> Result<()> {
+    const WORDS: &str = "the connection was lost each time before the destination answered, and the message is not there";
+    let (run, sink) = (context.run, context.sink);
+    let conclusions: Vec<Conclusion> = absent
+        .iter()
+        .map(|absent| Conclusion {
+            row: absent.row,
+            sink,
+            outcome: Outcome::Failed.as_str(),
+            words: Some(WORDS.to_owned()),
+            delivered: None,
+            flags: absent.flags.clone(),
+            of: None,
+        })
+        .collect();
+    context
+        .ledger
+        .ask(move |journal| journal.conclude(run, None, &conclusions, false))?;
+    for absent in absent {
+        context.count_late(absent.folder, Outcome::Failed, 1);
+        context.trouble(Trouble {
+            folder: context.name_of(absent.folder),
+            key: key_text(&absent.key),
+            message_id: String::from_utf8_lossy(&absent.message_id.unwrap_or_default())
+                .into_owned(),
+            outcome: Outcome::Failed,
+            words: WORDS.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Waits until what a dying session had in hand must have been stored.
@@ -94,7 +146,13 @@ fn settle_one(
                 );
             }
             None => {
-                settled.absent.insert(message.folder);
+                settled.absent.push(Absent {
+                    row: message.row,
+                    folder: message.folder,
+                    key: message.key.clone(),
+                    message_id: message.message_id.clone(),
+                    flags: message.flags.clone(),
+                });
             }
         }
     }
@@ -108,29 +166,20 @@ fn settle_one(
 
 /// What stands in the intent's folder and is not spoken for. A folder that is gone holds nothing; one made anew is looked through whole.
 fn standing(context: &Context, link: &mut SinkLink<'_>, intent: &OpenIntent) -> Result<Vec<Found>> {
-    let door = match link.retry(|sink| sink.door(&intent.name)) {
-        Err(error) if error.kind == Kind::Folder => return Ok(Vec::new()),
-        door => door?,
-    };
-    let same = door.uid_validity == intent.uid_validity;
     let mut taken: HashSet<u32> = intent
         .messages
         .iter()
         .filter_map(|message| message.uid)
         .collect();
-    if same {
-        let folder = intent.folder;
-        let known = context.ledger.ask(move |journal| {
-            let mut uids = Vec::new();
-            journal.standing(folder, |row| uids.extend(row.row.map(|_| row.uid)))?;
-            Ok(uids)
-        })?;
-        taken.extend(known);
-    } else {
-        taken.clear();
-    }
-    let floor = if same { intent.floor } else { 1 };
-    link.retry(|sink| settle::look(sink, &intent.name, floor, &taken))
+    let folder = intent.folder;
+    let known = context.ledger.ask(move |journal| {
+        let mut uids = Vec::new();
+        journal.standing(folder, |row| uids.extend(row.row.map(|_| row.uid)))?;
+        Ok(uids)
+    })?;
+    taken.extend(known);
+    let opened = (intent.uid_validity, intent.floor);
+    Ok(settle::look_afresh(link, &intent.name, opened, &taken)?.found)
 }
 
 fn sought(message: &IntentMessage) -> Sought {

@@ -3,6 +3,7 @@
 //! Never by SEARCH, and never by trusting that a batch is atomic: what stands from the batch's floor on is read and
 //! matched one to one, by digest first, and by header identity where the server changed bytes.
 
+use super::link::SinkLink;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::identity::{self, HeaderIdentity, Known, Verdict};
 use crate::job::Dedup;
@@ -66,6 +67,39 @@ pub(super) fn look(
         return Err(Error::new(Kind::Folder, Code::Refused, what).at(End::Destination));
     }
     Ok(found)
+}
+
+/// What stands in a folder, and whether it is still the folder that was opened.
+pub(super) struct Seen {
+    pub(super) found: Vec<Found>,
+    /// It is gone, or has another UIDVALIDITY: what was known of its UIDs is of no use.
+    pub(super) anew: bool,
+}
+
+/// [`look`], for a folder that had this UIDVALIDITY and floor. One that is gone holds nothing; one made anew is looked through
+/// whole, and so is one whose next UID is below the floor: then the server had told UIDs that it never gave.
+pub(super) fn look_afresh(
+    link: &mut SinkLink<'_>,
+    name: &[u8],
+    (uid_validity, floor): (u32, u32),
+    taken: &HashSet<u32>,
+) -> Result<Seen> {
+    let gone = Seen {
+        found: Vec::new(),
+        anew: true,
+    };
+    let door = match link.retry(|sink| sink.door(name)) {
+        Err(error) if error.kind == Kind::Folder => return Ok(gone),
+        door => door?,
+    };
+    let anew = door.uid_validity != uid_validity;
+    let nobody = HashSet::new();
+    let (floor, taken) = match anew || door.floor < floor {
+        true => (1, &nobody),
+        false => (floor, taken),
+    };
+    let found = link.retry(|sink| look(sink, name, floor, taken))?;
+    Ok(Seen { found, anew })
 }
 
 /// Matches one to one: by exact digest, then by loose digest, then by headers, each in order.

@@ -51,6 +51,11 @@ impl Landings {
         Ok(self.open.entry(target.name.clone()).or_insert(landing))
     }
 
+    /// The folder is no longer the one that was opened.
+    pub(super) fn forget(&mut self, name: &[u8]) {
+        self.open.remove(name);
+    }
+
     pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Landing> {
         self.open.values_mut()
     }

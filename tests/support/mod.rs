@@ -9,6 +9,7 @@ pub mod maildir;
 pub mod names;
 pub mod normal;
 pub mod pop3;
+pub mod proxy;
 pub mod random;
 pub mod real;
 pub mod run;

@@ -1,0 +1,130 @@
+//! Writing down what became of a part of a batch.
+
+use super::batch::{Pending, Sorted};
+use super::context::Context;
+use super::deliver::Deliverer;
+use super::target::{self, Check};
+use crate::error::Result;
+use crate::identity::Standing;
+use crate::job::Verify;
+use crate::journal::{Conclusion, Delivered, IntentId, MessageRow};
+use crate::outcome::Outcome;
+use crate::plan::Target;
+
+/// Writes down what is known; a part without a doubt settles its intent.
+pub(super) fn conclude(
+    deliverer: &mut Deliverer<'_>,
+    target: &Target,
+    intent: Option<IntentId>,
+    sorted: Sorted,
+) -> Result<()> {
+    let run = deliverer.step()?;
+    let context = deliverer.context;
+    let claimant = target::claimant(run.folder);
+    let verify = context.account.verify;
+    let landing = deliverer
+        .landings
+        .get(context, &mut deliverer.link, target)?;
+    let (id, uid_validity) = (landing.id, landing.door.uid_validity);
+    let mut conclusions = Vec::with_capacity(sorted.done.len() + sorted.refused.len());
+    let mut standing = Vec::with_capacity(sorted.done.len());
+    for (item, uid, outcome) in &sorted.done {
+        let Some(row) = item.row else { continue };
+        let delivered = Delivered {
+            folder: id,
+            uid_validity,
+            uid: *uid,
+        };
+        conclusions.push(conclusion(context, row, *outcome, item, Some(delivered)));
+        let Some(uid) = *uid else { continue };
+        landing.door.floor = landing.door.floor.max(uid.saturating_add(1));
+        let stands = stands(item, uid, row);
+        standing.push(target::standing_row(&stands, uid, Some((row, run.folder))));
+        landing.index.insert(stands, [claimant]);
+        if *outcome == Outcome::Copied && wants_reading_back(verify, item) {
+            let digest = item.load.body.digests().exact;
+            landing.checks.push(Check {
+                row,
+                uid,
+                digest,
+                outcome: *outcome,
+            });
+        }
+    }
+    for (item, words, outcome) in &sorted.refused {
+        let Some(row) = item.row else { continue };
+        conclusions.push(Conclusion {
+            words: Some(words.clone()),
+            ..conclusion(context, row, *outcome, item, None)
+        });
+    }
+    let (number, settled) = (context.run, sorted.doubtful == 0);
+    context.ledger.ask(move |journal| {
+        journal.conclude(number, intent, &conclusions, settled)?;
+        journal.add_standing(number, id, &standing)
+    })?;
+    count(deliverer, &sorted)
+}
+
+fn count(deliverer: &Deliverer<'_>, sorted: &Sorted) -> Result<()> {
+    let run = deliverer.step()?;
+    for outcome in [Outcome::Copied, Outcome::Altered] {
+        let of = sorted.done.iter().filter(|(_, _, is)| *is == outcome);
+        let (messages, bytes) = of.fold((0, 0), |(n, bytes), (item, ..)| {
+            (n + 1, bytes + item.load.body.size())
+        });
+        if messages > 0 {
+            run.count(deliverer.context, outcome, messages, bytes);
+        }
+    }
+    for (item, words, outcome) in &sorted.refused {
+        run.count(deliverer.context, *outcome, 1, 0);
+        let id = item.load.header.message_id.as_deref().unwrap_or_default();
+        deliverer.tell_trouble(super::known::key_text(&item.load.key), id, *outcome, words)?;
+    }
+    Ok(())
+}
+
+fn conclusion(
+    context: &Context,
+    row: MessageRow,
+    outcome: Outcome,
+    item: &Pending,
+    delivered: Option<Delivered>,
+) -> Conclusion {
+    let words =
+        (!item.without.is_empty()).then(|| format!("stored without {}", item.without.join(", ")));
+    let flags = item.flags.clone();
+    Conclusion {
+        row,
+        sink: context.sink,
+        outcome: outcome.as_str(),
+        words,
+        delivered,
+        flags,
+        of: None,
+    }
+}
+
+fn stands(item: &Pending, uid: u32, row: MessageRow) -> Standing {
+    let size = Some(item.load.body.size());
+    Standing::new(
+        Some(uid),
+        &item.load.header,
+        Some(item.load.body.digests()),
+        size,
+        Some(row),
+    )
+}
+
+/// Is this message read back in the run? A sample is drawn by the digest, so that every run draws the same.
+fn wants_reading_back(verify: Verify, item: &Pending) -> bool {
+    match verify {
+        Verify::All => true,
+        Verify::None => false,
+        Verify::Risky => {
+            let [first, second, ..] = item.load.body.digests().exact.0;
+            item.load.body.traits().risky() || u16::from_be_bytes([first, second]) < u16::MAX / 100
+        }
+    }
+}

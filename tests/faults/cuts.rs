@@ -1,0 +1,182 @@
+//! A connection that ends after k bytes, for a spread of k, in either direction: the run makes another and finishes.
+
+use super::{assert_arrived, filled, run, small_mails, through};
+use crate::support::proxy::{Fault, Proxy, Side};
+use crate::support::{Corpus, End, Job, Mail, Random, fresh_user, maildir, popped, shared};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many bytes are picked for each end and direction, unless MAILHAUL_CUTS says otherwise.
+const CUTS: u64 = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Role {
+    ImapSource,
+    ImapSink,
+    Pop3Source,
+}
+
+fn job(role: Role, port: u16, old: &str, new: &str) -> Job {
+    let server = shared();
+    let (source, sink) = match role {
+        Role::ImapSource => (through("imap", port, old), End::imap(server, new)),
+        Role::Pop3Source => (through("pop3", port, old), End::imap(server, new)),
+        Role::ImapSink => (End::imap(server, old), through("imap", port, new)),
+    };
+    Job::new("", &source, &sink, "")
+}
+
+fn server_port(role: Role) -> u16 {
+    match role {
+        Role::Pop3Source => shared().pop3,
+        _ => shared().imap,
+    }
+}
+
+fn account(role: Role, seed: u64) -> (String, Vec<Mail>) {
+    let mut mails = small_mails("cut", seed, 4);
+    if role == Role::Pop3Source {
+        mails.iter_mut().for_each(|mail| mail.flags.clear());
+        let old = fresh_user("cut-old");
+        maildir::fill(shared(), &old, &mails);
+        return (old, popped(&mails));
+    }
+    (filled(shared(), "cut-old", &mails), mails)
+}
+
+/// How many bytes pass in this direction when nothing is cut.
+fn whole(role: Role, side: Side) -> u64 {
+    let (old, _) = account(role, 1);
+    let count = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&count);
+    let proxy = Proxy::start(server_port(role), move |_| {
+        let counter = Arc::clone(&counter);
+        vec![Fault::Lines(
+            side,
+            Box::new(move |line| {
+                counter.fetch_add(line.len() as u64, Ordering::SeqCst);
+                line
+            }),
+        )]
+    });
+    run(&job(role, proxy.port, &old, &fresh_user("cut-new"))).exits(0);
+    count.load(Ordering::SeqCst)
+}
+
+fn cut_at(role: Role, side: Side, at: u64) {
+    let (old, mails) = account(role, 1);
+    let new = fresh_user("cut-new");
+    // The second connection ends a little later than the first.
+    let proxy = Proxy::start(server_port(role), move |n| match n {
+        0 => vec![Fault::Cut(side, at)],
+        1 => vec![Fault::Cut(side, at + 400), Fault::OneByOne(side)],
+        _ => vec![],
+    });
+    let job = job(role, proxy.port, &old, &new);
+    let done = run(&job).exits(0);
+    done.balance().assert_adds_up();
+    assert!(proxy.connections() > 1, "nothing was cut");
+    assert_arrived(shared(), &new, &mails, &job);
+}
+
+fn cut_everywhere(role: Role) {
+    let cuts = std::env::var("MAILHAUL_CUTS").ok();
+    let cuts = cuts.and_then(|n| n.parse().ok()).unwrap_or(CUTS);
+    let mut random = Random::new(role as u64);
+    let cases: Vec<(Side, u64)> = [Side::Up, Side::Down]
+        .into_iter()
+        .flat_map(|side| {
+            // What is said in farewell is not missed.
+            let whole = whole(role, side) * 9 / 10;
+            let moments: Vec<u64> = (0..cuts).map(|_| random.below(whole)).collect();
+            moments.into_iter().map(move |at| (side, at))
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for part in cases.chunks(cases.len().div_ceil(8).max(1)) {
+            scope.spawn(move || {
+                for &(side, at) in part {
+                    println!("{role:?} {side:?} cut at {at}");
+                    cut_at(role, side, at);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn imap_source() {
+    cut_everywhere(Role::ImapSource);
+}
+
+#[test]
+fn imap_sink() {
+    cut_everywhere(Role::ImapSink);
+}
+
+#[test]
+fn pop3_source() {
+    cut_everywhere(Role::Pop3Source);
+}
+
+/// Nobody answers any more, though the connection stands: the deadline ends it.
+#[test]
+fn a_stalled_server_is_left_after_the_deadline() {
+    let mails = small_mails("stall", 3, 4);
+    let (old, new) = (filled(shared(), "stall-old", &mails), fresh_user("stall"));
+    let proxy = Proxy::start(shared().imap, |n| match n {
+        0 => vec![Fault::Stall(Side::Down, 1_500)],
+        _ => vec![],
+    });
+    let source = through("imap", proxy.port, &old).line("timeout = \"3s\"");
+    let job = Job::new("", &source, &End::imap(shared(), &new), "");
+    run(&job).exits(0).balance().assert_adds_up();
+    assert_eq!(proxy.connections(), 2);
+    assert_arrived(shared(), &new, &mails, &job);
+}
+
+/// A long way and a thin line change nothing but the time.
+#[test]
+fn slow_and_in_single_bytes() {
+    let mails = small_mails("slow", 4, 6);
+    let (old, new) = (filled(shared(), "slow-old", &mails), fresh_user("slow"));
+    let slow = |_| {
+        vec![
+            Fault::OneByOne(Side::Up),
+            Fault::Throttle(Side::Down, 200_000),
+            Fault::Delay(Side::Down, std::time::Duration::from_millis(20)),
+        ]
+    };
+    let (source, sink) = (
+        Proxy::start(shared().imap, slow),
+        Proxy::start(shared().imap, slow),
+    );
+    let job = Job::new(
+        "",
+        &through("imap", source.port, &old),
+        &through("imap", sink.port, &new),
+        "",
+    );
+    run(&job).exits(0);
+    assert_arrived(shared(), &new, &mails, &job);
+}
+
+/// The side that reads may be waiting for memory that the undelivered messages hold: the run ends all the same.
+#[test]
+fn a_destination_that_never_comes_back_ends_the_run() {
+    let mut corpus = Corpus::new("dead", 5);
+    corpus.median_size = 60_000.0;
+    let mails = corpus.mails(40);
+    let (old, new) = (filled(shared(), "dead-old", &mails), fresh_user("dead"));
+    let (proxy, health) = Proxy::until_well(shared().imap, |n| match n {
+        0 => vec![Fault::Cut(Side::Up, 200_000)],
+        _ => vec![Fault::Cut(Side::Up, 0)],
+    });
+    let sink = through("imap", proxy.port, &new);
+    let source = End::imap(shared(), &old);
+    let job = Job::new("budget = \"1 MiB\"", &source, &sink, "");
+    run(&job).exits(11).balance().assert_adds_up();
+    health.store(true, Ordering::SeqCst);
+    run(&job).exits(0).balance().assert_adds_up();
+    assert_arrived(shared(), &new, &mails, &job);
+}
