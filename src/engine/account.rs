@@ -4,6 +4,7 @@ use super::context::{Context, lock};
 use super::front::{address, journal_identity};
 use super::ledger::ledger;
 use super::link::{SinkLink, SourceLink};
+use super::planning::{look_ahead, make_plan, prepare, tell_plan};
 use super::{Stop, after, doubt, lane, same};
 use crate::archive::Archive;
 use crate::auth::Credentials;
@@ -12,7 +13,7 @@ use crate::job::{Account, Server};
 use crate::journal::{FolderId, Journal, RunId};
 use crate::message::SourceKey;
 use crate::outcome::{AccountReport, Event};
-use crate::plan::{self, FolderKnown, Inputs, Landscape, Plan, SourceFolder, Step, Work};
+use crate::plan::{Landscape, Plan, SourceFolder, Step, Work};
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
 use std::collections::{HashMap, HashSet};
@@ -31,8 +32,8 @@ pub(super) struct Frame<'a> {
 
 /// Logins of an account's ends, in the job's order.
 pub(super) struct Logins {
-    sources: Vec<Credentials>,
-    destinations: Vec<Credentials>,
+    pub(super) sources: Vec<Credentials>,
+    pub(super) destinations: Vec<Credentials>,
 }
 
 impl Logins {
@@ -218,160 +219,6 @@ fn source_folders(context: &Context) -> Result<Vec<SourceFolder>> {
     Ok(folders)
 }
 
-fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result<Plan> {
-    let (sources, sink) = (context.sources.len() as u32, context.sink);
-    let (known, unsettled) = context
-        .ledger
-        .ask(move |journal| known(journal, sources, sink))?;
-    let landscape = context.landscape();
-    Ok(plan_from(
-        &context.account,
-        sink,
-        folders,
-        &landscape,
-        &known,
-        unsettled,
-    ))
-}
-
-/// What the journal knows of each source folder, by source, wire name and UIDVALIDITY.
-pub(super) type KnownFolders = HashMap<(u32, Vec<u8>, u32), FolderKnown>;
-
-/// What the journal knows of every folder, and how many messages are in doubt.
-pub(super) fn known(journal: &Journal, sources: u32, sink: u32) -> Result<(KnownFolders, u64)> {
-    let mut folders = KnownFolders::new();
-    let counts = journal.counts(sink)?;
-    for source in 0..sources {
-        for state in journal.folders(source)? {
-            let mut known = FolderKnown {
-                uid_next: state.uid_next,
-                messages: state.messages,
-                highest_modseq: state.highest_modseq,
-                complete: state.complete,
-                ..FolderKnown::default()
-            };
-            for count in counts.iter().filter(|count| count.folder == state.id) {
-                let outcome = count
-                    .outcome
-                    .as_deref()
-                    .and_then(crate::outcome::Outcome::from_word);
-                known.known += count.messages;
-                if outcome.is_none_or(super::known::is_open) {
-                    known.waiting += count.messages;
-                }
-            }
-            folders.insert((source, state.name, state.uid_validity), known);
-        }
-    }
-    let open = journal.open_intents(sink)?;
-    let unsettled = open
-        .iter()
-        .flat_map(|intent| &intent.messages)
-        .filter(|message| !message.concluded)
-        .count();
-    Ok((folders, unsettled as u64))
-}
-
-pub(super) fn plan_from(
-    account: &Account,
-    sink: u32,
-    folders: Vec<SourceFolder>,
-    landscape: &Landscape,
-    known: &KnownFolders,
-    unsettled: u64,
-) -> Plan {
-    plan::build(Inputs {
-        account,
-        sources: account
-            .sources
-            .iter()
-            .map(|source| address(&source.server))
-            .collect(),
-        destination: address(&account.destinations[sink as usize].server),
-        folders,
-        landscape,
-        known: &|folder| {
-            known
-                .get(&(folder.source, folder.name.clone(), folder.uid_validity))
-                .copied()
-        },
-        unsettled,
-        folders_ignore_case: account.destinations[sink as usize]
-            .server
-            .preset
-            .folders_ignore_case(),
-    })
-}
-
-fn tell_plan(context: &Context, plan: &Plan) {
-    let messages = plan
-        .steps
-        .iter()
-        .map(|step| u64::from(step.source.messages))
-        .sum();
-    let account = context.account.name.clone();
-    context.tell(Event::Planned {
-        account,
-        folders: plan.steps.len(),
-        messages,
-    });
-}
-
-/// Creates and subscribes what the plan asks for; a step whose folder cannot be made is refused.
-fn prepare(sink: &mut SinkLink<'_>, plan: &mut Plan) -> Result<()> {
-    let targets: Vec<_> = plan
-        .steps
-        .iter()
-        .filter(|step| !matches!(step.work, Work::Refused { .. }))
-        .filter(|step| step.target.standing.is_none() || step.target.subscribe)
-        .map(|step| step.target.clone())
-        .collect();
-    if targets.is_empty() {
-        return Ok(());
-    }
-    let asked: Vec<_> = targets.iter().collect();
-    let made = sink.retry(|sink| sink.prepare(&asked))?;
-    for (target, made) in targets.iter().zip(made) {
-        let Err(error) = made else { continue };
-        let why = super::target::cannot_make(target, &error);
-        for step in plan
-            .steps
-            .iter_mut()
-            .filter(|step| step.target.name == target.name)
-        {
-            step.work = Work::Refused {
-                messages: step.source.messages,
-                why: why.to_string(),
-                remedy: why.hint.clone().unwrap_or_default(),
-            };
-        }
-    }
-    Ok(())
-}
-
-/// Looks at all folders that will be written to in one round trip, instead of one each.
-fn look_ahead(context: &Context, sink: &mut SinkLink<'_>, plan: &Plan) -> Result<()> {
-    let mut names: Vec<&[u8]> = plan
-        .steps
-        .iter()
-        .filter(|step| !lane::is_idle(&step.work))
-        .map(|step| step.target.name.as_slice())
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    if names.is_empty() {
-        return Ok(());
-    }
-    let found = sink.retry(|sink| sink.doors(&names))?;
-    let mut doors = lock(&context.doors);
-    for (name, door) in names.into_iter().zip(found) {
-        if let Some(door) = door {
-            doors.insert(name.to_vec(), door);
-        }
-    }
-    Ok(())
-}
-
 /// The end of a run: what was in doubt is looked for once more, and what is nowhere is sent again.
 fn settle_late(context: &Context, plan: &Plan) -> Result<()> {
     for round in 0.. {
@@ -438,44 +285,4 @@ fn again(source: &SourceFolder) -> Work {
         known: 0,
         waiting: 0,
     }
-}
-
-/// What `run` would do now; connects and looks, writes nothing anywhere.
-pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>> {
-    let account = frame.account;
-    let journal = Journal::open_read_only(&account.archive.path, &journal_identity(account))?;
-    let mut plans = Vec::new();
-    let mut folders = Vec::new();
-    for (index, (spec, login)) in account.sources.iter().zip(&logins.sources).enumerate() {
-        let mut source = crate::source::open(spec, index as u32, &login.password)?;
-        folders.extend(source.folders()?);
-        source.close()?;
-    }
-    for (sink, (spec, login)) in account
-        .destinations
-        .iter()
-        .zip(&logins.destinations)
-        .enumerate()
-    {
-        let mut open = crate::sink::open(spec, &login.password, false)?;
-        let (naming, standing) = open.folders()?;
-        open.close()?;
-        let landscape = Landscape {
-            naming,
-            folders: standing,
-        };
-        let (known, unsettled) = match &journal {
-            Some(journal) => known(journal, account.sources.len() as u32, sink as u32)?,
-            None => Default::default(),
-        };
-        plans.push(plan_from(
-            account,
-            sink as u32,
-            folders.clone(),
-            &landscape,
-            &known,
-            unsettled,
-        ));
-    }
-    Ok(plans)
 }

@@ -3,6 +3,7 @@
 use super::batch::{Pending, Sorted};
 use super::context::Context;
 use super::deliver::Deliverer;
+use super::finish;
 use super::target::{self, Check};
 use crate::error::Result;
 use crate::identity::Standing;
@@ -76,6 +77,15 @@ fn count(deliverer: &Deliverer<'_>, sorted: &Sorted) -> Result<()> {
         if messages > 0 {
             run.count(deliverer.context, outcome, messages, bytes);
         }
+    }
+    for (item, ..) in sorted
+        .done
+        .iter()
+        .filter(|(_, _, is)| *is == Outcome::Altered)
+    {
+        let id = item.load.header.message_id.as_deref().unwrap_or_default();
+        let key = super::known::key_text(&item.load.key);
+        deliverer.tell_trouble(key, id, Outcome::Altered, finish::CHANGED)?;
     }
     for (item, words, outcome) in &sorted.refused {
         run.count(deliverer.context, *outcome, 1, 0);

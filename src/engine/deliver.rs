@@ -3,20 +3,19 @@
 use super::batch::Batch;
 use super::cargo::{Cargo, Ending, FlagWork, Load, Verdict};
 use super::context::{Context, StepRun, interrupted};
+use super::decide::First;
 use super::finish;
 use super::link::SinkLink;
-use super::look::Looker;
-use super::target::{self, Landings};
+use super::target::Landings;
 use crate::error::{Code, Error, Kind, Result};
-use crate::identity::{Claim, HeaderIdentity, Known};
-use crate::job::Dedup;
+use crate::identity::{Claim, HeaderIdentity};
 use crate::journal::{Delivered, MessageRow, Seen};
-use crate::message::{Digest, Flags};
+use crate::message::Digest;
 use crate::outcome::{Event, Outcome, Trouble};
-use crate::plan::{Target, route};
+use crate::plan::Target;
 use crate::sink::Sink;
 use crate::source::Listed;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,13 +36,6 @@ pub(super) struct Decided {
     pub(super) same_as: Option<MessageRow>,
 }
 
-/// A first copy that later ones fold into (`collapse = true`).
-struct First {
-    row: Option<MessageRow>,
-    delivered: Option<Delivered>,
-    flags: Flags,
-}
-
 pub(super) struct Deliverer<'a> {
     pub(super) context: &'a Context,
     pub(super) link: SinkLink<'a>,
@@ -54,8 +46,8 @@ pub(super) struct Deliverer<'a> {
     /// Connections lost in a row without one message delivered.
     pub(super) barren: u32,
     step: Option<Arc<StepRun>>,
-    headings: Vec<(Listed, HeaderIdentity)>,
-    firsts: HashMap<(Option<Vec<u8>>, Digest), First>,
+    pub(super) headings: Vec<(Listed, HeaderIdentity)>,
+    pub(super) firsts: HashMap<(Option<Vec<u8>>, Digest), First>,
     /// Why this folder cannot be delivered; the rest of it is not tried.
     failed: Option<Error>,
 }
@@ -212,7 +204,7 @@ impl<'a> Deliverer<'a> {
         })
     }
 
-    fn decide(&mut self, decided: Decided) -> Result<()> {
+    pub(super) fn decide(&mut self, decided: Decided) -> Result<()> {
         self.decided.push(decided);
         if self.decided.len() >= 500 {
             self.flush()
@@ -257,194 +249,6 @@ impl<'a> Deliverer<'a> {
         } else {
             Ok(())
         }
-    }
-
-    /// Which folder the message goes to: the step's, or what a route says.
-    fn target_of(&self, load: &Load) -> Result<Target> {
-        let run = self.step()?;
-        let routed = route::route(&self.context.account.routes, load.body.head(), load.date);
-        Ok(match routed {
-            Some(folder) => self.context.target(&folder),
-            None => run.step.target.clone(),
-        })
-    }
-
-    fn claim(&mut self, target: &Target, load: &Load) -> Result<Claim> {
-        let known = Known {
-            header: &load.header,
-            digests: Some(load.body.digests()),
-            size: Some(load.body.size()),
-        };
-        self.claim_known(target, known)
-    }
-
-    fn claim_known(&mut self, target: &Target, known: Known<'_>) -> Result<Claim> {
-        let claimant = target::claimant(self.step()?.folder);
-        let landing = self.landings.get(self.context, &mut self.link, target)?;
-        let mut looker = Looker {
-            link: &mut self.link,
-            name: &target.name,
-        };
-        landing.index.claim(claimant, known, &mut looker)
-    }
-
-    /// A message that need not be delivered: it stands there.
-    fn standing_already(
-        &mut self,
-        target: &Target,
-        load: Load,
-        uid: Option<u32>,
-        row: Option<MessageRow>,
-    ) -> Result<()> {
-        let seen = seen(&load);
-        let decided = self.present(target, seen, uid, row)?;
-        self.decide(decided)
-    }
-
-    fn present(
-        &mut self,
-        target: &Target,
-        seen: Seen,
-        uid: Option<u32>,
-        row: Option<MessageRow>,
-    ) -> Result<Decided> {
-        let landing = self.landings.get(self.context, &mut self.link, target)?;
-        let delivered = Delivered {
-            folder: landing.id,
-            uid_validity: landing.door.uid_validity,
-            uid,
-        };
-        // Another message of this job that was delivered makes this one a duplicate; mail of the destination's own, or the
-        // same message under an older UIDVALIDITY of its folder, makes it present.
-        let duplicate = match row {
-            Some(row) => finish::is_of_other_folder(self.context, row, self.step()?.as_ref())?,
-            None => false,
-        };
-        let outcome = if duplicate {
-            Outcome::Duplicate
-        } else {
-            Outcome::Present
-        };
-        Ok(Decided {
-            seen,
-            outcome,
-            words: format!("stands in {}", target.folder),
-            delivered: Some(delivered),
-            same_as: row.filter(|_| duplicate),
-        })
-    }
-
-    /// With `collapse`, a copy that equals one of the same folder in Message-ID and digest is not delivered; its flags are
-    /// united with the first's. Gives the load back if it is a first.
-    fn folded(&mut self, load: Load) -> Result<Option<Load>> {
-        if !self.context.account.collapse || self.context.account.dedup == Dedup::Off {
-            return Ok(Some(load));
-        }
-        let key = (load.header.message_id.clone(), load.body.digests().exact);
-        if !self.firsts.contains_key(&key) && !self.find_first(&load, &key)? {
-            self.firsts.insert(
-                key,
-                First {
-                    row: None,
-                    delivered: None,
-                    flags: load.flags.clone(),
-                },
-            );
-            return Ok(Some(load));
-        }
-        // The first may still be in the batch: it needs a row before another can name it.
-        self.flush()?;
-        if self
-            .firsts
-            .get(&key)
-            .is_none_or(|first| first.row.is_none())
-            && !self.find_first(&load, &key)?
-        {
-            return Ok(Some(load));
-        }
-        let Some(first) = self.firsts.get_mut(&key) else {
-            return Ok(Some(load));
-        };
-        let mut united = first.flags.clone();
-        united.unite(&load.flags);
-        let change = first.flags.change_to(&united);
-        if let (Some(row), Some(delivered), false) =
-            (first.row, &first.delivered, change.is_empty())
-        {
-            self.flags.push(FlagWork {
-                row,
-                delivered: *delivered,
-                change,
-                now: None,
-            });
-            first.flags = united;
-        }
-        let (delivered, same_as) = (first.delivered, first.row);
-        let words =
-            "equal in Message-ID and content to another message of the same folder".to_owned();
-        self.decide(Decided {
-            seen: seen(&load),
-            outcome: Outcome::Duplicate,
-            words,
-            delivered,
-            same_as,
-        })?;
-        Ok(None)
-    }
-
-    /// Looks a first copy up in the journal.
-    fn find_first(&mut self, load: &Load, key: &(Option<Vec<u8>>, Digest)) -> Result<bool> {
-        let (folder, sink, digest, own) = (
-            self.step()?.folder,
-            self.context.sink,
-            key.1,
-            load.key.clone(),
-        );
-        let found = self
-            .context
-            .ledger
-            .ask(move |journal| journal.copy_of(folder, sink, &digest, &own))?;
-        let Some(found) = found else { return Ok(false) };
-        let first = First {
-            row: Some(found.row),
-            delivered: found.delivered,
-            flags: found.flags,
-        };
-        self.firsts.insert(key.clone(), first);
-        Ok(true)
-    }
-
-    /// Adopts by header what stands at the destination; what does not goes back to be fetched.
-    fn answer_headings(&mut self, reply: &Sender<Vec<Listed>>) -> Result<()> {
-        let target = self.step()?.step.target.clone();
-        let mut wanted = Vec::new();
-        for (listed, header) in std::mem::take(&mut self.headings) {
-            let known = Known {
-                header: &header,
-                digests: None,
-                size: listed.size,
-            };
-            match self.claim_known(&target, known)? {
-                Claim::Same { uid, source_row } => {
-                    let seen = Seen {
-                        key: listed.key,
-                        digests: None,
-                        message_id: header.message_id,
-                        size: listed.size.unwrap_or(0),
-                        flags: listed.flags,
-                        date: listed.date,
-                        place: None,
-                    };
-                    let decided = self.present(&target, seen, uid, source_row)?;
-                    self.decide(decided)?;
-                }
-                _ => wanted.push(listed),
-            }
-        }
-        self.flush()?;
-        // The reading side may be gone; then nobody needs the answer.
-        drop(reply.send(wanted));
-        Ok(())
     }
 
     /// Writes down what was decided, delivers the batch.

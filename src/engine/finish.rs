@@ -3,6 +3,7 @@
 use super::context::{Context, StepRun};
 use super::deliver::{Decided, Deliverer};
 use super::known::key_text;
+use super::target::Check;
 use crate::error::Result;
 use crate::journal::{Conclusion, Delivered, MessageRow};
 use crate::message::{Digest, FlagChange, Flags};
@@ -11,6 +12,9 @@ use crate::outcome::{Outcome, Trouble};
 use crate::source::Opened;
 use crate::spool::Budget;
 use std::collections::HashMap;
+
+/// The words for an altered message.
+pub(super) const CHANGED: &str = "the destination changed its bytes";
 
 /// Bytes held while reading back: each message is digested and dropped.
 const READING: u64 = 1 << 20;
@@ -181,11 +185,18 @@ pub(super) fn read_back(deliverer: &mut Deliverer<'_>) -> Result<()> {
     }
     for (name, folder, uid_validity, checks) in work {
         let digests = digests_at(deliverer, &name, checks.iter().map(|check| check.uid))?;
+        let sound = |check: &Check| digests.get(&check.uid) == Some(&check.digest);
+        if !checks.iter().all(sound)
+            && deliverer.link.retry(|sink| sink.door(&name))?.uid_validity != uid_validity
+        {
+            // The UIDs are another folder's now: they say nothing about what was delivered.
+            continue;
+        }
         let mut conclusions = Vec::new();
         for check in checks {
             let (outcome, words) = match digests.get(&check.uid) {
                 Some(digest) if *digest == check.digest => continue,
-                Some(_) => (Outcome::Altered, "the destination changed its bytes"),
+                Some(_) => (Outcome::Altered, CHANGED),
                 None => (
                     Outcome::Failed,
                     "the destination said OK, but does not give the message back",
@@ -193,14 +204,7 @@ pub(super) fn read_back(deliverer: &mut Deliverer<'_>) -> Result<()> {
             };
             let run = deliverer.step()?;
             run.report().counts.move_one(check.outcome, outcome);
-            if outcome == Outcome::Failed {
-                deliverer.tell_trouble(
-                    format!("UID {} at the destination", check.uid),
-                    b"",
-                    outcome,
-                    words,
-                )?;
-            }
+            tell(deliverer, check.row, outcome, words)?;
             let delivered = (outcome == Outcome::Altered).then_some(Delivered {
                 folder,
                 uid_validity,
@@ -211,6 +215,18 @@ pub(super) fn read_back(deliverer: &mut Deliverer<'_>) -> Result<()> {
         conclude_again(deliverer.context, conclusions)?;
     }
     Ok(())
+}
+
+/// Names a message of the journal in the report.
+fn tell(deliverer: &Deliverer<'_>, row: MessageRow, outcome: Outcome, words: &str) -> Result<()> {
+    let named = deliverer
+        .context
+        .ledger
+        .ask(move |journal| journal.name_of(row))?;
+    let Some((key, id)) = named else {
+        return Ok(());
+    };
+    deliverer.tell_trouble(key_text(&key), &id.unwrap_or_default(), outcome, words)
 }
 
 fn conclude_again(

@@ -12,8 +12,10 @@ mod cargo;
 mod collect;
 mod conclude;
 mod context;
+mod decide;
 mod deliver;
 mod doubt;
+mod fetching;
 mod finish;
 pub mod front;
 mod keep;
@@ -22,6 +24,8 @@ mod lane;
 mod ledger;
 mod link;
 mod look;
+mod planning;
+mod reading;
 mod refusal;
 mod same;
 mod settle;
@@ -125,7 +129,7 @@ pub fn plan(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<(String, Resu
             events: events.clone(),
             stop: stop.clone(),
         };
-        account::plan_only(&frame, &Logins::of(account)?)
+        planning::plan_only(&frame, &Logins::of(account)?)
     };
     job.accounts
         .iter()

@@ -47,21 +47,26 @@ pub(super) fn look(
     floor: u32,
     taken: &HashSet<u32>,
 ) -> Result<Vec<Found>> {
-    let mut found = Vec::new();
+    let (mut found, mut unread) = (Vec::new(), false);
     let budget = Budget::new(LOOKING);
     let whole = sink.bodies(name, &[(floor, u32::MAX)], &budget, &mut |uid, body| {
-        if let (Ok(body), false) = (body, taken.contains(&uid)) {
-            let header = HeaderIdentity::of(body.head());
-            found.push(Found {
-                uid,
-                digests: body.digests(),
-                header,
-                size: body.size(),
-            });
+        if taken.contains(&uid) {
+            return Ok(Flow::Continue);
         }
+        let Ok(body) = body else {
+            unread = true;
+            return Ok(Flow::Continue);
+        };
+        let header = HeaderIdentity::of(body.head());
+        found.push(Found {
+            uid,
+            digests: body.digests(),
+            header,
+            size: body.size(),
+        });
         Ok(Flow::Continue)
     })?;
-    if !whole {
+    if !whole || unread {
         // What was not shown may be what is sought: sent again, it would be doubled.
         let what = "the destination refuses to show what stands in a folder";
         return Err(Error::new(Kind::Folder, Code::Refused, what).at(End::Destination));

@@ -75,6 +75,17 @@ impl Journal {
         }))
     }
 
+    /// What names a message to a person: its key at the source, and its Message-ID.
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`.
+    pub fn name_of(&self, row: MessageRow) -> Result<Option<(SourceKey, Option<Vec<u8>>)>> {
+        let found = self.list("SELECT * FROM message WHERE id = ?", [row], |row| {
+            Ok((key::key(row)?, row.get("message_id")?))
+        })?;
+        Ok(found.into_iter().next())
+    }
+
     /// The wire name of a destination folder.
     ///
     /// # Errors

@@ -218,7 +218,7 @@ mod tests {
                 "Old Old nothing new (2 messages); create the folder; subscribe",
                 "Bad Bad refused (1 message)",
                 "2 folders to do, at most 1,238 messages to copy; 1 unchanged; 1 refused",
-                "warning: Bad will not be copied: it would land in Sent",
+                "warning: Bad will not be copied: it would land in Sent; map it",
             ]
         );
     }

@@ -1,0 +1,347 @@
+//! One folder being read: in one stream, by headers first, or by a listing set against the journal.
+
+use super::arrival::{changed_validity, unwanted, verdict};
+use super::cargo::{Cargo, Load};
+use super::collect::lane_closed;
+use super::context::{Context, StepRun, lock};
+use super::known::{self, Fate};
+use crate::error::{Code, Error, Kind, Result};
+use crate::identity::HeaderIdentity;
+use crate::job::Dedup;
+use crate::journal::Place;
+use crate::message::{InternalDate, SourceKey};
+use crate::outcome::Outcome;
+use crate::plan::{Step, Work};
+use crate::source::{Listed, Opened, Source, Wanted};
+use crossbeam_channel::{Sender, bounded};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// The delivering side passes this folder over: it has told why.
+fn not_taken(step: &Step) -> Error {
+    let what = format!(
+        "{} could not be compared with the destination",
+        step.source.folder
+    );
+    Error::new(Kind::Folder, Code::Refused, what)
+}
+
+/// One folder being read.
+pub(super) struct Reading<'a> {
+    pub(super) context: &'a Context,
+    pub(super) run: &'a Arc<StepRun>,
+    pub(super) lane: &'a Sender<Cargo>,
+    /// Messages that have been sent down, over all connections of this run.
+    pub(super) seen: HashSet<SourceKey>,
+    /// What is known of earlier runs has been told down the lane.
+    listed: bool,
+    /// Messages that were shown and are gone.
+    vanished: u64,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        run: &'a Arc<StepRun>,
+        lane: &'a Sender<Cargo>,
+    ) -> Self {
+        Reading {
+            context,
+            run,
+            lane,
+            seen: HashSet::new(),
+            listed: false,
+            vanished: 0,
+        }
+    }
+
+    /// Reads what is still to be read over one connection.
+    pub(super) fn pass(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
+        match &self.run.step.work {
+            Work::Unchanged { .. } => self.unchanged(),
+            Work::Refused {
+                messages,
+                why,
+                remedy,
+            } => {
+                let messages = u64::from(*messages);
+                self.run.count(self.context, Outcome::Failed, messages, 0);
+                Err(Error::new(Kind::Folder, Code::Refused, why.clone()).hint(remedy.clone()))
+            }
+            Work::CopyWhole { .. } if self.seen.is_empty() && !self.listed && self.streams() => {
+                self.whole(source)
+            }
+            Work::Match { .. } if !self.listed && self.headings_help() => self.matched(source),
+            _ => self.listed(source),
+        }
+    }
+
+    /// May the folder come in one stream, nothing known of any message before its bytes?
+    fn streams(&self) -> bool {
+        self.context.account.filter == Default::default() && self.run.step.source.uid_validity != 0
+    }
+
+    /// Is it worth asking for headers first? Not where every message is read for the archive anyway.
+    fn headings_help(&self) -> bool {
+        let by_header = matches!(
+            self.context.account.dedup,
+            Dedup::MessageId | Dedup::StrictMessageId
+        );
+        by_header
+            && self.context.archive.is_none()
+            && self.context.account.routes.is_empty()
+            && !self.context.account.collapse
+    }
+
+    fn unchanged(&mut self) -> Result<Option<Opened>> {
+        let (folder, sink) = (self.run.folder, self.context.sink);
+        let counts = self
+            .context
+            .ledger
+            .ask(move |journal| known::counts(journal, folder, sink))?;
+        for (outcome, messages) in counts {
+            self.run.count(self.context, outcome, messages, 0);
+        }
+        // The journal has this state already.
+        Ok(None)
+    }
+
+    /// `CopyWhole`: one stream, and a listing only if it came short.
+    fn whole(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
+        let Some(opened) = self.fetch(source, Wanted::Whole, false)? else {
+            return Ok(None);
+        };
+        self.run.report().source_count = u64::from(opened.messages).max(self.seen.len() as u64);
+        if self.seen.len() as u64 >= u64::from(opened.messages) {
+            return Ok(Some(opened));
+        }
+        // Expunged meanwhile, or held back: only a listing tells.
+        self.listed(source)
+    }
+
+    /// Headers first: what stands at the destination is adopted without downloading it.
+    fn matched(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
+        let lane = self.lane;
+        let context = self.context;
+        let deleted_too = self.copies_deleted();
+        let mut passed_over = Vec::new();
+        let mut adopted = HashSet::new();
+        let opened = source.headings(&self.run.step.source, &mut |heading| {
+            context.check_stop()?;
+            if let Some(reason) = unwanted(context, &heading.listed, deleted_too) {
+                passed_over.push((heading.listed, reason));
+                return Ok(());
+            }
+            let header = HeaderIdentity::of(&heading.head);
+            adopted.insert(heading.listed.key.clone());
+            lane.send(Cargo::Heading {
+                listed: heading.listed,
+                header,
+            })
+            .map_err(|_| lane_closed())
+        })?;
+        let Some(opened) = opened else {
+            return self.listed(source);
+        };
+        self.check_validity(&opened)?;
+        self.run.report().source_count = u64::from(opened.messages);
+        let (reply, wanted) = bounded(1);
+        self.lane
+            .send(Cargo::HeadingsEnd(reply))
+            .map_err(|_| lane_closed())?;
+        let wanted = wanted.recv().map_err(|_| not_taken(&self.run.step))?;
+        wanted.iter().for_each(|listed| {
+            adopted.remove(&listed.key);
+        });
+        self.seen.extend(adopted);
+        // From here on a lost connection is made good by a listing: the journal knows what was adopted.
+        self.listed = true;
+        for (listed, reason) in passed_over {
+            self.skip(&listed, reason)?;
+        }
+        self.fetch_all(source, wanted)?;
+        Ok(Some(opened))
+    }
+
+    /// A complete listing, compared with the journal; then what is new.
+    fn listed(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
+        let mut listing = Vec::new();
+        let opened = source.list(&self.run.step.source, &mut |listed| {
+            listing.push(listed);
+            Ok(())
+        })?;
+        self.check_validity(&opened)?;
+        let first = !std::mem::replace(&mut self.listed, true);
+        self.count_listing(&listing, first);
+        let complete = self.seen.is_empty()
+            && opened.uid_validity != 0
+            && listing.len() as u64 >= u64::from(opened.messages);
+        listing.retain(|listed| !self.seen.contains(&listed.key));
+        if self.run.again && first {
+            self.only_resent(&mut listing);
+        }
+        let listing = self.sort_out(listing, complete)?;
+        self.fetch_all(source, listing)?;
+        Ok(Some(opened))
+    }
+
+    /// Every message that was ever shown in this run counts: those gone by now are *vanished*.
+    fn count_listing(&mut self, listing: &[Listed], first: bool) {
+        if self.run.again {
+            return;
+        }
+        let fresh = listing
+            .iter()
+            .filter(|listed| !self.seen.contains(&listed.key))
+            .count();
+        let there = (self.seen.len() + fresh) as u64 + self.vanished;
+        let before = if first && self.seen.is_empty() {
+            there
+        } else {
+            self.run.report().source_count
+        };
+        self.run.report().source_count = there.max(before);
+        if before > there {
+            self.vanished += before - there;
+            self.run
+                .count(self.context, Outcome::Vanished, before - there, 0);
+        }
+    }
+
+    /// At the end of a run only what was in doubt is sent once more; of that, what is gone by now has vanished.
+    fn only_resent(&mut self, listing: &mut Vec<Listed>) {
+        let resend = lock(&self.context.resend)
+            .remove(&self.run.folder)
+            .unwrap_or_default();
+        let (wanted, others): (Vec<_>, Vec<_>) = std::mem::take(listing)
+            .into_iter()
+            .partition(|listed| resend.contains(&listed.key));
+        self.seen
+            .extend(others.into_iter().map(|listed| listed.key));
+        let gone = resend.len().saturating_sub(wanted.len()) as u64;
+        if gone > 0 {
+            self.run.count(self.context, Outcome::Vanished, gone, 0);
+        }
+        *listing = wanted;
+    }
+
+    /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
+    fn sort_out(&mut self, listing: Vec<Listed>, complete: bool) -> Result<Vec<Listed>> {
+        let (folder, sink, run) = (self.run.folder, self.context.sink, self.context.run);
+        let compared = self
+            .context
+            .ledger
+            .ask(move |journal| known::compare(journal, run, folder, sink, listing, complete))?;
+        if !self.run.again {
+            self.tell_done(compared.done, compared.trouble);
+        }
+        self.seen.extend(compared.done_keys);
+        let deleted_too = self.copies_deleted();
+        for mut work in compared.flags {
+            if !deleted_too {
+                // A mark that such a job never carries: at the destination it could cost the message.
+                work.change.add.deleted = false;
+                work.change.remove.deleted = false;
+            }
+            if !work.change.is_empty() {
+                self.send(Cargo::Flags(work))?;
+            }
+        }
+        let mut wanted = Vec::new();
+        for (listed, fate) in compared.open {
+            let listed = Listed {
+                date: listed.date.or(fate.date()),
+                ..listed
+            };
+            match (unwanted(self.context, &listed, deleted_too), fate) {
+                (Some(_), Fate::Skipped(_)) => {
+                    // Written down by an earlier run.
+                    self.seen.insert(listed.key);
+                    self.run.count(
+                        self.context,
+                        Outcome::Skipped,
+                        u64::from(!self.run.again),
+                        0,
+                    );
+                }
+                (Some(reason), _) => self.skip(&listed, reason)?,
+                (None, Fate::Skipped(_)) => wanted.push(listed),
+                (None, Fate::Fetch) => wanted.push(listed),
+                (None, Fate::Kept(place)) => self.send_kept(listed, place, &mut wanted)?,
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// What earlier runs did.
+    fn tell_done(&self, done: HashMap<Outcome, u64>, trouble: Vec<known::OldTrouble>) {
+        for (outcome, messages) in done {
+            self.run.count(self.context, outcome, messages, 0);
+        }
+        for trouble in trouble {
+            self.context
+                .trouble(known::told(&self.run.step.source.folder, trouble));
+        }
+    }
+
+    /// A message that an earlier run kept but did not deliver: not downloaded again.
+    fn send_kept(&mut self, listed: Listed, place: Place, wanted: &mut Vec<Listed>) -> Result<()> {
+        let Some(archive) = &self.context.archive else {
+            wanted.push(listed);
+            return Ok(());
+        };
+        let read = lock(archive).read(&place, &self.context.budget);
+        match read {
+            Ok(body) => {
+                self.seen.insert(listed.key.clone());
+                let header = HeaderIdentity::of(body.head());
+                let date = listed
+                    .date
+                    .or_else(|| InternalDate::from_headers(body.head()));
+                let load = Load {
+                    key: listed.key,
+                    flags: listed.flags,
+                    date,
+                    body,
+                    header,
+                    place: Some(place),
+                };
+                self.send(Cargo::Message(load))
+            }
+            Err(error) if error.kind == Kind::Interrupted => Err(error),
+            Err(error) => {
+                self.context
+                    .warn(format!("read again from the source: {error}"));
+                wanted.push(listed);
+                Ok(())
+            }
+        }
+    }
+
+    /// UIDs of another UIDVALIDITY are those of other messages.
+    pub(super) fn check_validity(&self, opened: &Opened) -> Result<()> {
+        if opened.uid_validity == self.run.step.source.uid_validity {
+            return Ok(());
+        }
+        Err(changed_validity(&self.run.step.source.folder.to_string()))
+    }
+
+    pub(super) fn copies_deleted(&self) -> bool {
+        self.context.sources[self.run.step.source.source as usize]
+            .0
+            .copy_deleted
+    }
+
+    pub(super) fn skip(&mut self, listed: &Listed, reason: &'static str) -> Result<()> {
+        self.verdict(listed, Outcome::Skipped, reason)
+    }
+
+    pub(super) fn verdict(&mut self, listed: &Listed, outcome: Outcome, words: &str) -> Result<()> {
+        self.seen.insert(listed.key.clone());
+        self.send(Cargo::Verdict(verdict(listed, outcome, words)))
+    }
+
+    pub(super) fn send(&self, cargo: Cargo) -> Result<()> {
+        self.lane.send(cargo).map_err(|_| lane_closed())
+    }
+}
