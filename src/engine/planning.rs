@@ -42,6 +42,7 @@ pub(super) fn known(journal: &Journal, sources: u32, sink: u32) -> Result<(Known
                 messages: state.messages,
                 highest_modseq: state.highest_modseq,
                 complete: state.complete,
+                ever: journal.has_messages(state.id)?,
                 ..FolderKnown::default()
             };
             for count in counts.iter().filter(|count| count.folder == state.id) {

@@ -173,7 +173,9 @@ impl<'a> Reading<'a> {
         self.check_validity(&opened)?;
         let first = !std::mem::replace(&mut self.listed, true);
         self.count_listing(&listing, first);
-        let complete = self.seen.is_empty()
+        // What is sent again is a part of the folder: nothing follows from what it leaves out.
+        let complete = !self.run.again
+            && self.seen.is_empty()
             && opened.uid_validity != 0
             && listing.len() as u64 >= u64::from(opened.messages);
         listing.retain(|listed| !self.seen.contains(&listed.key));

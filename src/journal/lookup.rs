@@ -86,6 +86,19 @@ impl Journal {
         Ok(found.into_iter().next())
     }
 
+    /// Was any message of this source folder ever seen?
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`.
+    pub fn has_messages(&self, folder: FolderId) -> Result<bool> {
+        let found = self.list(
+            "SELECT EXISTS (SELECT 1 FROM message WHERE folder = ?)",
+            [folder],
+            |row| row.get::<_, bool>(0),
+        )?;
+        Ok(found.into_iter().any(|any| any))
+    }
+
     /// The wire name of a destination folder.
     ///
     /// # Errors

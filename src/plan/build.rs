@@ -9,7 +9,9 @@ use std::collections::HashMap;
 /// What the journal knows of a source folder (of its present UIDVALIDITY) with regard to one destination.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FolderKnown {
-    /// Messages with a row.
+    /// Was any message of it ever seen? Then it is never read as if nothing were known, whatever is gone by now.
+    pub ever: bool,
+    /// Messages with a row, but for those gone from the source.
     pub known: u64,
     /// Of these, without an outcome that lasts.
     pub waiting: u64,
@@ -198,7 +200,7 @@ fn work(folder: &SourceFolder, target: &Target, known: FolderKnown) -> Work {
     if unchanged(folder, known) {
         return Work::Unchanged { messages };
     }
-    if known.known > 0 {
+    if known.known > 0 || known.ever {
         return Work::Update {
             messages,
             known: known.known,

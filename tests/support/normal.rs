@@ -7,7 +7,7 @@ use std::path::Path;
 pub fn normal(text: &str, dir: &Path) -> String {
     let mut out = text.replace(&*dir.to_string_lossy(), "DIR");
     for (pattern, word) in [
-        (r"(127\.0\.0\.1|localhost):\d+", "$1:PORT"),
+        (r"(127\.0\.0\.1|127\.1|localhost):\d+", "$1:PORT"),
         (r"\bport \d{4,5}\b", "port PORT"),
         (r"/tmp/[\w.\-/]+", "DIR"),
         (
