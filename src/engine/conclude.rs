@@ -84,13 +84,13 @@ fn count(deliverer: &Deliverer<'_>, sorted: &Sorted) -> Result<()> {
         .filter(|(_, _, is)| *is == Outcome::Altered)
     {
         let id = item.load.header.message_id.as_deref().unwrap_or_default();
-        let key = super::known::key_text(&item.load.key);
+        let key = super::known::shown_key(&item.load.key);
         deliverer.tell_trouble(key, id, Outcome::Altered, finish::CHANGED)?;
     }
     for (item, words, outcome) in &sorted.refused {
         run.count(deliverer.context, *outcome, 1, 0);
         let id = item.load.header.message_id.as_deref().unwrap_or_default();
-        deliverer.tell_trouble(super::known::key_text(&item.load.key), id, *outcome, words)?;
+        deliverer.tell_trouble(super::known::shown_key(&item.load.key), id, *outcome, words)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Batches whose end nobody saw: looked for at the destination before anything of them is sent again.
 
 use super::context::{Context, lock};
-use super::known::key_text;
+use super::known::shown_key;
 use super::link::{SinkLink, pause};
 use super::settle::{self, Found, Place, Sought};
 use crate::error::Result;
@@ -81,7 +81,7 @@ pub(super) fn give_up(context: &Context, absent: Vec<Absent>) -> Result<()> {
         context.count_late(absent.folder, Outcome::Failed, 1);
         context.trouble(Trouble {
             folder: context.name_of(absent.folder),
-            key: key_text(&absent.key),
+            key: shown_key(&absent.key),
             message_id: String::from_utf8_lossy(&absent.message_id.unwrap_or_default())
                 .into_owned(),
             outcome: Outcome::Failed,

@@ -2,7 +2,7 @@
 
 use super::context::{Context, StepRun};
 use super::deliver::{Decided, Deliverer};
-use super::known::key_text;
+use super::known::shown_key;
 use super::target::Check;
 use crate::error::Result;
 use crate::journal::{Conclusion, Delivered, MessageRow};
@@ -28,7 +28,7 @@ pub(super) fn write_decided(context: &Context, run: &StepRun, decided: Vec<Decid
     for one in decided.iter().filter(|one| one.outcome.is_trouble()) {
         context.trouble(Trouble {
             folder: run.step.source.folder.to_string(),
-            key: key_text(&one.seen.key),
+            key: shown_key(&one.seen.key),
             message_id: String::from_utf8_lossy(one.seen.message_id.as_deref().unwrap_or_default())
                 .into_owned(),
             outcome: one.outcome,
@@ -226,7 +226,7 @@ fn tell(deliverer: &Deliverer<'_>, row: MessageRow, outcome: Outcome, words: &st
     let Some((key, id)) = named else {
         return Ok(());
     };
-    deliverer.tell_trouble(key_text(&key), &id.unwrap_or_default(), outcome, words)
+    deliverer.tell_trouble(shown_key(&key), &id.unwrap_or_default(), outcome, words)
 }
 
 fn conclude_again(

@@ -8,7 +8,13 @@ use crate::outcome::{Outcome, Trouble};
 use crate::source::Listed;
 use std::collections::HashMap;
 
-pub(super) use crate::journal::key_text;
+/// A key as a person finds it again: the UID, or the POP3 unique-id (raw; whoever prints it escapes it).
+pub(super) fn shown_key(key: &SourceKey) -> String {
+    match key {
+        SourceKey::Uid(uid) => format!("UID {uid}"),
+        SourceKey::Uidl { uidl, .. } => String::from_utf8_lossy(uidl).into_owned(),
+    }
+}
 
 /// What is still to be done for a listed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,7 +157,7 @@ pub(super) fn counts(
 pub(super) fn told(folder: &Folder, trouble: OldTrouble) -> Trouble {
     Trouble {
         folder: folder.to_string(),
-        key: key_text(&trouble.key),
+        key: shown_key(&trouble.key),
         message_id: String::from_utf8_lossy(trouble.message_id.as_deref().unwrap_or_default())
             .into_owned(),
         outcome: trouble.outcome,

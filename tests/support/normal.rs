@@ -9,6 +9,8 @@ pub fn normal(text: &str, dir: &Path) -> String {
     for (pattern, word) in [
         (r"(127\.0\.0\.1|127\.1|localhost):\d+", "$1:PORT"),
         (r"\bport \d{4,5}\b", "port PORT"),
+        // The unique-ids that Dovecot makes of UID and UIDVALIDITY.
+        (r"\b[0-9a-f]{8}6[0-9a-f]{7}\b", "UIDL"),
         (r"/tmp/[\w.\-/]+", "DIR"),
         (
             r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?",
