@@ -174,6 +174,10 @@ fn send_part(
     if report.lost.is_some() {
         deliverer.link.drop_connection();
     }
+    if report.stored.contains(&Stored::Unknown) {
+        // Now, and not once it was looked for: the look itself may fail.
+        doubt::begins(deliverer.context);
+    }
     let mut sorted = sort(
         deliverer,
         target,
@@ -300,7 +304,11 @@ fn sort(
             {
                 sorted.done.push((item, Some(uid), Outcome::Copied));
             }
-            Stored::No { words, why } if why != Refusal::Batch => {
+            Stored::No {
+                words,
+                why,
+                batch: false,
+            } => {
                 refused.push((item, words, why));
             }
             Stored::NotSent => {
@@ -314,7 +322,8 @@ fn sort(
         }
     }
     if open.iter().any(|(_, stored)| *stored != Stored::NotSent) {
-        look(deliverer, target, (uid_validity, floor), open, &mut sorted)?;
+        let still = look(deliverer, target, (uid_validity, floor), open, &mut sorted)?;
+        refused.extend(still);
     } else {
         resend(
             open.into_iter().map(|(item, _)| item).collect(),
@@ -325,14 +334,14 @@ fn sort(
     Ok(sorted)
 }
 
-/// Looks at the folder for those of which the answer left a doubt.
+/// Looks at the folder for those of which the answer left a doubt. Gives back those that are refused indeed.
 fn look(
     deliverer: &mut Deliverer<'_>,
     target: &Target,
     (uid_validity, floor): (u32, u32),
     open: Vec<(Pending, Stored)>,
     sorted: &mut Sorted,
-) -> Result<()> {
+) -> Result<Vec<(Pending, String, Refusal)>> {
     let taken: HashSet<u32> = sorted.done.iter().filter_map(|(_, uid, _)| *uid).collect();
     let seen = settle::look_afresh(
         &mut deliverer.link,
@@ -347,7 +356,7 @@ fn look(
     let found = seen.found;
     let sought: Vec<Sought> = open.iter().map(|(item, _)| sought(item)).collect();
     let places = settle::pair(&sought, &found);
-    let mut again = Vec::new();
+    let (mut again, mut refused) = (Vec::new(), Vec::new());
     for ((item, stored), place) in open.into_iter().zip(places) {
         match (place, stored) {
             (Some(place), _) => {
@@ -358,9 +367,9 @@ fn look(
                 };
                 sorted.done.push((item, Some(place.uid), outcome));
             }
-            (None, Stored::Unknown) => {
-                sorted.doubtful += 1;
-                doubt::begins(deliverer.context);
+            (None, Stored::Unknown) => sorted.doubtful += 1,
+            (None, Stored::No { words, why, .. }) if why != Refusal::Batch => {
+                refused.push((item, words, why));
             }
             (None, Stored::Yes(_)) => {
                 let words =
@@ -371,7 +380,7 @@ fn look(
         }
     }
     resend(again, sorted);
-    Ok(())
+    Ok(refused)
 }
 
 fn sought(item: &Pending) -> Sought {

@@ -133,18 +133,19 @@ fn change_alike(
     };
     let change = fit(deliverer, &name, change)?;
     let uids: Vec<u32> = messages.iter().map(|(_, uid, _)| *uid).collect();
-    if !change.is_empty()
-        && !deliverer
+    let carried = change.is_empty()
+        || deliverer
             .link
-            .retry(|sink| sink.change_flags(&name, folder.uid_validity, &uids, &change))?
-    {
+            .retry(|sink| sink.change_flags(&name, folder.uid_validity, &uids, &change))?;
+    if carried {
+        deliverer.step()?.report().flags_changed += uids.len() as u64;
+    } else {
         context.warn(format!(
             "{} changes of flags are not carried over: {} was made anew at the destination",
             uids.len(),
             String::from_utf8_lossy(&name)
         ));
     }
-    deliverer.step()?.report().flags_changed += uids.len() as u64;
     let run = context.run;
     let remembered: Vec<(MessageRow, Flags)> = messages
         .into_iter()
@@ -184,7 +185,7 @@ pub(super) fn read_back(deliverer: &mut Deliverer<'_>) -> Result<()> {
         }
     }
     for (name, folder, uid_validity, checks) in work {
-        let digests = digests_at(deliverer, &name, checks.iter().map(|check| check.uid))?;
+        let (digests, whole) = digests_at(deliverer, &name, checks.iter().map(|check| check.uid))?;
         let sound = |check: &Check| digests.get(&check.uid) == Some(&check.digest);
         if !checks.iter().all(sound)
             && deliverer.link.retry(|sink| sink.door(&name))?.uid_validity != uid_validity
@@ -197,6 +198,8 @@ pub(super) fn read_back(deliverer: &mut Deliverer<'_>) -> Result<()> {
             let (outcome, words) = match digests.get(&check.uid) {
                 Some(digest) if *digest == check.digest => continue,
                 Some(_) => (Outcome::Altered, CHANGED),
+                // The server would not show everything: that is no proof that it has lost anything.
+                None if !whole => continue,
                 None => (
                     Outcome::Failed,
                     "the destination said OK, but does not give the message back",
@@ -254,27 +257,30 @@ fn conclude_again(
     })
 }
 
-/// Digests of what stands at these UIDs now.
+/// Digests of what stands at these UIDs now, and whether the server showed all that it has of them.
 fn digests_at(
     deliverer: &mut Deliverer<'_>,
     name: &[u8],
     uids: impl Iterator<Item = u32>,
-) -> Result<HashMap<u32, Digest>> {
+) -> Result<(HashMap<u32, Digest>, bool)> {
     let mut uids: Vec<u32> = uids.collect();
     uids.sort_unstable();
     let set: Vec<(u32, u32)> = uids.into_iter().map(|uid| (uid, uid)).collect();
     let mut digests = HashMap::new();
     let budget = Budget::new(READING);
-    deliverer.link.retry(|sink| {
+    let whole = deliverer.link.retry(|sink| {
         digests.clear();
-        sink.bodies(name, &set, &budget, &mut |uid, body| {
-            if let Ok(body) = body {
-                digests.insert(uid, body.digests().exact);
+        let mut unread = false;
+        let whole = sink.bodies(name, &set, &budget, &mut |uid, body| {
+            match body {
+                Ok(body) => drop(digests.insert(uid, body.digests().exact)),
+                Err(_) => unread = true,
             }
             Ok(Flow::Continue)
-        })
+        })?;
+        Ok(whole && !unread)
     })?;
-    Ok(digests)
+    Ok((digests, whole))
 }
 
 /// The folder is done as far as it can be: its state is remembered, so that a run with nothing new has nothing to do.

@@ -112,7 +112,12 @@ impl<'a> Reading<'a> {
             return Ok(None);
         };
         self.run.report().source_count = u64::from(opened.messages).max(self.seen.len() as u64);
-        if self.seen.len() as u64 >= u64::from(opened.messages) {
+        // Mail that came in during the stream does not stand for some that was not given.
+        let old = |key: &&SourceKey| match (key, opened.uid_next) {
+            (SourceKey::Uid(uid), Some(next)) => *uid < next,
+            _ => true,
+        };
+        if self.seen.iter().filter(old).count() as u64 >= u64::from(opened.messages) {
             return Ok(Some(opened));
         }
         // Expunged meanwhile, or held back: only a listing tells.

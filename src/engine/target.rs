@@ -10,7 +10,7 @@ use crate::message::Digest;
 use crate::outcome::Outcome;
 use crate::plan::Target;
 use crate::sink::Door;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A delivered message that is to be read back.
 #[derive(Debug, Clone)]
@@ -139,7 +139,7 @@ fn index(
     id: SinkFolderId,
     door: &Door,
 ) -> Result<Index> {
-    let (rows, claims) = context.ledger.ask(move |journal| {
+    let (mut rows, claims) = context.ledger.ask(move |journal| {
         let (mut rows, mut claims) = (Vec::new(), HashMap::<u32, Vec<u32>>::new());
         journal.standing(id, &mut |row| rows.push(row))?;
         // Without these, a further copy would claim what an earlier run adopted for the first one, and never arrive.
@@ -154,18 +154,43 @@ fn index(
         .map(|row| row.uid)
         .max()
         .map_or(1, |uid| uid.saturating_add(1));
+    let mut fresh: Vec<StandingRow> = Vec::new();
+    if door.messages > 0 && next < door.floor {
+        fresh = heads(link, name, next)?;
+    }
+    if rows.iter().any(|row| row.row.is_none())
+        && rows.len() + fresh.len() != door.messages as usize
+    {
+        let there: HashSet<u32> = heads(link, name, 1)?.iter().map(|row| row.uid).collect();
+        // The destination's own mail that was deleted since can stand for nothing more; what this job delivered or adopted
+        // still does: that is not delivered again though it was deleted.
+        rows.retain(|row| {
+            row.row.is_some() || claims.contains_key(&row.uid) || there.contains(&row.uid)
+        });
+    }
     for row in rows {
         let adopted = claims.get(&row.uid).into_iter().flatten().copied();
         let claimants = row.folder.map(claimant).into_iter().chain(adopted);
         index.insert(standing(&row), claimants);
     }
-    if door.messages == 0 || next >= door.floor {
-        return Ok(index);
+    for row in &fresh {
+        index.insert(standing(row), []);
     }
-    let mut fresh: Vec<StandingRow> = Vec::new();
+    if !fresh.is_empty() {
+        let run = context.run;
+        context
+            .ledger
+            .ask(move |journal| journal.add_standing(run, id, &fresh))?;
+    }
+    Ok(index)
+}
+
+/// What stands in the folder from this UID on, by its headers.
+fn heads(link: &mut SinkLink<'_>, name: &[u8], from: u32) -> Result<Vec<StandingRow>> {
+    let mut rows: Vec<StandingRow> = Vec::new();
     link.retry(|sink| {
-        fresh.clear();
-        sink.heads(name, (next, u32::MAX), &mut |head| {
+        rows.clear();
+        sink.heads(name, (from, u32::MAX), &mut |head| {
             let standing = Standing::new(
                 Some(head.uid),
                 &HeaderIdentity::of(&head.head),
@@ -173,18 +198,11 @@ fn index(
                 head.size,
                 None,
             );
-            fresh.push(standing_row(&standing, head.uid, None));
+            rows.push(standing_row(&standing, head.uid, None));
             Ok(())
         })
     })?;
-    for row in &fresh {
-        index.insert(standing(row), []);
-    }
-    let run = context.run;
-    context
-        .ledger
-        .ask(move |journal| journal.add_standing(run, id, &fresh))?;
-    Ok(index)
+    Ok(rows)
 }
 
 /// How a source folder is named in an index.

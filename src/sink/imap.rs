@@ -345,6 +345,7 @@ fn stored(result: Appended) -> Stored {
         Appended::Refused { words, code, batch } => Stored::No {
             words,
             why: refusal(code.as_deref(), batch),
+            batch,
         },
     }
 }

@@ -37,7 +37,12 @@ pub enum Stored {
     /// It is; where, if the server told (UIDVALIDITY, UID).
     Yes(Option<(u32, u32)>),
     /// It is not, in the server's words.
-    No { words: String, why: Refusal },
+    No {
+        words: String,
+        why: Refusal,
+        /// The answer was for a whole batch: nobody promises that none of it was stored.
+        batch: bool,
+    },
     /// Its last byte never left: it is not.
     NotSent,
     /// Its last byte left and no answer came: it may be, now or a little later.

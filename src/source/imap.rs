@@ -195,6 +195,13 @@ impl Source for ImapSource {
                     None => Ok(()),
                 })?;
         }
+        // Listed, but its header was not given: nothing is known of it, so it is like nothing else.
+        for listed in listing.into_values() {
+            on(Heading {
+                listed,
+                head: Vec::new(),
+            })?;
+        }
         Ok(Some(opened))
     }
 

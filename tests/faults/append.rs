@@ -209,3 +209,24 @@ fn altered_bytes_in_doubt() {
     assert_eq!(run(&job).exits(0).balance().part("altered"), 1);
     assert_eq!(crate::support::Snapshot::of(shared().imap, &new).total(), 1);
 }
+
+/// A server that will not show what it stored is no proof that it lost it: nothing is sent twice.
+#[test]
+fn refused_when_read_back() {
+    let mails = small_mails("unshown", 9, 6);
+    let (old, new) = (
+        filled(shared(), "unshown-old", &mails),
+        fresh_user("unshown"),
+    );
+    let refuse = |_| {
+        let mut hide = replacing(" FETCH (", " XETCH (");
+        let mut refuse = replacing(" OK Fetch", " NO [UNAVAILABLE] Fetch");
+        let both = Box::new(move |line: Vec<u8>| refuse(hide(line)));
+        vec![Fault::Lines(Side::Down, both)]
+    };
+    let proxy = Proxy::start(shared().imap, refuse);
+    let sink = through("imap", proxy.port, &new);
+    let job = Job::new("verify = \"all\"", &End::imap(shared(), &old), &sink, "");
+    run(&job).exits(0).balance().assert_adds_up();
+    assert_arrived(shared(), &new, &mails, &job);
+}

@@ -363,3 +363,30 @@ fn by_content_mail_of_this_job_alone_is_known() {
         assert_eq!(snapshot(&new).total(), 4);
     }
 }
+
+/// The index of an earlier run is no proof that the destination's own mail still stands.
+#[test]
+fn own_mail_that_was_deleted_since_stands_for_nothing() {
+    let mails = numbered(3);
+    let old = filled("own-old", &[("INBOX", &mails[..1])]);
+    let new = filled("own-new", &[("INBOX", &mails[1..])]);
+    let job = Job::new(
+        "",
+        &End::imap(shared(), &old),
+        &End::imap(shared(), &new),
+        "",
+    );
+    assert_eq!(run(&job).exits(0).balance().part("copied"), 1);
+    let mut there = Imap::login(shared().imap, &new);
+    there.store("INBOX", "1", "+FLAGS", "\\Deleted");
+    there.expunge("INBOX", "1");
+    Imap::login(shared().imap, &old).append("INBOX", &mails[1..]);
+    let balance = run(&job).exits(0).balance();
+    assert_eq!(
+        (balance.part("copied"), balance.part("already there")),
+        (1, 2)
+    );
+    let have = Snapshot::of(shared().imap, &new);
+    have.assert_same(&Snapshot::one("INBOX", &mails));
+    assert_nothing_left(&job);
+}
