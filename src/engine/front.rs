@@ -2,7 +2,7 @@
 
 use super::Stop;
 use crate::error::{Code, Error, Kind, Result};
-use crate::job::{Account, Job, Protocol, Server};
+use crate::job::{Account, Job};
 use crate::journal::JournalIdentity;
 use crate::outcome::{AccountReport, Event};
 use crate::plan::Plan;
@@ -41,24 +41,17 @@ pub fn plan_with(
 #[must_use]
 pub fn journal_identity(account: &Account) -> JournalIdentity {
     JournalIdentity {
-        sources: account.sources.iter().map(|s| address(&s.server)).collect(),
+        sources: account
+            .sources
+            .iter()
+            .map(|s| s.store.to_string())
+            .collect(),
         destinations: account
             .destinations
             .iter()
-            .map(|d| address(&d.server))
+            .map(|d| d.store.to_string())
             .collect(),
     }
-}
-
-/// `imap://user@host`: what makes an end another one. Port and security may change without that.
-#[must_use]
-pub fn address(server: &Server) -> String {
-    let scheme = match server.protocol {
-        Protocol::Pop3 => "pop3",
-        Protocol::Imap => "imap",
-    };
-    let host = server.endpoint.host.to_ascii_lowercase();
-    format!("{scheme}://{}@{host}", server.user)
 }
 
 fn attend<T: Send>(
