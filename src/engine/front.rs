@@ -2,7 +2,7 @@
 
 use super::Stop;
 use crate::error::{Code, Error, Kind, Result};
-use crate::job::{Account, Job};
+use crate::job::{Account, Job, Store};
 use crate::journal::JournalIdentity;
 use crate::outcome::{AccountReport, Event};
 use crate::plan::Plan;
@@ -40,6 +40,11 @@ pub fn plan_with(
 /// Whose mail an account's journal is about.
 #[must_use]
 pub fn journal_identity(account: &Account) -> JournalIdentity {
+    let destination = |store: &Store| match store.is_archive() {
+        // The journal stands in it: the two may move together and stay what they are.
+        true => "archive:".to_owned(),
+        false => store.to_string(),
+    };
     JournalIdentity {
         sources: account
             .sources
@@ -49,7 +54,7 @@ pub fn journal_identity(account: &Account) -> JournalIdentity {
         destinations: account
             .destinations
             .iter()
-            .map(|d| d.store.to_string())
+            .map(|d| destination(&d.store))
             .collect(),
     }
 }
