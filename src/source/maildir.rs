@@ -51,8 +51,8 @@ impl MaildirSource {
             source: self.index,
             name: found.folder.to_string().into_bytes(),
             special_use: None,
-            subscribed: found.folder.is_inbox()
-                || subscribed.is_none_or(|subscribed| subscribed.contains(&found.folder)),
+            // Where nobody ever subscribed a folder, programs show all.
+            subscribed: subscribed.is_none_or(|subscribed| subscribed.contains(&found.folder)),
             uid_validity: VALIDITY,
             uid_next: None,
             messages: count(messages),
