@@ -83,10 +83,12 @@ impl MaildirSink {
 
     fn make(&mut self, target: &Target) -> Result<()> {
         let tree = Maildir::open(&self.root, self.layout).map_err(of_folder)?;
-        match self.standing.get(&target.name) {
-            Some(_) => Ok(()),
-            None => tree.folder(&target.folder).map(drop).map_err(of_folder),
-        }
+        let made = match self.standing.get(&target.name) {
+            // A run killed while it made the folder may have left it without some of its parts.
+            Some(path) => maildir::complete(&self.root.join(path)),
+            None => tree.make(&target.folder),
+        };
+        made.map_err(of_folder)
     }
 
     /// The folder to write to; when it is opened, what a killed run left in its `tmp/` goes.

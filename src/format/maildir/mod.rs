@@ -57,7 +57,7 @@ impl Maildir {
     /// # Errors
     /// `Code::Disk`.
     pub fn open(root: &Path, layout: Layout) -> Result<Self> {
-        inherited_dir(root)?;
+        fs::inherited_dir(root)?;
         Ok(Maildir {
             root: root.to_owned(),
             layout,
@@ -79,39 +79,60 @@ impl Maildir {
         let mut dir = self.root.clone();
         for level in location.path.components() {
             dir.push(level);
-            inherited_dir(&dir)?;
+            fs::inherited_dir(&dir)?;
         }
-        make_parts(&dir)?;
-        if dir != self.root && self.layout == Layout::PlusPlus {
-            ensure(&dir, "maildirfolder", b"")?;
-        }
-        if location.shortened {
-            ensure(&dir, decode::NAME_FILE, folder.to_string().as_bytes())?;
-        }
+        self.fill(&dir, folder, &location)?;
         MaildirFolder::at(dir)
     }
+
+    /// Makes a folder where there is none, whole at once: a Dovecot that sees one in the making remembers for long that it cannot be
+    /// opened.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn make(&self, folder: &Folder) -> Result<()> {
+        let location = self.layout.locate(folder);
+        let dir = self.root.join(&location.path);
+        if std::fs::symlink_metadata(&dir).is_ok() {
+            return self.folder(folder).map(drop);
+        }
+        let above = dir.parent().unwrap_or(&self.root);
+        fs::inherited_dir(above)?;
+        let tmp = self.root.join("tmp");
+        fs::inherited_dir(&tmp)?;
+        let aside = tmp.join(name::unique(None));
+        // Not in its place yet, so it may be root's for a moment.
+        fs::private_dir(&aside)?;
+        File::open(&aside)
+            .and_then(|made| fs::inherit(&made, &tmp))
+            .map_err(|e| Error::disk("give to its owner", &aside, &e))?;
+        self.fill(&aside, folder, &location)?;
+        fs::rename(&aside, &dir)?;
+        fs::sync_dir(above)
+    }
+
+    /// What belongs into a folder's directory.
+    fn fill(&self, dir: &Path, folder: &Folder, location: &tree::Location) -> Result<()> {
+        complete(dir)?;
+        if !location.path.as_os_str().is_empty() && self.layout == Layout::PlusPlus {
+            ensure(dir, "maildirfolder", b"")?;
+        }
+        if location.shortened {
+            ensure(dir, decode::NAME_FILE, folder.to_string().as_bytes())?;
+        }
+        Ok(())
+    }
 }
 
-fn make_parts(dir: &Path) -> Result<()> {
+/// Makes what is missing of `cur/`, `new/` and `tmp/`.
+///
+/// # Errors
+/// `Code::Disk`.
+pub fn complete(dir: &Path) -> Result<()> {
     for part in ["tmp", "new", "cur"] {
-        inherited_dir(&dir.join(part))?;
+        fs::inherited_dir(&dir.join(part))?;
     }
     Ok(())
-}
-
-/// A private directory that, where root makes it, belongs to whom the one above belongs.
-fn inherited_dir(path: &Path) -> Result<()> {
-    if std::fs::symlink_metadata(path).is_ok() {
-        return fs::private_dir(path);
-    }
-    let above = path.parent().filter(|above| *above != Path::new(""));
-    let above = above.unwrap_or(Path::new("."));
-    if !above.exists() {
-        inherited_dir(above)?;
-    }
-    fs::private_dir(path)?;
-    let inherit = File::open(path).and_then(|dir| fs::inherit(&dir, above));
-    inherit.map_err(|e| Error::disk("give to its owner", path, &e))
 }
 
 fn ensure(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
@@ -221,7 +242,11 @@ impl MaildirFolder {
     pub fn discard(&self, leftovers: &Leftovers) -> Result<()> {
         for left in &leftovers.0 {
             let path = self.dir.join("tmp").join(left);
-            std::fs::remove_file(&path).map_err(|e| Error::disk("remove", &path, &e))?;
+            let removed = match path.is_dir() {
+                true => std::fs::remove_dir_all(&path),
+                false => std::fs::remove_file(&path),
+            };
+            removed.map_err(|e| Error::disk("remove", &path, &e))?;
         }
         Ok(())
     }
