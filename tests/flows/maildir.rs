@@ -285,3 +285,55 @@ fn python_reads_what_was_written() {
         String::from_utf8_lossy(&out.stderr)
     );
 }
+
+#[test]
+fn the_very_maildir_that_a_server_serves_is_refused() {
+    let server = shared();
+    let user = fresh_user("same-maildir");
+    Imap::login(server.imap, &user).append("INBOX", &Corpus::new(&user, 1).mails(3));
+    let before = Snapshot::of(server.imap, &user);
+    let own = || files(server, &user, "fs");
+    for (source, destination) in [
+        (End::imap(server, &user), own()),
+        (End::pop3(server, &user), own()),
+        (own(), End::imap(server, &user)),
+    ] {
+        let job = Job::new("", &source, &destination, "");
+        let refused = run(&job).exits(2);
+        assert!(
+            refused.stderr.contains("same mailbox"),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert_eq!(Snapshot::of(server.imap, &user), before);
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_is_copied() {
+    let root = tempfile::tempdir().expect("a directory");
+    let put = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
+        std::fs::write(path, text).expect("write");
+    };
+    put("cur/1.a:2,S", "Message-ID: <1@x>\n\none\n");
+    put("new/2.b", "Message-ID: <2@x>\n\ntwo\n");
+    put(".Good/cur/3.c:2,", "Message-ID: <3@x>\n\nthree\n");
+    put(".Bad/cur", "no directory");
+    put(".Bad/new/4.d", "Message-ID: <4@x>\n\nfour\n");
+    std::os::unix::fs::symlink("/etc/hostname", root.path().join("cur/5.e:2,")).expect("link");
+    std::os::unix::fs::symlink(root.path().join(".Good"), root.path().join(".Link")).expect("link");
+    let server = shared();
+    let user = fresh_user("unreadable");
+    let source = End::files("maildir", root.path());
+    let job = Job::new("", &source, &End::imap(server, &user), "");
+    let done = run(&job).exits(3);
+    let told = done.stdout + &done.stderr;
+    for words in ["Bad/cur", "5.e", "Link is a symbolic link"] {
+        assert!(told.contains(words), "{words} not in:\n{told}");
+    }
+    let there = Snapshot::of(server.imap, &user).without_empty();
+    let count = |name: &str| there.0.get(name).map_or(0, Vec::len);
+    assert_eq!((count("INBOX"), count("Good"), there.total()), (2, 1, 3));
+}
