@@ -337,3 +337,62 @@ fn what_cannot_be_read_is_named_and_the_rest_is_copied() {
     let count = |name: &str| there.0.get(name).map_or(0, Vec::len);
     assert_eq!((count("INBOX"), count("Good"), there.total()), (2, 1, 3));
 }
+
+#[test]
+fn unique_ids_beside_mail_that_pop3_has_shown() {
+    let old_server = shared();
+    let old = fresh_user("pop-live");
+    named_maildrop(old_server, &old, 6);
+    let new_server = server("fs");
+    let mut imap = Imap::login(new_server.imap, &old);
+    imap.append("INBOX", &Corpus::new("own", 3).mails(4));
+    let own = pop3::unique_ids(new_server.pop3, &old);
+    let job = Job::new(
+        "",
+        &End::pop3(old_server, &old),
+        &files(&new_server, &old, "fs"),
+        "",
+    );
+    run(&job).exits(0).balance().assert_adds_up();
+    let there = pop3::unique_ids(new_server.pop3, &old);
+    assert_eq!(there[..4], own);
+    assert_eq!(there[4..], pop3::unique_ids(old_server.pop3, &old));
+}
+
+#[test]
+fn the_27th_keyword_is_told() {
+    let server = shared();
+    let user = fresh_user("keywords");
+    let mut mails = Corpus::new(&user, 4).mails(30);
+    for (n, mail) in mails.iter_mut().enumerate() {
+        mail.flags = vec!["\\Seen".into(), format!("key{n:02}")];
+    }
+    Imap::login(server.imap, &user).append("INBOX", &mails);
+    let new_server = self::server("maildir++");
+    let job = Job::new(
+        "",
+        &End::imap(server, &user),
+        &files(&new_server, &user, "maildir++"),
+        "",
+    );
+    run(&job).exits(0);
+    let journal = rusqlite::Connection::open(job.journal()).expect("a journal");
+    let told: u32 = journal
+        .query_row(
+            "SELECT count(*) FROM outcome WHERE words LIKE 'stored without keyword key2_'",
+            [],
+            |row| row.get(0),
+        )
+        .expect("a count");
+    assert_eq!(told, 4);
+    let there = Imap::login(new_server.imap, &user).fetch("INBOX");
+    let with = |n: usize| {
+        there
+            .iter()
+            .filter(|f| f.flags.contains(&format!("key{n:02}")))
+            .count()
+    };
+    assert_eq!((0..26).map(with).sum::<usize>(), 26);
+    assert_eq!((26..30).map(with).sum::<usize>(), 0);
+    assert!(there.iter().all(|f| f.flags.contains(&"\\Seen".to_owned())));
+}

@@ -10,6 +10,7 @@ mod keywords;
 mod listing;
 mod live;
 mod name;
+mod root;
 mod scan;
 pub mod subscriptions;
 mod tree;
@@ -18,6 +19,7 @@ mod uidlist;
 pub use dotlock::DotLock;
 pub use listing::{Mail, Places, list};
 pub use live::Live;
+pub use root::{Maildir, complete};
 pub use scan::{Found, Scan, scan};
 pub use tree::Layout;
 pub(crate) use tree::{flat_name, short_name};
@@ -26,22 +28,14 @@ pub use uidlist::UidList;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::fs;
-use crate::message::{Flags, Folder, InternalDate};
+use crate::message::{Flags, InternalDate};
 use crate::spool::{Body, Budget};
 use keywords::Keywords;
 use rayon::prelude::*;
 use std::collections::HashSet;
-use std::fs::{File, FileTimes};
-use std::io::Write;
+use std::fs::FileTimes;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-
-/// A tree of Maildirs, INBOX its root.
-#[derive(Debug)]
-pub struct Maildir {
-    root: PathBuf,
-    layout: Layout,
-}
 
 /// One message to be written.
 #[derive(Clone, Copy)]
@@ -49,101 +43,6 @@ pub struct Letter<'a> {
     pub body: &'a Body,
     pub flags: &'a Flags,
     pub date: Option<InternalDate>,
-}
-
-impl Maildir {
-    /// Opens the tree at `root`, and makes its directory, 0700, where there is none.
-    ///
-    /// # Errors
-    /// `Code::Disk`.
-    pub fn open(root: &Path, layout: Layout) -> Result<Self> {
-        fs::inherited_dir(root)?;
-        Ok(Maildir {
-            root: root.to_owned(),
-            layout,
-        })
-    }
-
-    /// Where a folder's Maildir is, relative to the root, whether it exists or not.
-    #[must_use]
-    pub fn location(&self, folder: &Folder) -> PathBuf {
-        self.layout.locate(folder).path
-    }
-
-    /// A folder to write to and read from, made where there is none.
-    ///
-    /// # Errors
-    /// `Code::Disk`.
-    pub fn folder(&self, folder: &Folder) -> Result<MaildirFolder> {
-        let location = self.layout.locate(folder);
-        let mut dir = self.root.clone();
-        for level in location.path.components() {
-            dir.push(level);
-            fs::inherited_dir(&dir)?;
-        }
-        self.fill(&dir, folder, &location)?;
-        MaildirFolder::at(dir)
-    }
-
-    /// Makes a folder where there is none, whole at once: a Dovecot that sees one in the making remembers for long that it cannot be
-    /// opened.
-    ///
-    /// # Errors
-    /// `Code::Disk`.
-    pub fn make(&self, folder: &Folder) -> Result<()> {
-        let location = self.layout.locate(folder);
-        let dir = self.root.join(&location.path);
-        if std::fs::symlink_metadata(&dir).is_ok() {
-            return self.folder(folder).map(drop);
-        }
-        let above = dir.parent().unwrap_or(&self.root);
-        fs::inherited_dir(above)?;
-        let tmp = self.root.join("tmp");
-        fs::inherited_dir(&tmp)?;
-        let aside = tmp.join(name::unique(None));
-        // Not in its place yet, so it may be root's for a moment.
-        fs::private_dir(&aside)?;
-        File::open(&aside)
-            .and_then(|made| fs::inherit(&made, &tmp))
-            .map_err(|e| Error::disk("give to its owner", &aside, &e))?;
-        self.fill(&aside, folder, &location)?;
-        fs::rename(&aside, &dir)?;
-        fs::sync_dir(above)
-    }
-
-    /// What belongs into a folder's directory.
-    fn fill(&self, dir: &Path, folder: &Folder, location: &tree::Location) -> Result<()> {
-        complete(dir)?;
-        if !location.path.as_os_str().is_empty() && self.layout == Layout::PlusPlus {
-            ensure(dir, "maildirfolder", b"")?;
-        }
-        if location.shortened {
-            ensure(dir, decode::NAME_FILE, folder.to_string().as_bytes())?;
-        }
-        Ok(())
-    }
-}
-
-/// Makes what is missing of `cur/`, `new/` and `tmp/`.
-///
-/// # Errors
-/// `Code::Disk`.
-pub fn complete(dir: &Path) -> Result<()> {
-    for part in ["tmp", "new", "cur"] {
-        fs::inherited_dir(&dir.join(part))?;
-    }
-    Ok(())
-}
-
-fn ensure(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
-    let path = dir.join(name);
-    if std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_file()) {
-        return Ok(());
-    }
-    fs::persist(&path, |file| {
-        fs::inherit(file, dir)?;
-        file.write_all(content)
-    })
 }
 
 /// One Maildir. Written to by one owner at a time; other programs may read it and change flags meanwhile.
