@@ -9,7 +9,7 @@ use crate::source::Traces;
 /// Looks at both ends, as far as they show what they are, before anything is written.
 pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) -> Result<()> {
     for index in 0..context.sources.len() {
-        let files = files_of_a_server(context, index);
+        let files = files_of_a_server(context, index) && is_first(context, index)?;
         if !files && !same_user(context, index) {
             continue;
         }
@@ -26,6 +26,14 @@ pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) ->
         }
     }
     Ok(())
+}
+
+/// Has nothing of this source been begun yet? Later a faithful copy may show the very numbers of its original, and no address
+/// tells the two apart.
+fn is_first(context: &Context, index: usize) -> Result<bool> {
+    let source = index as u32;
+    let known = context.ledger.ask(move |journal| journal.folders(source))?;
+    Ok(known.is_empty())
 }
 
 /// Is one end a server and the other a Maildir, which that server may serve?
