@@ -395,3 +395,22 @@ fn the_27th_keyword_is_told() {
     assert_eq!((26..30).map(with).sum::<usize>(), 0);
     assert!(there.iter().all(|f| f.flags.contains(&"\\Seen".to_owned())));
 }
+
+#[test]
+fn a_tree_is_not_copied_into_itself() {
+    let root = tempfile::tempdir().expect("a directory");
+    let (tree, link) = (root.path().join("tree"), root.path().join("link"));
+    std::fs::create_dir_all(tree.join("cur")).expect("mkdir");
+    std::fs::write(tree.join("cur/1.a:2,"), "Message-ID: <1@x>\n\none\n").expect("write");
+    std::os::unix::fs::symlink(&tree, &link).expect("link");
+    for path in [link.clone(), link.join("below")] {
+        let (from, to) = (End::files("maildir", &tree), End::files("maildir", &path));
+        let refused = run(&Job::new("", &from, &to, "")).exits(2);
+        assert!(
+            refused.stderr.contains("same mailbox"),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert_eq!(std::fs::read_dir(&tree).expect("the tree").count(), 1);
+}
