@@ -72,10 +72,15 @@ impl Live {
     }
 
     fn of(uidlist: UidList, places: Places) -> Self {
-        let all = uidlist.range(0, u32::MAX);
-        let there = all.filter(|(_, base)| places.holds(base));
+        let uids = uidlist.uids();
+        let numbered = places
+            .files()
+            .filter_map(|(called, file)| Some((uids.of(called, file)?, called.to_vec())));
+        let mut messages: Vec<(u32, Vec<u8>)> = numbered.collect();
+        messages.sort_unstable();
+        drop(uids);
         Live {
-            messages: there.map(|(uid, base)| (uid, base.to_vec())).collect(),
+            messages,
             uidlist,
             places,
         }
@@ -120,7 +125,9 @@ impl Live {
 
 fn unnumbered(uidlist: &UidList, places: &Places) -> Vec<Vec<u8>> {
     let uids = uidlist.uids();
-    let missing = places.files().filter(|(base, _)| !uids.contains_key(base));
+    let missing = places
+        .files()
+        .filter(|(called, file)| uids.of(called, file).is_none());
     missing.map(|(_, file)| file.to_vec()).collect()
 }
 
