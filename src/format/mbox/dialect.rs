@@ -96,7 +96,11 @@ pub(super) fn judge(scan: &Scan) -> (Dialect, Reason) {
     let seen = &scan.evidence;
     if scan.by_length && lengths_decide(scan) {
         let quoted = seen.unquoted == 0 && seen.quoted > 0;
-        let dialect = if quoted { Dialect::Mboxcl } else { Dialect::Mboxcl2 };
+        let dialect = if quoted {
+            Dialect::Mboxcl
+        } else {
+            Dialect::Mboxcl2
+        };
         return (dialect, Reason::Lengths { quoted });
     }
     match (seen.quoted, seen.quoted_twice) {

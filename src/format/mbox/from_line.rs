@@ -1,6 +1,6 @@
 //! The From_ line that stands before a message: `From SENDER DATE`, in the forms that fifty years have left.
 
-use crate::message::{Digest, InternalDate, header};
+use crate::message::{InternalDate, header};
 use chrono::DateTime;
 
 /// Longer lines are no From_ lines.
@@ -110,10 +110,7 @@ fn is_time(word: &[u8]) -> bool {
 fn is_zone(word: &[u8]) -> bool {
     let word = word.strip_prefix(b"(").unwrap_or(word);
     let word = word.strip_suffix(b")").unwrap_or(word);
-    let letters = word
-        .iter()
-        .take_while(|b| b.is_ascii_uppercase())
-        .count();
+    let letters = word.iter().take_while(|b| b.is_ascii_uppercase()).count();
     let offset = &word[letters..];
     let numeric = match offset.split_first() {
         None => letters > 0,
@@ -151,15 +148,9 @@ fn address(value: &[u8]) -> Option<Vec<u8>> {
     let bracketed = inner.and_then(|v| Some(&v[..memchr::memchr(b'>', v)?]));
     let word = || value.split(|&b| b == b' ').find(|w| w.contains(&b'@'));
     let found = bracketed.or_else(word)?;
-    let plain = (1..=LONGEST_SENDER).contains(&found.len()) && found.iter().all(u8::is_ascii_graphic);
+    let plain =
+        (1..=LONGEST_SENDER).contains(&found.len()) && found.iter().all(u8::is_ascii_graphic);
     plain.then(|| found.to_vec())
-}
-
-/// A short mark of a From_ line's bytes, to see whether it is still the same.
-#[must_use]
-pub(super) fn mark(line: &[u8]) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = Digest::of(line).0;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]
@@ -178,18 +169,54 @@ mod tests {
         let first = " 5-Jan-1999 12:34:56 +0000";
         for (line, sender, date) in [
             ("From a@b Tue Jan  5 12:34:56 1999", "a@b", first),
-            ("From user at example.org  Tue Jan  5 12:34:56 1999", "user at example.org", first),
+            (
+                "From user at example.org  Tue Jan  5 12:34:56 1999",
+                "user at example.org",
+                first,
+            ),
             ("From - Tue Jan 05 12:34:56 1999", "-", first),
             ("From ???@??? Tue Jan 05 12:34:56 1999", "???@???", first),
             ("From a@b Tue Jan  5 12:34:56 99", "a@b", first),
-            ("From a@b Tue Jan  5 12:34 1999", "a@b", " 5-Jan-1999 12:34:00 +0000"),
-            ("From a@b Tue Jan  5 12:34:56 PST 1999", "a@b", " 5-Jan-1999 12:34:56 -0800"),
-            ("From a@b Tue Jan  5 12:34:56 1999 PST", "a@b", " 5-Jan-1999 12:34:56 -0800"),
-            ("From a@b Tue Jan  5 12:34:56 MET DST 1999", "a@b", " 5-Jan-1999 12:34:56 +0100"),
-            ("From a@b Tue Jan  5 12:34:56 1999 +0200", "a@b", " 5-Jan-1999 12:34:56 +0200"),
-            ("From 1521@xxx Tue Jan 05 12:34:56 +0000 1999", "1521@xxx", first),
-            ("From a!b Tue Jan  5 12:34:56 1999 remote from uunet", "a!b", first),
-            ("From a@b Tue, 5 Jan 1999 12:34:56 +0200", "a@b", " 5-Jan-1999 12:34:56 +0200"),
+            (
+                "From a@b Tue Jan  5 12:34 1999",
+                "a@b",
+                " 5-Jan-1999 12:34:00 +0000",
+            ),
+            (
+                "From a@b Tue Jan  5 12:34:56 PST 1999",
+                "a@b",
+                " 5-Jan-1999 12:34:56 -0800",
+            ),
+            (
+                "From a@b Tue Jan  5 12:34:56 1999 PST",
+                "a@b",
+                " 5-Jan-1999 12:34:56 -0800",
+            ),
+            (
+                "From a@b Tue Jan  5 12:34:56 MET DST 1999",
+                "a@b",
+                " 5-Jan-1999 12:34:56 +0100",
+            ),
+            (
+                "From a@b Tue Jan  5 12:34:56 1999 +0200",
+                "a@b",
+                " 5-Jan-1999 12:34:56 +0200",
+            ),
+            (
+                "From 1521@xxx Tue Jan 05 12:34:56 +0000 1999",
+                "1521@xxx",
+                first,
+            ),
+            (
+                "From a!b Tue Jan  5 12:34:56 1999 remote from uunet",
+                "a!b",
+                first,
+            ),
+            (
+                "From a@b Tue, 5 Jan 1999 12:34:56 +0200",
+                "a@b",
+                " 5-Jan-1999 12:34:56 +0200",
+            ),
             ("From a@b Jan  5 12:34:56 1999", "a@b", first),
             ("From Tue Jan  5 12:34:56 1999", "", first),
             ("From a@b Tue Jan  5 12:34:56 1999\r", "a@b", first),
@@ -218,7 +245,10 @@ mod tests {
 
     #[test]
     fn what_we_write() {
-        let date = InternalDate { epoch: 915_539_696, offset_minutes: 60 };
+        let date = InternalDate {
+            epoch: 915_539_696,
+            offset_minutes: 60,
+        };
         let line = |head: &str, date| String::from_utf8(write(head.as_bytes(), date)).unwrap();
         assert_eq!(
             line("Return-Path: <a@b>\r\nFrom: c@d\r\n\r\n", Some(date)),

@@ -25,7 +25,10 @@ pub(super) struct Quoting {
 
 enum At {
     /// At the start of a line: so many `>`, then so much of `From `.
-    Start { arrows: u64, matched: usize },
+    Start {
+        arrows: u64,
+        matched: usize,
+    },
     Inside,
 }
 

@@ -305,6 +305,14 @@ fn from_line_at<'v>(view: &'v mut View<'_>, at: u64) -> io::Result<Option<(&'v [
     })
 }
 
+/// Does a file begin as an mbox does? `start` is its first bytes, empty lines taken off.
+pub(super) fn begins(start: &[u8]) -> bool {
+    let end = memchr::memchr(b'\n', start).unwrap_or(start.len());
+    let (line, rest) = start.split_at(end);
+    let rest = rest.get(1..).unwrap_or_default();
+    from_line::parse(line).is_some_and(|from| from.date.is_some() || starts_a_head(rest))
+}
+
 /// Does a header field, or a second From_ line, stand there?
 fn starts_a_head(bytes: &[u8]) -> bool {
     let name = bytes

@@ -40,11 +40,6 @@ impl<'a> View<'a> {
         Ok(&self.buffer)
     }
 
-    /// What was loaded last.
-    pub(super) fn loaded(&self) -> &[u8] {
-        &self.buffer
-    }
-
     /// `wanted` bytes from `at` on, fewer only at the end of the file.
     pub(super) fn bytes(&mut self, at: u64, wanted: u64) -> io::Result<&[u8]> {
         let end = at.saturating_add(wanted).min(self.size).max(at);
