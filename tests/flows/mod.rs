@@ -9,6 +9,7 @@ mod imap_to_imap;
 mod interrupted;
 mod kill;
 mod lost;
+mod mbox_files;
 mod pop3_to_imap;
 mod rules;
 
