@@ -4,6 +4,7 @@
 //! the engine wraps it. To add one, implement [`Sink`] and let it pass the flows under `tests/flows`.
 
 mod imap;
+mod maildir;
 
 use crate::auth::Credentials;
 use crate::error::{End, Error, Result};
@@ -200,8 +201,7 @@ pub fn open(
 /// Nothing is made on disk before the first folder is prepared or delivered to.
 fn open_local(local: &Local) -> Result<Box<dyn Sink>> {
     match local.format {
-        LocalFormat::Maildir | LocalFormat::Mbox | LocalFormat::Archive => {
-            Err(not_yet(local, End::Destination))
-        }
+        LocalFormat::Maildir => Ok(Box::new(maildir::MaildirSink::open(local)?)),
+        LocalFormat::Mbox | LocalFormat::Archive => Err(not_yet(local, End::Destination)),
     }
 }

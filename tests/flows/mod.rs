@@ -10,6 +10,7 @@ mod incremental;
 mod interrupted;
 mod kill;
 mod lost;
+mod maildir;
 mod mbox_files;
 mod pop3_to_imap;
 mod rules;
