@@ -202,6 +202,8 @@ pub fn open(
 fn open_local(local: &Local) -> Result<Box<dyn Sink>> {
     match local.format {
         LocalFormat::Maildir => Ok(Box::new(maildir::MaildirSink::open(local)?)),
-        LocalFormat::Mbox | LocalFormat::Archive => Err(not_yet(local, End::Destination)),
+        LocalFormat::Mbox | LocalFormat::Eml | LocalFormat::Archive => {
+            Err(not_yet(local, End::Destination))
+        }
     }
 }

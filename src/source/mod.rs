@@ -5,6 +5,7 @@
 
 mod imap;
 mod maildir;
+mod mbox;
 mod pop3;
 
 pub(crate) use maildir::{layout as layout_of, traces as maildir_traces};
@@ -169,7 +170,8 @@ pub fn open(spec: &SourceSpec, index: u32, login: Option<&Credentials>) -> Resul
 fn open_local(local: &Local, index: u32) -> Result<Box<dyn Source>> {
     match local.format {
         LocalFormat::Maildir => Ok(Box::new(maildir::MaildirSource::open(local, index)?)),
-        LocalFormat::Mbox | LocalFormat::Archive => Err(not_yet(local, End::Source)),
+        LocalFormat::Mbox => Ok(Box::new(mbox::MboxSource::open(local, index)?)),
+        LocalFormat::Eml | LocalFormat::Archive => Err(not_yet(local, End::Source)),
     }
 }
 

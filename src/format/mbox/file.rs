@@ -7,7 +7,7 @@ use super::record;
 use super::scan::{Extent, Scan, scan};
 use crate::error::{Error, Result};
 use crate::fs;
-use crate::message::header;
+use crate::message::{Digest, header};
 use crate::spool::{Body, Budget};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -123,17 +123,28 @@ impl MboxFile {
         Ok(head)
     }
 
+    /// BLAKE3 of the message's canonical form; nothing is kept in memory.
+    ///
+    /// # Errors
+    /// `Code::Disk`; `Kind::Message` where the file was changed meanwhile.
+    pub fn digest(&self, at: &Extent, line_ends: LineEnds) -> Result<Digest> {
+        record::digest(&self.file, &self.path, &self.span(at), line_ends)
+    }
+
     /// The message's bytes, unquoted as the dialect says.
     ///
     /// # Errors
     /// `Code::Disk`; `Kind::Message` where the file was changed meanwhile; what [`Budget::body`] says.
     pub fn read(&self, at: &Extent, line_ends: LineEnds, budget: &Budget) -> Result<Body> {
-        let span = record::Span {
+        record::read(&self.file, &self.path, &self.span(at), line_ends, budget)
+    }
+
+    fn span(&self, at: &Extent) -> record::Span {
+        record::Span {
             offset: at.offset,
             message: at.message(),
             rule: self.dialect.unquoting(),
-        };
-        record::read(&self.file, &self.path, &span, line_ends, budget)
+        }
     }
 }
 

@@ -25,8 +25,8 @@ pub struct Place {
 pub struct Tree {
     /// INBOX first, the others by name; no name twice.
     pub places: Vec<Place>,
-    /// Symbolic links, which were passed by.
-    pub links: Vec<PathBuf>,
+    /// Symbolic links that lead to mail: they are not followed, and what they lead to should not be missed without a word.
+    pub links: Vec<Place>,
     /// Files that are no mail.
     pub others: Vec<PathBuf>,
 }
@@ -58,7 +58,9 @@ fn walk(dir: &Path, levels: &mut Vec<String>, tree: &mut Tree) -> Result<()> {
             continue;
         }
         if kind.is_symlink() {
-            tree.links.push(path);
+            if let Some(folder) = file_folder(levels, &path).filter(|_| leads_to_mail(&path)) {
+                tree.links.push(Place { folder, path });
+            }
         } else if kind.is_dir() {
             levels.push(without_ending(&name, &[".sbd", ".fol", ".mbox"]).to_owned());
             walk(&path, levels, tree)?;
@@ -84,7 +86,7 @@ impl Tree {
         }
         self.places
             .sort_by_key(|place| (!place.folder.is_inbox(), place.folder.clone()));
-        self.links.sort();
+        self.links.sort_by(|a, b| a.path.cmp(&b.path));
         self.others.sort();
     }
 }
@@ -125,6 +127,11 @@ fn without_ending<'a>(name: &'a str, endings: &[&str]) -> &'a str {
 fn is_torn(name: &str) -> bool {
     let number = name.rsplit_once(".torn-").map(|(_, number)| number);
     number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn leads_to_mail(link: &Path) -> bool {
+    let target = std::fs::canonicalize(link);
+    target.is_ok_and(|target| target.is_file() && holds_mail(&target).unwrap_or(false))
 }
 
 /// Does it begin as an mbox does? An empty file is one if its name or its neighbours say so.
@@ -258,6 +265,6 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("a"), dir.path().join("b")).unwrap();
         std::os::unix::fs::symlink(dir.path(), dir.path().join("c")).unwrap();
         let tree = tree(dir.path()).unwrap();
-        assert_eq!((tree.places.len(), tree.links.len()), (1, 2));
+        assert_eq!((tree.places.len(), tree.links.len()), (1, 1));
     }
 }
