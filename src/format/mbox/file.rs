@@ -3,6 +3,7 @@
 use super::dialect::{Dialect, Reason, judge, lengths_decide};
 use super::from_line::{self, FromLine};
 use super::line_ends::LineEnds;
+use super::marks::state_fields;
 use super::record;
 use super::scan::{Extent, Scan, scan};
 use crate::error::{Error, Result};
@@ -129,6 +130,20 @@ impl MboxFile {
     /// `Code::Disk`; `Kind::Message` where the file was changed meanwhile.
     pub fn digest(&self, at: &Extent, line_ends: LineEnds) -> Result<Digest> {
         record::digest(&self.file, &self.path, &self.span(at), line_ends)
+    }
+
+    /// The same without the header fields in which programs keep a message's state: it stays when a message is read or marked. `head` is what
+    /// [`MboxFile::head`] gave.
+    ///
+    /// # Errors
+    /// As [`MboxFile::digest`].
+    pub fn stable_digest(&self, at: &Extent, head: &[u8], line_ends: LineEnds) -> Result<Digest> {
+        let (start, _) = at.message();
+        let state: Vec<(u64, u64)> = state_fields(head)
+            .into_iter()
+            .map(|(from, to)| (start + from as u64, start + to as u64))
+            .collect();
+        record::digest_without(&self.file, &self.path, &self.span(at), line_ends, &state)
     }
 
     /// The message's bytes, unquoted as the dialect says.

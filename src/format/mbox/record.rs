@@ -117,14 +117,39 @@ pub(super) fn read(
 
 /// BLAKE3 of the canonical form, without keeping the message.
 pub(super) fn digest(file: &File, path: &Path, span: &Span, line_ends: LineEnds) -> Result<Digest> {
+    digest_without(file, path, span, line_ends, &[])
+}
+
+/// The same for a message without some of its lines: first byte and the first behind, of the file, in order.
+pub(super) fn digest_without(
+    file: &File,
+    path: &Path,
+    span: &Span,
+    line_ends: LineEnds,
+    left_out: &[(u64, u64)],
+) -> Result<Digest> {
     let (mut canonicalizer, mut hasher) = (Canonicalizer::default(), blake3::Hasher::new());
     let mut part = Vec::new();
-    visit(file, path, span, line_ends, &mut |raw| {
+    let mut take = |raw: &[u8]| {
         part.clear();
         canonicalizer.push(raw, &mut part);
         hasher.update(&part);
         Ok(())
-    })?;
+    };
+    let (mut start, end) = span.message;
+    for &(from, to) in left_out {
+        let message = (start, from);
+        visit(
+            file,
+            path,
+            &Span { message, ..*span },
+            LineEnds::default(),
+            &mut take,
+        )?;
+        start = to;
+    }
+    let message = (start, end);
+    visit(file, path, &Span { message, ..*span }, line_ends, &mut take)?;
     Ok(Digest(*hasher.finalize().as_bytes()))
 }
 

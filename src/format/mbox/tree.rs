@@ -67,7 +67,7 @@ fn walk(dir: &Path, levels: &mut Vec<String>, tree: &mut Tree) -> Result<()> {
             levels.pop();
         } else if kind.is_file() {
             match file_folder(levels, &path).filter(|_| !is_torn(&name)) {
-                Some(folder) if holds_mail(&path)? => tree.places.push(Place { folder, path }),
+                Some(folder) if holds_mail(&path) => tree.places.push(Place { folder, path }),
                 _ => tree.others.push(path),
             }
         }
@@ -131,24 +131,23 @@ fn is_torn(name: &str) -> bool {
 
 fn leads_to_mail(link: &Path) -> bool {
     let target = std::fs::canonicalize(link);
-    target.is_ok_and(|target| target.is_file() && holds_mail(&target).unwrap_or(false))
+    target.is_ok_and(|target| target.is_file() && holds_mail(&target))
 }
 
 /// Does it begin as an mbox does? An empty file is one if its name or its neighbours say so.
-fn holds_mail(path: &Path) -> Result<bool> {
+fn holds_mail(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = first_bytes(path, &mut start);
-    match read {
-        // A packed file that cannot be unpacked is told when it is read.
-        Err(e) if e.kind() == io::ErrorKind::InvalidData => return Ok(true),
-        other => other.map_err(|e| Error::disk("read", path, &e))?,
+    if read.is_err() {
+        // It may be mail: opened as a folder, it tells why it cannot be read.
+        return true;
     }
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
     let text = text.trim_ascii_start();
     if text.is_empty() {
-        return Ok(start.len() < 1024 && is_empty_folder(path));
+        return start.len() < 1024 && is_empty_folder(path);
     }
-    Ok(begins(text))
+    begins(text)
 }
 
 fn first_bytes(path: &Path, into: &mut Vec<u8>) -> io::Result<()> {

@@ -26,6 +26,7 @@ struct Item {
     file: u32,
     at: Extent,
     line_ends: LineEnds,
+    digest: Digest,
 }
 
 impl OpenFolder {
@@ -64,13 +65,14 @@ impl OpenFolder {
     }
 
     fn add(&mut self, at: &Extent, seen: Seen, ordinals: &mut HashMap<Digest, u32>) -> Listed {
-        let ordinal = ordinals.entry(seen.digest).or_default();
-        let key = (seen.digest, *ordinal);
+        let ordinal = ordinals.entry(seen.name).or_default();
+        let key = (seen.name, *ordinal);
         *ordinal += 1;
         let item = Item {
             file: u32::try_from(self.files.len()).unwrap_or(u32::MAX),
             at: *at,
             line_ends: seen.line_ends,
+            digest: seen.digest,
         };
         self.items.insert(key, item);
         Listed {
@@ -91,8 +93,7 @@ impl OpenFolder {
 
     /// A message's bytes; `None` for a key that is not of this folder (any more).
     pub(super) fn body(&self, key: &SourceKey, budget: &Budget) -> Result<Option<Result<Body>>> {
-        let (digest, ordinal) = named(key)?;
-        let Some(item) = self.items.get(&(digest, ordinal)) else {
+        let Some(item) = self.items.get(&named(key)?) else {
             return Ok(None);
         };
         let Some(file) = self.files.get(item.file as usize) else {
@@ -100,7 +101,7 @@ impl OpenFolder {
         };
         match file.read(&item.at, item.line_ends, budget) {
             Err(error) if error.kind != Kind::Message => Err(error),
-            Ok(body) if body.digests().exact != digest => Ok(Some(Err(changed(file.path())))),
+            Ok(body) if body.digests().exact != item.digest => Ok(Some(Err(changed(file.path())))),
             body => Ok(Some(body)),
         }
     }
@@ -118,6 +119,8 @@ fn known(root: &Path, file: &MboxFile) -> Result<HashMap<u64, Indexed>> {
 
 /// A message as it was looked at for a listing.
 struct Seen {
+    /// What it is called: a digest that stays when its state changes.
+    name: Digest,
     digest: Digest,
     line_ends: LineEnds,
     flags: Flags,
@@ -131,18 +134,22 @@ fn look_at(
     known: Option<&Indexed>,
     modified: Option<InternalDate>,
 ) -> Result<Option<Seen>> {
+    let head = file.head(at, HEAD)?;
+    let seen = |line_ends, digest, flags, date| {
+        Ok(Some(Seen {
+            name: file.stable_digest(at, &head, line_ends)?,
+            digest,
+            line_ends,
+            flags,
+            date,
+        }))
+    };
     if let Some(known) = known {
         let line_ends = known.record.line_ends;
         if file.digest(at, line_ends)? == known.digest {
-            return Ok(Some(Seen {
-                digest: known.digest,
-                line_ends,
-                flags: known.flags.clone(),
-                date: known.date,
-            }));
+            return seen(line_ends, known.digest, known.flags.clone(), known.date);
         }
     }
-    let head = file.head(at, HEAD)?;
     let marks = marks(&head);
     if marks.internal {
         return Ok(None);
@@ -151,12 +158,8 @@ fn look_at(
         .or(file.from_line(at)?.date)
         .or_else(|| InternalDate::from_headers(&head))
         .or(modified);
-    Ok(Some(Seen {
-        digest: file.digest(at, LineEnds::default())?,
-        line_ends: LineEnds::default(),
-        flags: marks.flags,
-        date,
-    }))
+    let line_ends = LineEnds::default();
+    seen(line_ends, file.digest(at, line_ends)?, marks.flags, date)
 }
 
 fn chosen_of(file: &MboxFile, chosen: Option<&[u32]>) -> Vec<Extent> {
