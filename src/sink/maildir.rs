@@ -3,6 +3,7 @@
 //! UIDs and UIDVALIDITY are those of `dovecot-uidlist`. A batch is made durable in `tmp/`, published and numbered: see
 //! [`maildir::Live`] for what a kill between these leaves, and why the next look finds it above the floor.
 
+use super::disk::{is_full, no, of_account, of_folder, report};
 use super::{
     BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
 };
@@ -380,48 +381,4 @@ fn count(messages: usize) -> u32 {
 fn no_folder(name: &[u8]) -> Error {
     let what = format!("there is no folder {} yet", String::from_utf8_lossy(name));
     Error::new(Kind::Folder, Code::Refused, what).at(End::Destination)
-}
-
-/// An error is the disk's: no message is to be blamed for it, and no further try helps.
-fn report(stored: Vec<Stored>, lost: Option<Error>) -> Report {
-    let lost = lost.map(|error| Error {
-        kind: Kind::Internal,
-        ..error.at(End::Destination)
-    });
-    Report {
-        stored,
-        lost,
-        cautious: false,
-    }
-}
-
-fn no(error: &Error, why: Refusal) -> Stored {
-    Stored::No {
-        words: error.to_string(),
-        why,
-        batch: false,
-    }
-}
-
-/// ENOSPC and EDQUOT, by which the system tells that there is no room.
-fn is_full(error: &Error) -> bool {
-    let words = error.words.as_deref().unwrap_or_default();
-    error.code == Code::Disk
-        && ["(os error 28)", "(os error 122)"]
-            .iter()
-            .any(|number| words.ends_with(number))
-}
-
-fn of_folder(error: Error) -> Error {
-    Error {
-        kind: Kind::Folder,
-        ..error.at(End::Destination)
-    }
-}
-
-fn of_account(error: Error) -> Error {
-    Error {
-        kind: Kind::Account,
-        ..error.at(End::Destination)
-    }
 }

@@ -3,7 +3,7 @@
 use super::{assert_nothing_left, run};
 use crate::support::canonical::digest;
 use crate::support::snapshot::Entry;
-use crate::support::{End, Imap, Job, Snapshot, fresh_user, shared};
+use crate::support::{Corpus, End, Imap, Job, Snapshot, fresh_user, names, shared};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -274,4 +274,84 @@ fn a_directory_of_eml_files_is_imported() {
     std::fs::remove_file(dir.path().join("z.eml")).expect("remove");
     let again = run(&job).exits(0);
     assert_eq!(again.balance().part("copied"), 0, "{}", again.stdout);
+}
+
+/// Folders with difficult names, flags, keywords; returns what stands there.
+fn account(user: &str, messages: u32) -> Snapshot {
+    let mut imap = Imap::login(shared().imap, user);
+    let mut corpus = Corpus::new(user, 41);
+    for name in names::sixty() {
+        imap.create(&name);
+        imap.append(&name, &corpus.mails(messages as usize));
+    }
+    imap.append("INBOX", &corpus.mails(60));
+    Snapshot::of(shared().imap, user)
+}
+
+#[test]
+fn an_account_goes_to_mbox_files_and_back() {
+    let (old, new) = (fresh_user("to-mbox"), fresh_user("from-mbox"));
+    let before = account(&old, 6);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("mail");
+    let out = Job::new(
+        "",
+        &End::imap(shared(), &old),
+        &End::files("mbox", &path),
+        "",
+    );
+    run(&out).exits(0).balance().assert_adds_up();
+    assert_nothing_left(&out);
+    let back = Job::new(
+        "",
+        &End::files("mbox", &path),
+        &End::imap(shared(), &new),
+        "",
+    );
+    run(&back).exits(0).balance().assert_adds_up();
+    Snapshot::of(shared().imap, &new).assert_same_order(&before);
+    assert_nothing_left(&back);
+    // Flags follow, through the files, and new mail does.
+    let mut imap = Imap::login(shared().imap, &old);
+    imap.store("INBOX", "3", "+FLAGS", "\\Flagged later");
+    imap.store("INBOX", "4:9", "-FLAGS", "\\Seen");
+    imap.append("INBOX", &Corpus::new("more", 2).mails(2));
+    assert_eq!(run(&out).exits(0).balance().part("copied"), 2);
+    assert_eq!(run(&back).exits(0).balance().part("copied"), 2);
+    let now = Snapshot::of(shared().imap, &old);
+    Snapshot::of(shared().imap, &new).assert_same_order(&now);
+}
+
+#[test]
+fn mail_that_others_deliver_meanwhile_stays() {
+    let old = fresh_user("mbox-shared");
+    Imap::login(shared().imap, &old).append("INBOX", &Corpus::new("a", 3).mails(5));
+    let dir = tempfile::tempdir().expect("a directory");
+    let job = Job::new(
+        "",
+        &End::imap(shared(), &old),
+        &End::files("mbox", dir.path()),
+        "",
+    );
+    run(&job).exits(0);
+    let inbox = dir.path().join("INBOX.mbox");
+    let theirs = message(NETSCAPE, "", "theirs");
+    let mut bytes = std::fs::read(&inbox).expect("read");
+    bytes.extend(theirs.as_bytes());
+    std::fs::write(&inbox, &bytes).expect("write");
+    Imap::login(shared().imap, &old).append("INBOX", &Corpus::new("b", 4).mails(5));
+    assert_eq!(run(&job).exits(0).balance().part("copied"), 5);
+    assert!(std::fs::read(&inbox).expect("read").starts_with(&bytes));
+    // Another program throws one away and the file is written anew: nothing comes twice.
+    let all = std::fs::read(&inbox).expect("read");
+    let second = all
+        .windows(7)
+        .position(|w| w == b"\n\nFrom ")
+        .expect("a second")
+        + 2;
+    std::fs::write(&inbox, &all[second..]).expect("write");
+    let again = run(&job).exits(0);
+    again.balance().assert_adds_up();
+    assert_eq!(again.balance().part("copied"), 0, "{}", again.stdout);
+    assert_eq!(std::fs::read(&inbox).expect("read"), &all[second..]);
 }

@@ -153,8 +153,16 @@ impl Index {
     fn take(&mut self, line: Line) {
         match line {
             Line::Folder {
-                uid_validity, next, ..
-            } => (self.validity, self.next) = (uid_validity, next),
+                name,
+                uid_validity,
+                next,
+                ..
+            } => {
+                (self.validity, self.next) = (uid_validity, next);
+                if self.name.is_empty() {
+                    self.name = name;
+                }
+            }
             Line::Message(entry) => {
                 self.next = self.next.max(entry.uid.saturating_add(1));
                 self.messages.extend(indexed(entry));
@@ -170,6 +178,12 @@ impl Index {
                 self.sealed = self.messages.len();
             }
         }
+    }
+
+    /// The folder's, as it is shown to people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     #[must_use]
@@ -378,14 +392,15 @@ impl Index {
         Ok(())
     }
 
-    /// Appends messages, durable when it returns; they have the UIDs from the former [`Index::next`] on, in order.
+    /// Appends messages, durable when it returns; tells the UID of the first, the others have the next ones.
     ///
     /// # Errors
     /// `Code::Disk`, `Code::Locked`. Which of the messages are there, [`Index::open`] finds out.
-    pub fn deliver(&mut self, mailings: &[Mailing<'_>]) -> Result<()> {
+    pub fn deliver(&mut self, mailings: &[Mailing<'_>]) -> Result<u32> {
         let mut appender = self.locked()?;
         let posts: Vec<Post<'_>> = mailings.iter().map(|mailing| mailing.post).collect();
         let records = appender.plan(&posts)?;
+        let first = self.next;
         let new: Vec<Indexed> = mailings
             .iter()
             .zip(records)
@@ -405,7 +420,8 @@ impl Index {
             .next
             .saturating_add(u32::try_from(new.len()).unwrap_or(u32::MAX));
         self.messages.extend(new);
-        self.seal()
+        self.seal()?;
+        Ok(first)
     }
 
     /// The mbox locked, and nothing in it that is not known.
@@ -419,9 +435,11 @@ impl Index {
             if self.seal == Some(now) {
                 return Ok(appender);
             }
-            // Following may lock too; whoever comes between is seen in the next round.
+            // Looking afresh may lock too; whoever comes between is seen in the next round.
             drop(appender);
-            self.follow()?;
+            let mut fresh = Index::open(&self.mbox, self.sidecar.path(), &self.name)?;
+            fresh.aside.append(&mut self.aside);
+            *self = fresh;
         }
     }
 
@@ -509,3 +527,6 @@ fn new_validity(old: u32) -> u32 {
         .unwrap_or(u32::MAX)
         .max(old.saturating_add(1))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,8 @@ use super::line_ends::LineEnds;
 use super::quoting::{Quoting, Rule};
 use crate::error::{Code, Error, Kind, Result};
 use crate::fs;
-use crate::message::Digest;
 use crate::message::canonical::Canonicalizer;
+use crate::message::{Digest, header};
 use crate::spool::{Body, Budget};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -52,6 +52,20 @@ impl Record {
         let file = fs::open(path)?;
         let span = self.span(&file, path)?;
         read(&file, path, &span, self.line_ends, budget)
+    }
+
+    /// Its header as it stands in the file, at most `longest` bytes.
+    ///
+    /// # Errors
+    /// As [`Record::read`].
+    pub fn head(&self, path: &Path, longest: usize) -> Result<Vec<u8>> {
+        let file = fs::open(path)?;
+        let (start, end) = self.span(&file, path)?.message;
+        let mut head = vec![0; usize::try_from(end - start).unwrap_or(longest).min(longest)];
+        file.read_exact_at(&mut head, start)
+            .map_err(|e| gone_or_broken(path, self.offset, &e))?;
+        head.truncate(header::head_len(&head));
+        Ok(head)
     }
 
     /// Its digest alone, from a file that is open; `None` where no message is at that place.
