@@ -1,7 +1,22 @@
-//! What the local disk's errors mean to a sink that is files.
+//! What sinks that are files have in common: how they name folders, and what the local disk's errors mean.
 
 use super::{Refusal, Report, Stored};
 use crate::error::{Code, End, Error, Kind};
+use crate::message::Folder;
+use crate::plan::Naming;
+
+pub(super) fn name(folder: &Folder) -> Vec<u8> {
+    Naming::of_files().name(folder)
+}
+
+pub(super) fn count(messages: usize) -> u32 {
+    u32::try_from(messages).unwrap_or(u32::MAX)
+}
+
+pub(super) fn no_folder(name: &[u8]) -> Error {
+    let what = format!("there is no folder {} yet", String::from_utf8_lossy(name));
+    Error::new(Kind::Folder, Code::Refused, what).at(End::Destination)
+}
 
 /// An error is the disk's: no message is to be blamed for it, and no further try helps.
 pub(super) fn report(stored: Vec<Stored>, lost: Option<Error>) -> Report {

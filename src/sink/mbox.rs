@@ -2,7 +2,7 @@
 //!
 //! UIDs and UIDVALIDITY are those of the sidecars: see [`Index`] for what a kill leaves, and what happens when other programs write.
 
-use super::disk::{is_full, no, of_account, of_folder, report};
+use super::disk::{count, is_full, name, no, no_folder, of_account, of_folder, report};
 use super::{
     BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
 };
@@ -338,17 +338,4 @@ fn mailing<'a>(delivery: &Delivery<'a>) -> Mailing<'a> {
         },
         flags: delivery.flags,
     }
-}
-
-fn name(folder: &Folder) -> Vec<u8> {
-    Naming::of_files().name(folder)
-}
-
-fn count(messages: usize) -> u32 {
-    u32::try_from(messages).unwrap_or(u32::MAX)
-}
-
-fn no_folder(name: &[u8]) -> Error {
-    let what = format!("there is no folder {} yet", String::from_utf8_lossy(name));
-    Error::new(Kind::Folder, Code::Refused, what).at(End::Destination)
 }

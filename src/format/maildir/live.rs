@@ -14,10 +14,10 @@ use crate::fs;
 use crate::message::{FlagChange, Flags};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// What programs leave in `tmp/` for longer is abandoned, by Maildir's own rule.
@@ -123,16 +123,13 @@ fn unnumbered(uidlist: &UidList, places: &Places) -> Vec<Vec<u8>> {
     missing.map(|(_, file)| file.to_vec()).collect()
 }
 
-/// The clock, but never twice the same.
+/// The clock, less up to 18 hours by chance. Servers take the clock itself: a copy made in the second in which its original was made would
+/// be taken for the original, by mailhaul too.
 fn fresh_validity() -> u32 {
-    static LAST: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
-    let next = |last: u32| now.max(last.saturating_add(1));
-    let step = |last| Some(next(last));
-    match LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
-        Ok(last) | Err(last) => next(last),
-    }
+    let back = std::hash::RandomState::new().build_hasher().finish() & 0xffff;
+    let validity = now.as_secs().saturating_sub(back).max(1);
+    u32::try_from(validity).unwrap_or(u32::MAX)
 }
 
 fn no_uids(dir: &Path) -> Error {
