@@ -5,6 +5,7 @@
 
 mod terms;
 
+use super::disk::{count, is_full, name, no, no_folder, of_account, of_folder, report};
 use super::{
     BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
 };
@@ -20,9 +21,7 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
-use terms::{
-    count, door, is_full, letter, name, no, no_folder, of_account, of_folder, report, uidl,
-};
+use terms::{door, letter, uidl};
 
 /// What is made durable together: large enough that its fsyncs do not count.
 const BATCH_MESSAGES: usize = 500;
