@@ -7,6 +7,7 @@
 use super::dotlock::{self, DotLock};
 use super::listing::Places;
 use super::numbering::Numbering;
+use super::promise;
 use super::uidlist::{self, UidList};
 use super::{MaildirFolder, name};
 use crate::error::{Code, Error, Kind, Result};
@@ -46,19 +47,24 @@ impl Live {
     pub fn look(dir: &Path) -> Result<Self> {
         if let Some(live) = Self::peek(dir)?
             && live.is_whole()
+            && !promise::stands(dir)
         {
             return Ok(live);
         }
         let _lock = lock(dir)?;
-        let mut uidlist = UidList::load(dir)?.unwrap_or_else(|| UidList::new(fresh_validity()));
+        let mut numbering = Numbering::open(dir, None, fresh_validity())?;
         let places = Places::open(dir)?;
-        let mut missing = unnumbered(&uidlist, &places);
+        let mut missing = unnumbered(&numbering.uidlist, &places);
         missing.sort_by_cached_key(|file| (name::time(file), file.clone()));
         for file in &missing {
-            uidlist.add(file, None).ok_or_else(|| no_uids(dir))?;
+            numbering.add(file, None).ok_or_else(|| no_uids(dir))?;
         }
-        uidlist.save(dir)?;
-        Ok(Self::of(uidlist, places))
+        if numbering.is_changed() || !missing.is_empty() {
+            numbering.save(dir)?;
+        } else {
+            promise::keep(dir)?;
+        }
+        Ok(Self::of(numbering.uidlist, places))
     }
 
     /// The same without writing anything: files without a UID are left out. `None`: nobody has numbered anything yet.
@@ -170,6 +176,11 @@ impl MaildirFolder {
         let _lock = lock(&self.dir)?;
         let before = self.numbering.take();
         let mut numbering = Numbering::open(&self.dir, before, fresh_validity())?;
+        if numbering.is_changed() {
+            // What an earlier run promised is kept before anything else is.
+            numbering.save(&self.dir)?;
+        }
+        promise::make(&self.dir, staged)?;
         let names: Vec<String> = staged.iter().map(|(name, _)| name.clone()).collect();
         self.publish(&names)?;
         failpoint::pass("messages published, not numbered");

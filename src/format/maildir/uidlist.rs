@@ -58,7 +58,17 @@ struct Record {
     file: Vec<u8>,
 }
 
+fn is_uidl(uidl: &[u8]) -> bool {
+    !uidl.is_empty() && uidl.iter().all(u8::is_ascii_graphic)
+}
+
 impl Record {
+    fn has_uidl(&self) -> bool {
+        self.fields
+            .split(|&b| b == b' ')
+            .any(|field| field.starts_with(b"P"))
+    }
+
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         write!(out, "{} ", self.uid)?;
         if !self.fields.is_empty() {
@@ -197,13 +207,26 @@ impl UidList {
             return None;
         }
         self.next = uid + 1;
-        let uidl = uidl.filter(|uidl| !uidl.is_empty() && uidl.iter().all(u8::is_ascii_graphic));
+        let uidl = uidl.filter(|uidl| is_uidl(uidl));
         self.records.push(Record {
             uid,
             fields: uidl.map(|uidl| [b"P", uidl].concat()).unwrap_or_default(),
             file: dovecots_base(file).to_vec(),
         });
         Some(uid)
+    }
+
+    /// Gives a file that has none its unique-id. `false`: the file is not in the list, or has one.
+    pub(super) fn set_uidl(&mut self, base: &[u8], uidl: &[u8]) -> bool {
+        let mut newest = self.records.iter_mut().rev();
+        match newest.find(|record| record.file == base) {
+            Some(record) if !record.has_uidl() && is_uidl(uidl) => {
+                let rest = std::mem::take(&mut record.fields);
+                record.fields = [b"P", uidl, b" ", &rest].concat().trim_ascii().to_vec();
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -298,7 +321,7 @@ fn record(line: &[u8], plain: bool) -> Option<Record> {
     })
 }
 
-fn dovecots_base(file: &[u8]) -> &[u8] {
+pub(super) fn dovecots_base(file: &[u8]) -> &[u8] {
     &file[..memchr::memchr(b':', file).unwrap_or(file.len())]
 }
 
