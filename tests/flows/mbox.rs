@@ -3,7 +3,7 @@
 use super::{assert_nothing_left, run};
 use crate::support::canonical::digest;
 use crate::support::snapshot::Entry;
-use crate::support::{Corpus, End, Imap, Job, Snapshot, fresh_user, names, shared};
+use crate::support::{Corpus, End, Imap, Job, Snapshot, fresh_user, names, python, real, shared};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -354,4 +354,82 @@ fn mail_that_others_deliver_meanwhile_stays() {
     again.balance().assert_adds_up();
     assert_eq!(again.balance().part("copied"), 0, "{}", again.stdout);
     assert_eq!(std::fs::read(&inbox).expect("read"), &all[second..]);
+}
+
+/// The whole real corpus: Maildir to mbox to Maildir, byte by byte.
+#[test]
+fn real_mail_goes_through_mbox_files_unchanged() {
+    let (Some(mails), Some(archives)) = (real::messages(), real::mboxes()) else {
+        return;
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    for part in ["old/cur", "old/new", "old/tmp"] {
+        std::fs::create_dir_all(at(part)).expect("mkdir");
+    }
+    for (i, mail) in mails.iter().enumerate() {
+        let path = at(&format!(
+            "old/cur/1000000000.M{i:08}P1.test:2,{}",
+            ["", "S"][i % 2]
+        ));
+        std::fs::write(path, &mail.bytes).expect("write");
+    }
+    // The archives of mailing lists beside it, each a folder of the same name.
+    for (name, bytes) in archives
+        .iter()
+        .filter(|(name, _)| name.starts_with("pipermail/"))
+    {
+        write(dir.path(), name, bytes);
+    }
+    let same = "dedup = \"off\"";
+    let sources = [
+        End::files("maildir", &at("old")),
+        End::files("mbox", &at("pipermail")),
+    ];
+    let out = Job::with_sources(same, &sources, &End::files("mbox", &at("mbox")), "");
+    let back = Job::new(
+        same,
+        &End::files("mbox", &at("mbox")),
+        &End::files("maildir", &at("new")),
+        "",
+    );
+    for job in [&out, &back] {
+        let done = run(job).exits(0);
+        done.balance().assert_adds_up();
+        assert_eq!(
+            done.balance().part("copied"),
+            mails.len() as u64 + 2711,
+            "{}",
+            done.stdout
+        );
+    }
+    let mut want: Vec<(String, bool)> = mails
+        .iter()
+        .enumerate()
+        .map(|(i, m)| (digest(&m.bytes), i % 2 == 1))
+        .collect();
+    let mut have: Vec<(String, bool)> = std::fs::read_dir(at("new/cur"))
+        .expect("new/cur")
+        .map(|entry| {
+            let path = entry.expect("an entry").path();
+            (
+                digest(&std::fs::read(&path).expect("read")),
+                path.to_string_lossy().ends_with(":2,S"),
+            )
+        })
+        .collect();
+    want.sort();
+    have.sort();
+    assert!(want == have, "{} and {} messages", want.len(), have.len());
+    for name in archives
+        .iter()
+        .filter_map(|(name, _)| name.strip_prefix("pipermail/"))
+    {
+        let folder = name.trim_end_matches(".mbox");
+        let count = std::fs::read_dir(at(&format!("new/.{folder}/cur")))
+            .expect("a folder")
+            .count();
+        let theirs = python::mbox(&at(&format!("mbox/{name}"))).len();
+        assert_eq!(count, theirs, "{name}");
+    }
 }

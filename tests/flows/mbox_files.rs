@@ -1,14 +1,12 @@
 //! mbox files that others wrote split where their messages begin, and files of ours that others read.
 
 use crate::support::canonical::canonical;
+use crate::support::python::mbox as python;
 use crate::support::{Corpus, real, tell};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use mailhaul::format::mbox::{Appender, Dialect, LineEnds, MboxFile, Post, Record};
 use mailhaul::spool::{Body, Budget};
 use std::io::Read;
 use std::path::Path;
-use std::process::Command;
 
 /// What `docs/mbox.md` says of the real files: messages, and lines in bodies that a looser rule takes for separators.
 const PIPERMAIL: [(&str, usize, usize); 11] = [
@@ -52,28 +50,6 @@ fn write(path: &Path, raws: &[Vec<u8>]) -> Vec<Record> {
         .chunks(500)
         .flat_map(|batch| appender.append(batch).expect("append"))
         .collect()
-}
-
-/// How many messages Python's `mailbox` finds, and each as it reads it, with `>From ` undone as mboxrd says.
-fn python(path: &Path) -> Vec<Vec<u8>> {
-    let script = "import mailbox, re, sys, base64\n\
-        box = mailbox.mbox(sys.argv[1], create=False)\n\
-        for key in box.keys():\n\
-        \x20   text = re.sub(rb'(?m)^>(>*From )', rb'\\1', box.get_bytes(key))\n\
-        \x20   print(base64.b64encode(text).decode())\n";
-    let out = Command::new("python3")
-        .args(["-c", script])
-        .arg(path)
-        .output()
-        .expect("python3");
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-    let text = String::from_utf8(out.stdout).expect("base64");
-    let decode = |line: &str| STANDARD.decode(line).expect("base64");
-    text.lines().map(decode).collect()
 }
 
 #[test]

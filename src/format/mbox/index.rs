@@ -13,6 +13,7 @@ use super::marks::marks;
 use super::record::Record;
 use super::scan::Extent;
 use crate::error::{Error, Result};
+use crate::format::maildir::DotLock;
 use crate::format::sidecar::Sidecar;
 use crate::fs;
 use crate::message::{Digest, Flags, InternalDate};
@@ -132,8 +133,19 @@ impl Index {
             index.sidecar.recover(|line| lines.push(line))?;
             lines.into_iter().for_each(|line| index.take(line));
         }
+        index.break_lock()?;
         index.follow()?;
         Ok(index)
+    }
+
+    /// A lock file that a killed run left would keep other programs waiting; one of theirs is waited for.
+    fn break_lock(&self) -> Result<()> {
+        let mut lock = self.mbox.as_os_str().to_owned();
+        lock.push(".lock");
+        if std::fs::symlink_metadata(&lock).is_ok() {
+            drop(DotLock::acquire(&self.mbox)?);
+        }
+        Ok(())
     }
 
     fn empty(mbox: &Path, sidecar: &Path, name: String) -> Self {
@@ -222,7 +234,8 @@ impl Index {
     /// # Errors
     /// `Code::Disk`.
     pub fn is_current(&self) -> Result<bool> {
-        Ok(self.seal == Some(self.look()?))
+        // A line behind the seal is of a message that may not be there, even if the mbox has not changed.
+        Ok(self.sealed == self.messages.len() && self.seal == Some(self.look()?))
     }
 
     fn look(&self) -> Result<Seal> {
