@@ -2,10 +2,16 @@
 
 use super::{assert_nothing_left, run};
 use crate::support::canonical::digest;
+use crate::support::dovecot::PASSWORD;
+use crate::support::run::spawn_as;
 use crate::support::snapshot::Entry;
-use crate::support::{Corpus, End, Imap, Job, Snapshot, fresh_user, names, python, real, shared};
+use crate::support::{
+    Corpus, End, Imap, Job, Run, Snapshot, fresh_user, names, python, real, root, shared,
+};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::Path;
+use std::process::Command;
 
 fn write(root: &Path, path: &str, content: &[u8]) {
     let path = root.join(path);
@@ -432,4 +438,60 @@ fn real_mail_goes_through_mbox_files_unchanged() {
         let theirs = python::mbox(&at(&format!("mbox/{name}"))).len();
         assert_eq!(count, theirs, "{name}");
     }
+}
+
+/// A job of `sample-jobs/`, run where its paths lead to something, against a server of the tests.
+fn sample(name: &str, dir: &Path, user: &str) -> Run {
+    let text =
+        std::fs::read_to_string(root().join("sample-jobs").join(name)).expect("a sample job");
+    let path = dir.join(name);
+    std::fs::write(&path, text).expect("write");
+    let port = format!("destination.port={}", shared().imap);
+    let user = format!("destination.user={user}");
+    let set = [
+        "destination.host=127.0.0.1",
+        &port,
+        "destination.security=plain",
+        &user,
+    ];
+    let mut arguments: Vec<&OsStr> = vec!["run".as_ref(), path.as_os_str()];
+    for value in set {
+        arguments.extend([OsStr::new("--set"), OsStr::new(value)]);
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailhaul"));
+    command.args(arguments);
+    spawn_as(command, &[("NEW_PASSWORD", OsStr::new(PASSWORD))]).wait()
+}
+
+#[test]
+fn the_sample_jobs_import() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let with = |head: &str, name: &str| message(NETSCAPE, head, name);
+    let kept = with("X-Mozilla-Status: 0001\n", "kept");
+    write(
+        dir.path(),
+        "Mail/Local Folders/Inbox.sbd/Work",
+        kept.as_bytes(),
+    );
+    write(
+        dir.path(),
+        "Mail/Local Folders/Trash",
+        with("", "thrown").as_bytes(),
+    );
+    let user = fresh_user("sample-thunderbird");
+    sample("08-import-thunderbird.toml", dir.path(), &user).exits(0);
+    let want = expect(&[("Thunderbird/Inbox/Work", &[(&kept, "\\Seen")])]);
+    assert_eq!(standing(&user), want);
+
+    let labelled = with("X-Gmail-Labels: Inbox,Family,Unread\n", "labelled");
+    let spam = with("X-Gmail-Labels: Spam\n", "spam");
+    let path = "Takeout/Mail/All mail Including Spam and Trash.mbox";
+    write(dir.path(), path, (labelled.clone() + &spam).as_bytes());
+    let user = fresh_user("sample-takeout");
+    sample("09-import-takeout.toml", dir.path(), &user).exits(0);
+    let want = expect(&[
+        ("INBOX", &[(&labelled, "")]),
+        ("Family", &[(&labelled, "")]),
+    ]);
+    assert_eq!(standing(&user), want);
 }
