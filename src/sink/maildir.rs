@@ -98,6 +98,8 @@ impl MaildirSink {
     /// The folder to write to; when it is opened, what a killed run left in its `tmp/` goes.
     fn folder(&mut self, name: &[u8]) -> Result<&mut MaildirFolder> {
         let dir = self.real(name)?;
+        // One folder is written to at a time, and what is kept of it grows with it.
+        self.open.retain(|open, _| open == name);
         match self.open.entry(name.to_vec()) {
             Entry::Occupied(open) => Ok(open.into_mut()),
             Entry::Vacant(place) => {

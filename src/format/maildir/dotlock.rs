@@ -122,14 +122,14 @@ fn take_away(path: &Path, seen: Option<Seen>) -> Result<()> {
 
 /// What shows that a file was changed or replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    inode: (u64, u64),
+pub(super) struct Seen {
+    pub(super) inode: (u64, u64),
     size: u64,
     modified: (i64, i64),
 }
 
 impl Seen {
-    fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let meta = std::fs::symlink_metadata(path).ok()?;
         Some(Seen {
             inode: inode_of(&meta),

@@ -6,6 +6,7 @@
 
 use super::dotlock::{self, DotLock};
 use super::listing::Places;
+use super::numbering::Numbering;
 use super::uidlist::{self, UidList};
 use super::{MaildirFolder, name};
 use crate::error::{Code, Error, Kind, Result};
@@ -156,26 +157,25 @@ impl MaildirFolder {
     /// # Errors
     /// `Code::Disk`; what [`DotLock::acquire`] says. What was published by then stays.
     pub fn publish_numbered(
-        &self,
+        &mut self,
         staged: &[(String, Option<Vec<u8>>)],
     ) -> Result<(u32, Vec<u32>)> {
         let _lock = lock(&self.dir)?;
-        let mut uidlist =
-            UidList::load(&self.dir)?.unwrap_or_else(|| UidList::new(fresh_validity()));
+        let before = self.numbering.take();
+        let mut numbering = Numbering::open(&self.dir, before, fresh_validity())?;
         let names: Vec<String> = staged.iter().map(|(name, _)| name.clone()).collect();
         self.publish(&names)?;
         failpoint::pass("messages published, not numbered");
         let mut uids = Vec::with_capacity(staged.len());
-        let mut shown = uidlist.uidls();
         for (name, uidl) in staged {
-            // Two messages under one unique-id would be one to a POP3 client.
-            let uidl = uidl.as_deref().filter(|&uidl| shown.insert(uidl.to_vec()));
-            let uid = uidlist.add(name.as_bytes(), uidl);
+            let uid = numbering.add(name.as_bytes(), uidl.as_deref());
             uids.push(uid.ok_or_else(|| no_uids(&self.dir))?);
         }
-        uidlist.save(&self.dir)?;
+        numbering.save(&self.dir)?;
         failpoint::pass("messages numbered");
-        Ok((uidlist.validity(), uids))
+        let validity = numbering.uidlist.validity();
+        self.numbering = Some(numbering);
+        Ok((validity, uids))
     }
 
     /// Removes from `tmp/` what a killed run of ours left there: its process is gone from this host, or it is older than 36 hours.

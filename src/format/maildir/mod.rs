@@ -10,6 +10,7 @@ mod keywords;
 mod listing;
 mod live;
 mod name;
+mod numbering;
 mod root;
 mod scan;
 pub mod subscriptions;
@@ -53,6 +54,8 @@ pub struct MaildirFolder {
     keywords: Keywords,
     /// Do other programs write `dovecot-keywords` too?
     shared: bool,
+    /// `dovecot-uidlist` as this process has written it last.
+    numbering: Option<numbering::Numbering>,
 }
 
 impl MaildirFolder {
@@ -61,6 +64,7 @@ impl MaildirFolder {
             keywords: Keywords::load(&dir)?,
             dir,
             shared: false,
+            numbering: None,
         })
     }
 
