@@ -215,6 +215,17 @@ impl Index {
         &self.messages
     }
 
+    /// The message whose separator is at this byte.
+    #[must_use]
+    pub fn at(&self, offset: u64) -> Option<&Indexed> {
+        let by_offset = |message: &Indexed| message.record.offset;
+        let at = self
+            .messages
+            .binary_search_by_key(&offset, by_offset)
+            .ok()?;
+        self.messages.get(at)
+    }
+
     /// Those with these UIDs.
     #[must_use]
     pub fn range(&self, first: u32, last: u32) -> &[Indexed] {
