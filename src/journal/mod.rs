@@ -6,6 +6,7 @@
 mod ends;
 mod fault;
 mod folders;
+mod history;
 mod intents;
 mod key;
 mod lookup;

@@ -7,6 +7,9 @@ use crate::message::{Digest, Digests, Flags, InternalDate, SourceKey};
 pub struct RunId(pub(super) i64);
 
 impl RunId {
+    /// That of somebody who only reads: the journal refuses every write of it.
+    pub const READER: RunId = RunId(0);
+
     /// The number that `status` shows.
     #[must_use]
     pub fn number(self) -> i64 {
@@ -251,4 +254,17 @@ pub struct Vanished {
     pub delivered: Delivered,
     /// Wire name of the destination folder.
     pub place: Vec<u8>,
+}
+
+/// What became of one message at a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub outcome: String,
+    pub words: Option<String>,
+    /// The run that this outcome came from.
+    pub run: i64,
+    /// Wire name of the destination folder; `None`: it is not there.
+    pub folder: Option<Vec<u8>>,
+    pub uid_validity: Option<u32>,
+    pub uid: Option<u32>,
 }
