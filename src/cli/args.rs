@@ -1,6 +1,7 @@
 //! The arguments as they are written; [`super::options`] makes sense of them.
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
+use crate::compare::{Level, Share};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -55,6 +56,7 @@ pub enum Command {
     Run(RunArgs),
     Plan(PlanArgs),
     Status(StatusArgs),
+    Verify(VerifyArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -104,6 +106,48 @@ pub struct StatusArgs {
     pub failed: bool,
 }
 
+/// Prove that both ends hold the same mail
+///
+/// Reads both ends afresh and compares them message by message, whatever earlier runs were told; changes nothing. Ends with exit
+/// code 4 where anything is missing, moved, altered, doubled, or has other flags or another date. Mail that only the
+/// destination has is listed, and no difference.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul verify budi.toml --sample 5%")]
+pub struct VerifyArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+    /// How closely to compare
+    #[arg(long, value_enum, default_value_t = LevelArg::Content)]
+    pub level: LevelArg,
+    /// Read only a share of the messages, always the same ones; the rest is counted
+    #[arg(long, value_name = "SHARE")]
+    pub sample: Option<Share>,
+    /// Mail that only the destination has is a difference too
+    #[arg(long)]
+    pub strict_extra: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    /// The number of messages in each folder
+    Count,
+    /// Headers, sizes, flags and dates of each message: cheap
+    Headers,
+    /// Every byte of each message, flags and dates: proof
+    Content,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Count => Level::Count,
+            LevelArg::Headers => Level::Headers,
+            LevelArg::Content => Level::Content,
+        }
+    }
+}
+
 /// Write completions for a shell to stdout
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -119,7 +163,7 @@ pub struct CompletionsArgs {
 #[command(after_help = "Example:\n  mailhaul man run | man -l -")]
 pub struct ManArgs {
     /// The page of this command; without it the main page
-    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "completions", "man"])]
+    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "verify", "completions", "man"])]
     pub page: Option<String>,
 }
 

@@ -12,6 +12,7 @@ mod run;
 mod status;
 mod talk;
 mod terminal;
+mod verify;
 
 pub use args::{Args, Command};
 pub use exit_codes::ExitCode;
@@ -40,6 +41,7 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Run(run) => run::run(run, &options, &terminal),
         Command::Plan(plan) => plan::run(plan, &options, &terminal),
         Command::Status(status) => status::run(status, &options, &terminal),
+        Command::Verify(verify) => verify::run(verify, &options, &terminal),
         Command::Completions(completions) => completions::run(completions, &terminal),
         Command::Man(man) => man::run(man, &terminal),
     }

@@ -210,7 +210,7 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
 }
 
 /// Looks at both ends at once: connecting and listing is mostly waiting. Gives the folders of the sources.
-fn look_around(context: &Context, sink: &mut SinkLink<'_>) -> Result<Vec<SourceFolder>> {
+pub(super) fn look_around(context: &Context, sink: &mut SinkLink<'_>) -> Result<Vec<SourceFolder>> {
     std::thread::scope(|scope| {
         let sources = scope.spawn(|| source_folders(context));
         let landscape = sink.retry(|sink| sink.folders());

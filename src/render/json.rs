@@ -4,6 +4,7 @@
 
 mod parts;
 mod values;
+mod verify;
 
 use super::progress::AccountProgress;
 use crate::error::Error;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use values::Line;
 
 /// One line, without its line end.
-fn line(value: &Line<'_>) -> String {
+fn line(value: &impl Serialize) -> String {
     // A value made of texts, numbers and lists always serialises; should that ever change, an error line says so.
     escape(&to_json(value))
 }
@@ -142,6 +143,13 @@ pub fn status(account: &super::status::Status, failed_only: bool) -> Vec<String>
     } else {
         run.chain(folders).collect()
     }
+}
+
+/// A comparison: `verify-difference`, `verify-folder`, and last the `verify` itself.
+#[must_use]
+pub fn verify(check: &crate::compare::AccountCheck, strict: bool) -> Vec<String> {
+    let lines = verify::VerifyLine::all(check, strict);
+    lines.iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod status;
 pub mod summary;
 pub mod table;
 pub mod units;
+pub mod verify;
 
 pub use paint::Paint;
 

@@ -141,7 +141,7 @@ impl<'a> Line<'a> {
                 to,
                 messages: *messages,
             },
-            Event::Advanced { .. } => return None,
+            Event::Advanced { .. } | Event::FolderChecked { .. } => return None,
             Event::FolderDone { account, report } => Line::of_folder_report(account, report),
             Event::Trouble { account, trouble } => {
                 Line::Trouble(TroubleJson::new(account, trouble))
