@@ -1,6 +1,7 @@
 //! The arguments as they are written; [`super::options`] makes sense of them.
 
 use crate::compare::{Level, Share};
+use crate::engine::undo::Which;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -57,6 +58,7 @@ pub enum Command {
     Plan(PlanArgs),
     Status(StatusArgs),
     Verify(VerifyArgs),
+    Undo(UndoArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -128,6 +130,35 @@ pub struct VerifyArgs {
     pub strict_extra: bool,
 }
 
+/// Take back what a run added to the destination
+///
+/// Removes exactly the messages that the run delivered and that still are as they were delivered, in flags and content; all
+/// others are listed, with the reason. The next run copies them again: undone means as before the run.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul undo budi.toml --run last --dry-run")]
+pub struct UndoArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+    /// The run's number, as `status` shows it, or `last`
+    #[arg(long, value_name = "RUN", value_parser = which)]
+    pub run: Which,
+    /// Look and tell; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+fn which(text: &str) -> Result<Which, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(Which::Run(number)),
+        _ if text == "last" => Ok(Which::Last),
+        _ => Err("expected the number of a run, or last".to_owned()),
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LevelArg {
     /// The number of messages in each folder
@@ -163,7 +194,7 @@ pub struct CompletionsArgs {
 #[command(after_help = "Example:\n  mailhaul man run | man -l -")]
 pub struct ManArgs {
     /// The page of this command; without it the main page
-    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "verify", "completions", "man"])]
+    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "verify", "undo", "completions", "man"])]
     pub page: Option<String>,
 }
 

@@ -12,6 +12,7 @@ mod run;
 mod status;
 mod talk;
 mod terminal;
+mod undo;
 mod verify;
 
 pub use args::{Args, Command};
@@ -42,6 +43,7 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Plan(plan) => plan::run(plan, &options, &terminal),
         Command::Status(status) => status::run(status, &options, &terminal),
         Command::Verify(verify) => verify::run(verify, &options, &terminal),
+        Command::Undo(undo) => undo::run(undo, &options, &terminal),
         Command::Completions(completions) => completions::run(completions, &terminal),
         Command::Man(man) => man::run(man, &terminal),
     }

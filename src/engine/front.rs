@@ -1,6 +1,7 @@
 //! The threads the command line needs: one that works while the caller shows what happens, one that hears signals.
 
 use super::Stop;
+use super::undo::{self, UndoReport};
 use super::verify::Order;
 use crate::compare::AccountCheck;
 use crate::error::{Code, Error, Kind, Result};
@@ -47,6 +48,16 @@ pub fn verify_with(
     each: impl FnMut(Option<Event>),
 ) -> Result<Vec<AccountCheck>> {
     attend(|events| super::verify(job, order, events, stop), each)
+}
+
+/// Undoes a run, otherwise as [`run_with`].
+pub fn undo_with(
+    job: &Job,
+    order: undo::Order,
+    stop: &Stop,
+    each: impl FnMut(Option<Event>),
+) -> Result<Vec<UndoReport>> {
+    attend(|events| undo::undo(job, order, events, stop), each)
 }
 
 /// Whose mail an account's journal is about.

@@ -31,6 +31,7 @@ mod refusal;
 mod same;
 mod settle;
 mod target;
+pub mod undo;
 mod vanish;
 pub mod verify;
 

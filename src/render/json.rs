@@ -3,6 +3,7 @@
 //! Texts of servers stand in it unchanged, but every character that could act on a terminal is written `\uXXXX`.
 
 mod parts;
+mod undo;
 mod values;
 mod verify;
 
@@ -149,6 +150,13 @@ pub fn status(account: &super::status::Status, failed_only: bool) -> Vec<String>
 #[must_use]
 pub fn verify(check: &crate::compare::AccountCheck, strict: bool) -> Vec<String> {
     let lines = verify::VerifyLine::all(check, strict);
+    lines.iter().map(line).collect()
+}
+
+/// An undone run: an `undo-left` for each message that stays, and last the `undo` itself.
+#[must_use]
+pub fn undo(report: &crate::engine::undo::UndoReport) -> Vec<String> {
+    let lines = undo::UndoLine::all(report);
     lines.iter().map(line).collect()
 }
 

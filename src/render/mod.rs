@@ -13,6 +13,7 @@ mod samples;
 pub mod status;
 pub mod summary;
 pub mod table;
+pub mod undo;
 pub mod units;
 pub mod verify;
 

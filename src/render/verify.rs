@@ -83,7 +83,7 @@ fn place(difference: &Difference) -> String {
 }
 
 /// What a person recognises the message by.
-fn naming(name: &Name) -> String {
+pub(super) fn naming(name: &Name) -> String {
     let mut out = String::new();
     if !name.message_id.is_empty() {
         out.push_str(&format!(" {}", text(&name.message_id)));

@@ -12,6 +12,7 @@ mod kill;
 mod lost;
 mod pop3_to_imap;
 mod rules;
+mod undo;
 mod verify;
 
 use crate::support::{Job, Run, mailhaul};

@@ -121,7 +121,7 @@ fn one(
 }
 
 /// A context whose journal refuses everything: whoever uses it only reads.
-fn reader(frame: &Frame<'_>, logins: &Logins, sink: usize) -> Context {
+pub(super) fn reader(frame: &Frame<'_>, logins: &Logins, sink: usize) -> Context {
     let account = frame.account;
     Context::new(Parts {
         account: account.clone(),

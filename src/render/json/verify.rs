@@ -51,7 +51,7 @@ pub(super) struct NameJson<'a> {
 }
 
 impl<'a> NameJson<'a> {
-    fn new(name: &'a Name) -> Self {
+    pub(super) fn new(name: &'a Name) -> Self {
         NameJson {
             key: &name.key,
             message_id: Some(name.message_id.as_str()).filter(|id| !id.is_empty()),
