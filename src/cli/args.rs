@@ -59,6 +59,7 @@ pub enum Command {
     Status(StatusArgs),
     Verify(VerifyArgs),
     Undo(UndoArgs),
+    Explain(ExplainArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -151,6 +152,21 @@ pub struct UndoArgs {
     pub yes: bool,
 }
 
+/// Explain why two messages count as the same or not, or what an error code means
+///
+/// Two files, each one message (`.eml`, a file of a Maildir, or `-` for standard input): the verdict under each `dedup` rule
+/// and its reason, the first taken for the source's and the second for what stands at the destination. One word: an error code.
+#[derive(Debug, ClapArgs)]
+#[command(
+    override_usage = "mailhaul explain [OPTIONS] <FILE> <FILE>\n       mailhaul explain [OPTIONS] <CODE>",
+    after_help = "Example:\n  mailhaul explain old.eml new.eml\n  mailhaul explain auth"
+)]
+pub struct ExplainArgs {
+    /// Two files, or the code of an error
+    #[arg(value_name = "WHAT", required = true, num_args = 1..=2, value_hint = ValueHint::FilePath)]
+    pub what: Vec<PathBuf>,
+}
+
 fn which(text: &str) -> Result<Which, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(Which::Run(number)),
@@ -194,7 +210,7 @@ pub struct CompletionsArgs {
 #[command(after_help = "Example:\n  mailhaul man run | man -l -")]
 pub struct ManArgs {
     /// The page of this command; without it the main page
-    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "verify", "undo", "completions", "man"])]
+    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "verify", "undo", "explain", "completions", "man"])]
     pub page: Option<String>,
 }
 

@@ -4,6 +4,7 @@ mod args;
 mod bars;
 mod completions;
 mod exit_codes;
+mod explain;
 mod load;
 mod man;
 mod options;
@@ -28,7 +29,7 @@ use terminal::Terminal;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Args::try_parse_from(args) {
         Ok(args) => dispatch(&args),
-        Err(refusal) => explain(&refusal),
+        Err(refusal) => tell(&refusal),
     }
 }
 
@@ -44,13 +45,14 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Status(status) => status::run(status, &options, &terminal),
         Command::Verify(verify) => verify::run(verify, &options, &terminal),
         Command::Undo(undo) => undo::run(undo, &options, &terminal),
+        Command::Explain(explain) => explain::run(explain, &terminal),
         Command::Completions(completions) => completions::run(completions, &terminal),
         Command::Man(man) => man::run(man, &terminal),
     }
 }
 
 /// Help and version are data and succeed; all else that clap has to say is wrong usage.
-fn explain(refusal: &clap::Error) -> ExitCode {
+fn tell(refusal: &clap::Error) -> ExitCode {
     let terminal = Terminal::plain();
     let text = refusal.render().to_string();
     if refusal.use_stderr() {

@@ -2,6 +2,7 @@
 //!
 //! Texts of servers stand in it unchanged, but every character that could act on a terminal is written `\uXXXX`.
 
+mod explain;
 mod parts;
 mod undo;
 mod values;
@@ -151,6 +152,18 @@ pub fn status(account: &super::status::Status, failed_only: bool) -> Vec<String>
 pub fn verify(check: &crate::compare::AccountCheck, strict: bool) -> Vec<String> {
     let lines = verify::VerifyLine::all(check, strict);
     lines.iter().map(line).collect()
+}
+
+/// Why two messages count as the same or not.
+#[must_use]
+pub fn explanation(explanation: &crate::identity::Explanation) -> String {
+    line(&explain::ExplainLine::of_messages(explanation))
+}
+
+/// What an error code means.
+#[must_use]
+pub fn explained_code(code: crate::error::Code) -> String {
+    line(&explain::ExplainLine::of_code(code))
 }
 
 /// An undone run: an `undo-left` for each message that stays, and last the `undo` itself.

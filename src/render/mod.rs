@@ -4,6 +4,7 @@
 
 pub mod balance;
 pub mod errors;
+pub mod explain;
 pub mod json;
 pub mod paint;
 pub mod plan;

@@ -57,13 +57,12 @@ fn left(left: &Left) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::compare::Name;
 
-    #[test]
-    fn what_stays_is_named_with_its_reason() {
-        let report = UndoReport {
+    pub(crate) fn report() -> UndoReport {
+        UndoReport {
             account: "budi".into(),
             run: 3,
             added: 5,
@@ -80,8 +79,12 @@ mod tests {
             }],
             empty: vec!["Work".into()],
             ..UndoReport::default()
-        };
-        let shown = lines(&report, Paint::PLAIN);
+        }
+    }
+
+    #[test]
+    fn what_stays_is_named_with_its_reason() {
+        let shown = lines(&report(), Paint::PLAIN);
         assert_eq!(shown[1], "left: IN�BOX UID 9 <a@b>: gone already");
         assert!(shown[2].starts_with("5 messages added = 4 taken back + 1 left"));
         assert!(shown[3].contains("only marked") && shown[4].contains("Work is empty now"));

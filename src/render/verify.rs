@@ -225,4 +225,4 @@ fn verdict(check: &AccountCheck, strict: bool, paint: Paint) -> String {
 
 #[cfg(test)]
 #[path = "verify_tests.rs"]
-mod tests;
+pub(super) mod tests;
