@@ -125,6 +125,7 @@ fn every_line() -> Vec<String> {
             started: 0,
             ended: None,
             copied: None,
+            undid: None,
         }],
         folders: vec![FolderStatus::default()],
         failed: vec![trouble(Outcome::Failed)],

@@ -35,7 +35,8 @@ pub fn lines(report: &UndoReport, paint: Paint) -> Vec<String> {
         lines.push(paint.dubious(&marked));
     }
     for folder in &report.empty {
-        lines.push(format!("{} is empty now; it stays", text(folder)));
+        let be = if report.dry_run { "would be" } else { "is" };
+        lines.push(format!("{} {be} empty; it stays", text(folder)));
     }
     if report.taken_back > 0 && !report.dry_run {
         lines.push("the next run copies them again".to_owned());
@@ -87,6 +88,6 @@ pub(super) mod tests {
         let shown = lines(&report(), Paint::PLAIN);
         assert_eq!(shown[1], "left: IN�BOX UID 9 <a@b>: gone already");
         assert!(shown[2].starts_with("5 messages added = 4 taken back + 1 left"));
-        assert!(shown[3].contains("only marked") && shown[4].contains("Work is empty now"));
+        assert!(shown[3].contains("only marked") && shown[4].contains("Work is empty"));
     }
 }

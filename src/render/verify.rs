@@ -157,7 +157,11 @@ fn fingerprints(check: &AccountCheck, paint: Paint) -> Vec<String> {
             ],
         })
     };
-    check.folders.iter().filter_map(line).flatten().collect()
+    let folders = check
+        .folders
+        .iter()
+        .filter(|folder| folder.tally.source > 0);
+    folders.filter_map(line).flatten().collect()
 }
 
 /// Every message of the source in one class, and what was found.

@@ -41,7 +41,16 @@ fn verify_after_somebody_changed_the_destination() {
         "verify-changed-headers",
         tell(&job, &["verify", "--level", "headers"])
     );
-    insta::assert_snapshot!("verify-changed-json", tell(&job, &["verify", "--json"]));
+}
+
+#[test]
+fn verify_in_json() {
+    // One folder: several are worked on side by side, and their lines mix.
+    Imap::login(shared().imap, "proof-json").append("INBOX", &mails("proof-json", 4));
+    let job = imap_job("proof-json", "");
+    crate::support::mailhaul(&["run".as_ref(), job.path().as_os_str()]).exits(0);
+    Imap::login(shared().imap, "proof-json-new").expunge("INBOX", "2");
+    insta::assert_snapshot!("verify-json", tell(&job, &["verify", "--json"]));
 }
 
 #[test]

@@ -147,8 +147,9 @@ fn what_was_done_behind_its_back_is_told_and_nothing_else() {
     let text = verify(&job, &[]).exits(4).stdout;
     for words in [
         "delivered in run 1, and not there any more",
-        "stands in Kept",
-        "stands in Work/2019",
+        "stands in Kept, not in INBOX",
+        "stands in Work/2019, not in INBOX",
+        "at the destination without",
         "run 1 had delivered it; changed since",
         "both ends differ",
     ] {

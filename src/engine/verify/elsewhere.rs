@@ -157,10 +157,10 @@ fn moved(hit: Hit, folder: &SinkFolder, checked: &mut [Checked]) {
     let difference = Difference {
         kind: Kind::Moved,
         folder: lost.folder,
-        to: one.folder.to.clone(),
+        to: folder.folder.to_string(),
         source: Some(Name::of(&lost.row)),
         standing: Some(Name::of(&hit.row)),
-        words: format!("stands in {}; {}", folder.folder, lost.words),
+        words: format!("stands in {}, not in {}", folder.folder, one.folder.to),
     };
     one.told.add(difference);
     no_longer_spare(&hit.row, folder, checked);

@@ -92,7 +92,7 @@ impl History {
                 format!("another message stood for it in run {run}, and is not there any more")
             }
             Some(outcome) => format!("{} in run {run}: {words}", outcome.as_str()),
-            None => String::new(),
+            None => format!("taken back in run {run} (undo)"),
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Messages that were found nowhere.
+    /// Tells of the messages that were found nowhere, and puts all in order: what weighs most first.
     pub(super) fn tell_missing(&mut self) {
         for lost in std::mem::take(&mut self.missing) {
             self.told.add(Difference {
@@ -69,6 +69,7 @@ impl Checked {
                 words: lost.words,
             });
         }
+        self.told.list.sort_by_key(|told| told.kind);
     }
 }
 
@@ -345,9 +346,9 @@ fn flag_words(lacks: &Flags, has: &Flags) -> String {
     let part = |what: &str, flags: &Flags| {
         (!flags.is_empty()).then(|| format!("{what} {}", flags.atoms().join(" ")))
     };
-    let parts = [part("lacks", lacks), part("has besides", has)];
+    let parts = [part("without", lacks), part("with", has)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    format!("at the destination it {}", parts.join(" and "))
+    format!("at the destination {}", parts.join(" and "))
 }
 
 /// BLAKE3 over the sorted digests.
