@@ -1,7 +1,7 @@
 //! Pairs what did not meet its equal while both ends were read.
 
 use super::Row;
-use super::kin::{alike, head_key, same_date, same_size};
+use super::kin::{alike, head_key, same_date, same_size, says_nothing};
 use super::pairing::{Found, Pair, Pairing, Rules, Step, whole};
 use crate::message::{Digest, FlagChange, SourceKey};
 use std::collections::{HashMap, HashSet};
@@ -80,7 +80,7 @@ impl Table {
                 table.by_exact.entry(digests.exact).or_default().push(at);
                 table.by_loose.entry(digests.loose).or_default().push(at);
             }
-            if let Some(key) = head_key(&row.header) {
+            if let Some(key) = table.key(row) {
                 table.by_head.entry(key).or_default().push(at);
             }
             table.by_uid.extend(row.uid().map(|uid| (uid, at)));
@@ -106,9 +106,18 @@ impl Table {
         self.kin(source).into_iter().filter(same).collect()
     }
 
+    /// By what a message is found by its header. Where only headers are known, one that says nothing is found by its size.
+    fn key(&self, row: &Row) -> Option<Vec<u8>> {
+        match says_nothing(&row.header) {
+            false => Some(head_key(&row.header)),
+            true if self.content => None,
+            true => Some(format!("n{}", row.size?).into_bytes()),
+        }
+    }
+
     /// Those with the same identity headers.
     fn kin(&self, source: &Row) -> Vec<usize> {
-        let key = head_key(&source.header);
+        let key = self.key(source);
         let found = key.and_then(|key| self.by_head.get(&key));
         let alike = |at: &&usize| alike(source, &self.rows[**at]);
         found.into_iter().flatten().filter(alike).copied().collect()

@@ -4,18 +4,20 @@ use super::Row;
 use crate::identity::{HeaderIdentity, Known, Verdict, compare};
 use crate::job::Dedup;
 
-/// By what messages with equal identity headers are found; `None`: the header says too little. Without a Message-ID the lengths stand
-/// for From and Subject, whose bytes a server may have replaced one by one.
+/// By what messages with equal identity headers are found. Without a Message-ID the lengths stand for From and Subject, whose bytes a
+/// server may have replaced one by one. All that say nothing have one key.
 #[must_use]
-pub fn head_key(header: &HeaderIdentity) -> Option<Vec<u8>> {
+pub fn head_key(header: &HeaderIdentity) -> Vec<u8> {
     if let Some(id) = &header.message_id {
-        return Some([b"i", id.as_slice()].concat());
-    }
-    if header.date.is_none() && header.from.is_empty() && header.subject.is_empty() {
-        return None;
+        return [b"i", id.as_slice()].concat();
     }
     let (from, subject) = (header.from.len(), header.subject.len());
-    Some(format!("h{:?} {from} {subject}", header.date).into_bytes())
+    format!("h{:?} {from} {subject}", header.date).into_bytes()
+}
+
+/// Does the header tell the message from others at all?
+pub(super) fn says_nothing(header: &HeaderIdentity) -> bool {
+    *header == HeaderIdentity::default()
 }
 
 /// Equal identity headers, whatever the bytes are.

@@ -205,14 +205,16 @@ fn headers_and_sizes_decide_where_bytes_were_not_read() {
         unread(1, &mail("a", "one")),
         unread(2, &mail("b", "one")),
         unread(3, "Subject: no id\r\n\r\n"),
+        unread(4, "no header at all"),
     ];
     let standing = vec![
         unread(7, &mail("a", "0ne")),
         unread(8, &mail("b", "longer")),
         unread(9, "Subject: no id\r\n\r\n"),
+        unread(10, "no header at any"),
     ];
     let found = compared(rules, &[(IMAP, source)], standing);
-    assert_eq!(found.equal, [2]);
+    assert_eq!(found.equal, [3]);
     assert!(found.pairs.len() == 1 && found.pairs[0].altered);
     assert!(found.source_digests.is_empty());
 }

@@ -57,7 +57,7 @@ fn wanted(checked: &[Checked], name: &[u8]) -> HashSet<Vec<u8>> {
         .iter()
         .filter(|one| one.name != name)
         .flat_map(|one| &one.missing)
-        .filter_map(|lost| head_key(&lost.row.header))
+        .map(|lost| head_key(&lost.row.header))
         .collect()
 }
 
@@ -143,7 +143,7 @@ fn decides(row: &Row, loose: bool) -> Option<Vec<u8>> {
         (Some(digests), true) => Some(mark(b'l', digests.loose)),
         (Some(digests), false) => Some(mark(b'e', digests.exact)),
         (None, _) => {
-            let key = head_key(&row.header)?;
+            let key = head_key(&row.header);
             Some([b"h", key.as_slice(), row.size?.to_string().as_bytes()].concat())
         }
     }

@@ -120,7 +120,7 @@ impl<'a> Comparison<'a> {
                 let part = parts
                     .entry(target.name.clone())
                     .or_insert_with(|| self.part(target));
-                part.keys.extend(head_key(&row.header));
+                part.keys.insert(head_key(&row.header));
                 part.rows += 1;
                 part.pairing.source(at, row);
             };

@@ -241,6 +241,7 @@ impl Case<'_> {
         let loose = |row: &Row| row.digests.map(|digests| digests.loose);
         let how = match loose(&pair.source).zip(loose(&pair.standing)) {
             Some((a, b)) if a == b => "only the line ends at its very end differ".to_owned(),
+            None if ours == theirs => "other headers".to_owned(),
             _ if ours == theirs => format!("{ours} bytes at both ends, and not the same"),
             _ => format!("{ours} bytes at the source, {theirs} at the destination"),
         };

@@ -97,7 +97,7 @@ impl Folder<'_> {
                 let header = Row::identity(&head.head);
                 let wanted = match want {
                     Want::All => true,
-                    Want::Heads(keys) => head_key(&header).is_some_and(|key| keys.contains(&key)),
+                    Want::Heads(keys) => keys.contains(&head_key(&header)),
                 };
                 if let Some(content) = contents.remove(&head.uid).filter(|_| wanted) {
                     let size = head.size.or(content.size);
@@ -124,8 +124,7 @@ impl Folder<'_> {
         let mut found = HashSet::new();
         link.retry(|sink| {
             sink.heads(self.name, (1, u32::MAX), &mut |head| {
-                let key = head_key(&Row::identity(&head.head));
-                if key.is_some_and(|key| keys.contains(&key)) {
+                if keys.contains(&head_key(&Row::identity(&head.head))) {
                     found.insert(head.uid);
                 }
                 Ok(())
