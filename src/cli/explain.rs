@@ -51,7 +51,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         let what = format!("cannot read {}", path.display());
         Error::new(Kind::Job, Code::Usage, what).words(e.to_string())
     })?;
-    Ok(canonical(&bytes).into())
+    Ok(canonical(&bytes))
 }
 
 fn code(word: &str, terminal: &Terminal) -> Result<()> {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 pub struct Share(f64);
 
 impl Share {
-    /// Is the message with this name (see [`source_text`](crate::journal::source_text)) in the sample? By a hash: always the same answer.
+    /// Is the message with this name (folder and key at the source) in the sample? By a hash: always the same answer.
     #[must_use]
     pub fn holds(self, name: &str) -> bool {
         let hash = blake3::hash(name.as_bytes());

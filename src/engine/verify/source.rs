@@ -6,6 +6,7 @@ use crate::engine::arrival::{changed_validity, unwanted};
 use crate::engine::link::SourceLink;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::Protocol;
+use crate::journal::key_text;
 use crate::message::{InternalDate, SourceKey};
 use crate::net::Flow;
 use crate::outcome::Event;
@@ -94,7 +95,8 @@ impl Reading<'_, '_> {
     }
 
     fn in_sample(&self, key: &SourceKey) -> bool {
-        let name = || self.audit.context.source_text(self.folder, key);
+        let folder = &self.folder.name;
+        let name = || format!("{} {}", folder.escape_ascii(), key_text(key));
         self.audit
             .order
             .sample

@@ -9,8 +9,8 @@ use serde::Serialize;
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(super) enum ExplainLine {
     Explain {
-        first: SideJson,
-        second: SideJson,
+        first: Box<SideJson>,
+        second: Box<SideJson>,
         rules: Vec<RuleJson>,
         fields: Vec<FieldJson>,
         first_byte: Option<FirstByteJson>,
@@ -89,8 +89,8 @@ impl ExplainLine {
             value: lossy(&field.value),
         });
         ExplainLine::Explain {
-            first: SideJson::new(&explanation.first),
-            second: SideJson::new(&explanation.second),
+            first: Box::new(SideJson::new(&explanation.first)),
+            second: Box::new(SideJson::new(&explanation.second)),
             rules: rules.collect(),
             fields: fields.collect(),
             first_byte: explanation.first_byte.map(|first| FirstByteJson {
