@@ -1,5 +1,6 @@
 use super::*;
 use crate::message::digest::digests;
+use proptest::prelude::*;
 
 const RULES: Rules = Rules {
     content: true,
@@ -235,4 +236,46 @@ fn every_message_is_in_exactly_one_class() {
         ..Tally::default()
     };
     assert_eq!((tally.unaccounted(), tally.differing()), (0, 5));
+}
+
+proptest! {
+    /// However the messages of both ends come in, as many pair as can, and each ends in exactly one place.
+    #[test]
+    fn as_many_pair_as_can(
+        source in prop::collection::vec((0usize..4, 0usize..2), 0..12),
+        standing in prop::collection::vec((0usize..4, 0usize..2), 0..12),
+        order in prop::collection::vec(any::<bool>(), 24),
+        content in any::<bool>(),
+    ) {
+        let texts = [mail("a", "1"), mail("b", "2"), mail("c", "3"), "no header".to_owned()];
+        let made = |uid: usize, (text, seen): (usize, usize)| {
+            let mut made = flagged(row(uid as u32 + 1, &texts[text]), ["", "\\Seen"][seen]);
+            made.digests = made.digests.filter(|_| content);
+            made
+        };
+        let mut pairing = Pairing::new(Rules { content, ..RULES }, vec![IMAP]);
+        let (mut ours, mut theirs) = (source.iter().copied().enumerate(), standing.iter().copied().enumerate());
+        for first in order.into_iter().chain([true; 12]).chain([false; 12]) {
+            let next = if first { ours.next() } else { theirs.next() };
+            match next {
+                Some((uid, what)) if first => pairing.source(0, made(uid, what)),
+                Some((uid, what)) => pairing.standing(made(uid, what)),
+                None => {}
+            }
+        }
+        let found = pairing.finish(&|_, _| None);
+        let count = |of: &[(usize, usize)], text: usize| of.iter().filter(|(t, _)| *t == text).count();
+        let pairs: usize = (0..4).map(|text| count(&source, text).min(count(&standing, text))).sum();
+        prop_assert_eq!(found.equal[0] as usize + found.pairs.len(), pairs);
+        prop_assert!(found.pairs.iter().all(|pair| !pair.altered));
+        prop_assert_eq!(found.missing.len(), source.len() - pairs);
+        prop_assert_eq!(found.spare.len(), standing.len() - pairs);
+        // Flags differ no more often than they must.
+        let both = |of: &[(usize, usize)], what: (usize, usize)| of.iter().filter(|w| **w == what).count();
+        let whole: usize = (0..4)
+            .flat_map(|text| [(text, 0), (text, 1)])
+            .map(|what| both(&source, what).min(both(&standing, what)))
+            .sum();
+        prop_assert_eq!(found.equal[0] as usize, whole);
+    }
 }
