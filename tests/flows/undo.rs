@@ -60,6 +60,11 @@ fn exactly_the_run_is_taken_back_and_the_next_run_copies_it_again() {
     assert_eq!((&last["run"], &last["taken_back"]), (&2.into(), &6.into()));
     assert_eq!(last["empty_folders"], serde_json::json!(["Late"]));
     assert_eq!((imap.count("INBOX"), imap.count("Late")), (13, 0));
+    let missing = mailhaul(&["verify".as_ref(), job.path().as_os_str()]).exits(4);
+    assert_eq!(
+        missing.stdout.matches("taken back in run 3 (undo)").count(),
+        6
+    );
     let again = undo(&job, &["--run", "2", "--yes"]).exits(0);
     assert!(
         again.stdout.contains("taken back already, in run 3"),
