@@ -5,6 +5,7 @@ use crate::support::{
     Corpus, End, Imap, Job, Mail, Run, Snapshot, fresh_user, maildir, mailhaul, popped, shared,
 };
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 
 const FOLDERS: [&str; 3] = ["INBOX", "Work/2019", "Entw&APw-rfe"];
 
@@ -322,4 +323,61 @@ fn a_job_that_never_ran_has_everything_missing() {
     verify(&job, &[]).exits(11);
     job.rewrite("", &nowhere(), &to, "");
     verify(&job, &[]).exits(10);
+}
+
+/// The files of a Maildir's `cur`, by name.
+fn kept(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir.join("cur")).expect("cur");
+    let mut paths: Vec<PathBuf> = entries.map(|e| e.expect("an entry").path()).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn files_at_either_end() {
+    let user = fresh_user("verify-files");
+    Imap::login(shared().imap, &user).append("INBOX", &distinct(&user, 12));
+    let dir = tempfile::tempdir().expect("a directory");
+    let tree = dir.path().join("tree");
+    let files = || End::files("maildir", &tree);
+    let there = Job::new("", &End::imap(shared(), &user), &files(), "");
+    run(&there).exits(0);
+    let new = fresh_user("verify-files-new");
+    let back = Job::new("", &files(), &End::imap(shared(), &new), "");
+    run(&back).exits(0);
+    for level in ["count", "headers", "content"] {
+        for job in [&there, &back] {
+            let json = verify(job, &["--json", "--level", level]).exits(0);
+            assert!(differences(&json).is_empty(), "{}", json.stdout);
+        }
+    }
+    let paths = kept(&tree);
+    assert_eq!(paths.len(), 12);
+    std::fs::remove_file(&paths[2]).expect("removed");
+    let mut bytes = std::fs::read(&paths[5]).expect("read");
+    bytes.extend(b"rot\n");
+    std::fs::write(&paths[5], bytes).expect("written");
+    for job in [&there, &back] {
+        let json = verify(job, &["--json"]).exits(4);
+        let kinds: Vec<String> = differences(&json).into_iter().map(|d| d.0).collect();
+        let other = if std::ptr::eq(job, &there) {
+            "missing"
+        } else {
+            "extra"
+        };
+        assert_eq!(kinds, ["altered", other], "{}", json.stdout);
+    }
+    let path = there.path();
+    let undone = mailhaul(&[
+        "undo".as_ref(),
+        path.as_os_str(),
+        "--run=1".as_ref(),
+        "--yes".as_ref(),
+    ]);
+    let undone = undone.exits(0).stdout;
+    assert!(
+        undone.contains("12 messages added = 10 taken back + 2 left"),
+        "{undone}"
+    );
+    assert_eq!(kept(&tree).len(), 1);
 }
