@@ -3,6 +3,7 @@
 mod append;
 mod changes;
 mod cuts;
+mod proof;
 mod refusals;
 
 use crate::support::proxy::Rewrite;
