@@ -1,7 +1,7 @@
 //! Places where a test kills the process. Without the feature `failpoints` all of this is nothing.
 //!
-//! Every passing of a place is a step, counted from 1 over the whole process. `MAILHAUL_FAIL_AT=n` aborts at step n; `MAILHAUL_FAIL_LOG`
-//! names a file that gets a line for each step passed.
+//! Every passing of a place is a step, counted from 1 over the whole process. `MAILHAUL_FAIL_AT=n` aborts at step n, with
+//! `MAILHAUL_FAIL_BY=panic` it panics there; `MAILHAUL_FAIL_LOG` names a file that gets a line for each step passed.
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -38,6 +38,9 @@ mod armed {
     }
 
     pub(crate) fn die() -> ! {
+        if std::env::var_os("MAILHAUL_FAIL_BY").is_some_and(|by| by == "panic") {
+            panic!("a step at which a test wanted a panic");
+        }
         std::process::abort()
     }
 }

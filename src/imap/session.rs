@@ -45,7 +45,7 @@ impl Session {
     /// server's words for a refused login; `Kind::Throttled` where the server has no room for one more session.
     pub fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session> {
         let opened = login::open(endpoint)?;
-        Self::start(opened, credentials)
+        Self::start(opened, credentials).map_err(|e| credentials.redact(e))
     }
 
     fn start(opened: login::Opened, credentials: &Credentials) -> Result<Session> {

@@ -4,6 +4,8 @@ mod append;
 mod changes;
 mod cuts;
 mod refusals;
+mod secrets;
+mod tls;
 
 use crate::support::proxy::Rewrite;
 use crate::support::{Corpus, Dovecot, End, Imap, Job, Mail, Run, Snapshot, fresh_user, mailhaul};

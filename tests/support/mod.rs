@@ -1,6 +1,7 @@
 //! What the tests stand on: real servers, readers that share no code with mailhaul, and made-up mail.
 
 pub mod canonical;
+pub mod certificates;
 pub mod corpus;
 pub mod dovecot;
 pub mod imap;
@@ -15,6 +16,7 @@ pub mod real;
 pub mod run;
 pub mod script;
 pub mod snapshot;
+pub mod talk;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -26,6 +28,7 @@ pub use job::{End, Job};
 pub use random::Random;
 pub use run::{Run, mailhaul};
 pub use snapshot::Snapshot;
+pub use talk::{Talk, Talker};
 
 use std::io::Write;
 use std::path::PathBuf;

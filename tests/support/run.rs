@@ -143,6 +143,10 @@ impl Running {
         self.finish()
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by name, such as `INT`.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
