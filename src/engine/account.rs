@@ -1,7 +1,7 @@
 //! One account: from the job's words to a report.
 
 use super::context::{Context, lock};
-use super::front::{address, journal_identity};
+use super::front::journal_identity;
 use super::ledger::ledger;
 use super::link::{SinkLink, SourceLink};
 use super::planning::{look_ahead, make_plan, prepare, tell_plan};
@@ -9,7 +9,7 @@ use super::{Stop, after, doubt, lane, same};
 use crate::archive::Archive;
 use crate::auth::Credentials;
 use crate::error::{End, Result};
-use crate::job::{Account, Server};
+use crate::job::{Account, Store};
 use crate::journal::{FolderId, Journal, RunId};
 use crate::message::SourceKey;
 use crate::outcome::{AccountReport, Event};
@@ -30,35 +30,41 @@ pub(super) struct Frame<'a> {
     pub(super) stop: Stop,
 }
 
+/// Who logs in at an end; files need nobody.
+pub(super) type Login = Option<Credentials>;
+
 /// Logins of an account's ends, in the job's order.
 pub(super) struct Logins {
-    pub(super) sources: Vec<Credentials>,
-    pub(super) destinations: Vec<Credentials>,
+    pub(super) sources: Vec<Login>,
+    pub(super) destinations: Vec<Login>,
 }
 
 impl Logins {
     /// Gets every secret the account needs; may ask at the terminal.
     pub(super) fn of(account: &Account) -> Result<Self> {
-        let login = |server: &Server, end: End| {
+        let login = |store: &Store, end: End| {
+            let Some(server) = store.server() else {
+                return Ok(None);
+            };
             let password = server
                 .password
-                .resolve(&address(server))
+                .resolve(&server.to_string())
                 .map_err(|error| error.at(end))?;
-            Ok(Credentials {
+            Ok(Some(Credentials {
                 user: server.user.clone(),
                 password,
-            })
+            }))
         };
         Ok(Logins {
             sources: account
                 .sources
                 .iter()
-                .map(|source| login(&source.server, End::Source))
+                .map(|source| login(&source.store, End::Source))
                 .collect::<Result<_>>()?,
             destinations: account
                 .destinations
                 .iter()
-                .map(|destination| login(&destination.server, End::Destination))
+                .map(|destination| login(&destination.store, End::Destination))
                 .collect::<Result<_>>()?,
         })
     }
@@ -158,12 +164,17 @@ fn context(
         sink: sink as u32,
         run,
         ledger,
-        archive: archive.filter(|_| frame.account.archive.keep_mail),
+        archive: archive.filter(|_| keeps(frame.account, sink)),
         budget: frame.budget.clone(),
         events: frame.events.clone(),
         stop: frame.stop.child(),
     };
     Context::new(parts)
+}
+
+/// Is mail kept on its way to this destination? Not where the destination is the archive itself.
+fn keeps(account: &Account, sink: usize) -> bool {
+    account.archive.keep_mail && !account.destinations[sink].store.is_archive()
 }
 
 /// Takes what the leg gathered into the report; gives the archive back.

@@ -8,11 +8,11 @@ use crate::outcome::{Outcome, Trouble};
 use crate::source::Listed;
 use std::collections::HashMap;
 
-/// A key as a person finds it again: the UID, or the POP3 unique-id (raw; whoever prints it escapes it).
+/// A key as a person finds it again: the UID, or what the source calls it (raw; whoever prints it escapes it).
 pub(super) fn shown_key(key: &SourceKey) -> String {
     match key {
         SourceKey::Uid(uid) => format!("UID {uid}"),
-        SourceKey::Uidl { uidl, .. } => String::from_utf8_lossy(uidl).into_owned(),
+        SourceKey::Name { name, .. } => String::from_utf8_lossy(name).into_owned(),
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) const SOURCE: &[&str] = &[
     "seen",
     "deleted",
     "shared",
+    "path",
+    "layout",
 ];
 pub(super) const DESTINATION: &[&str] = &[
     "protocol",
@@ -45,6 +47,9 @@ pub(super) const DESTINATION: &[&str] = &[
     "connections",
     "timeout",
     "order",
+    "path",
+    "layout",
+    "format",
 ];
 pub(super) const PASSWORD: &[&str] = &["env", "file", "command", "prompt"];
 pub(super) const AFTER: &[&str] = &["delete-after-days", "move-to"];
@@ -98,9 +103,6 @@ pub(super) fn later(table: &str, key: &str) -> Option<&'static str> {
         ("password", "keyring" | "oauth2") => {
             Some("not in this version yet; there are env, file, command and prompt")
         }
-        ("source" | "destination", "path" | "layout") => Some(
-            "belongs to local ends (maildir, mbox, archive), which are not in this version yet",
-        ),
         (_, "on-vanish" | "schedule" | "proxy" | "throttle" | "compress") => {
             Some("not in this version yet")
         }

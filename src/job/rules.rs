@@ -2,8 +2,9 @@
 
 use super::error::Faults;
 use super::keys;
+use super::local;
 use super::section::{Section, as_text};
-use super::spec::{ArchiveSpec, Filter, FolderRules, Layout, Route};
+use super::spec::{ArchiveSpec, Filter, FolderRules, Layout, MailFormat, Route};
 use super::tree::{Node, Value};
 use crate::message::Folder;
 use globset::{GlobBuilder, GlobMatcher};
@@ -209,12 +210,12 @@ pub(super) fn bytes(
 }
 
 /// All `[[route]]`s, in order. `pop3`: has the job a POP3 source?
-pub(super) fn routes(top: &Section<'_>, pop3: bool, faults: &mut Faults) -> Vec<Route> {
+pub(super) fn routes(top: &Section<'_>, routable: bool, faults: &mut Faults) -> Vec<Route> {
     let Some(node) = top.get("route") else {
         return Vec::new();
     };
-    if !pop3 {
-        let message = "routes are for POP3 sources, which have no folders";
+    if !routable {
+        let message = "routes are for sources without folders: POP3 and files";
         let hint = "[folders] map = … says where the folders of an IMAP source go";
         faults.add_try(&node.place, "route", message, hint);
     }
@@ -273,21 +274,13 @@ pub(super) fn archive(
         return Some(ArchiveSpec {
             path: default.to_owned(),
             keep_mail: false,
+            format: MailFormat::default(),
             layout: Layout::default(),
         });
     };
     let section = Section::open(node, "archive".into(), "archive", keys::ARCHIVE, faults)?;
-    if section.get("format").is_some() {
-        section.choice("format", &[("maildir", Some(())), ("mbox", None)], faults);
-    }
-    let layouts = [
-        ("maildir++", Some(Layout::MaildirPlusPlus)),
-        ("fs", Some(Layout::Fs)),
-    ];
-    let layout = match section.get("layout") {
-        None => Some(Layout::default()),
-        Some(_) => section.choice("layout", &layouts, faults),
-    };
+    let format = local::mail_format(&section, faults);
+    let layout = local::layout(&section, faults);
     let keep_mail = section.flag("keep-mail", true, faults);
     if section.get("path").is_none() {
         let hint = r#"path = "budi.archive" (relative to the job file)"#;
@@ -297,6 +290,7 @@ pub(super) fn archive(
     Some(ArchiveSpec {
         path: super::plain_path(&dir.join(path)),
         keep_mail,
-        layout: layout?,
+        format,
+        layout: layout.unwrap_or_default(),
     })
 }

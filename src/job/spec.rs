@@ -1,8 +1,7 @@
 //! A checked job: what the rest of the program works with.
 
-use crate::auth::SecretRef;
+use super::store::Store;
 use crate::message::Folder;
-use crate::net::Endpoint;
 use std::path::PathBuf;
 
 /// A job file, checked whole. Nothing in it can be wrong any more but the world outside.
@@ -37,18 +36,7 @@ pub struct Account {
     pub verify: Verify,
 }
 
-/// A server at either end.
-#[derive(Debug, Clone)]
-pub struct Server {
-    pub protocol: Protocol,
-    pub preset: Preset,
-    pub endpoint: Endpoint,
-    pub user: String,
-    pub password: SecretRef,
-    /// At most so many connections at once (`connections`).
-    pub connections: usize,
-}
-
+/// What a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Pop3,
@@ -65,7 +53,7 @@ pub enum Preset {
 
 #[derive(Debug, Clone)]
 pub struct SourceSpec {
-    pub server: Server,
+    pub store: Store,
     pub after: After,
     /// POP3 only: is its mail delivered as read (`seen`, default false)?
     pub seen: bool,
@@ -77,7 +65,7 @@ pub struct SourceSpec {
 
 #[derive(Debug, Clone)]
 pub struct DestinationSpec {
-    pub server: Server,
+    pub store: Store,
     /// `order = "source" | "any"`: do UIDs at the destination keep the source's order?
     pub keep_order: bool,
 }
@@ -97,11 +85,20 @@ pub enum After {
 /// Where the archive is and what it keeps.
 #[derive(Debug, Clone)]
 pub struct ArchiveSpec {
-    /// Absolute. The `[archive]` path, else `JOB.state` (`JOB.state/ACCOUNT` with a CSV).
+    /// Absolute. The `[archive]` path, else that of a destination that is an archive, else `JOB.state` (`JOB.state/ACCOUNT` with a CSV).
     pub path: PathBuf,
     /// Are the messages themselves kept under `mail/`?
     pub keep_mail: bool,
+    pub format: MailFormat,
     pub layout: Layout,
+}
+
+/// How an archive keeps mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MailFormat {
+    #[default]
+    Maildir,
+    Mbox,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -149,13 +149,14 @@ fn crowded(inputs: &Inputs<'_>, placed: &[(&SourceFolder, Target)]) -> HashMap<F
 /// The folder as the destination will write it: two names that differ may become one there.
 fn landing(inputs: &Inputs<'_>, target: &Target) -> Folder {
     let naming = &inputs.landscape.naming;
-    Folder::from_wire(&target.name, naming.separator, &naming.prefix)
+    naming
+        .folder(&target.name)
         .unwrap_or_else(|| target.folder.clone())
 }
 
 /// What to tell of a folder whose name the destination cannot write.
 fn renamed(inputs: &Inputs<'_>, folder: &SourceFolder, target: &Target) -> Option<String> {
-    let fits = target.folder.fits(inputs.landscape.naming.separator);
+    let fits = inputs.landscape.naming.fits(&target.folder);
     (!fits && target.standing.is_none()).then(|| {
         format!(
             "{}: the destination cannot write this name; it becomes {}",
@@ -232,12 +233,12 @@ fn unchanged(folder: &SourceFolder, known: FolderKnown) -> bool {
 
 /// What a person should know before running.
 fn notes(account: &Account) -> Vec<String> {
-    let kinds = account
+    let mut notes: Vec<String> = Vec::new();
+    for note in account
         .sources
         .iter()
-        .map(|source| (source.server.preset, source.server.protocol));
-    let mut notes: Vec<String> = Vec::new();
-    for note in kinds.flat_map(|(preset, protocol)| preset.notes(protocol)) {
+        .flat_map(|source| source.store.notes())
+    {
         // Two sources of a kind: said once.
         if !notes.iter().any(|said| said == note) {
             notes.push((*note).to_owned());

@@ -63,16 +63,19 @@ fn defaults() {
     assert!(!account.archive.keep_mail);
     assert!(account.archive.path.is_absolute() && account.archive.path.ends_with("job.state"));
     let (source, destination) = (&account.sources[0], &account.destinations[0]);
-    assert_eq!(source.server.endpoint.port, 995);
-    assert_eq!(source.server.connections, 1);
+    assert_eq!(source.store.server().unwrap().endpoint.port, 995);
+    assert_eq!(source.store.server().unwrap().connections, 1);
     assert_eq!(source.after, After::Keep);
-    assert_eq!(destination.server.endpoint.port, 993);
-    assert_eq!(destination.server.connections, 4);
+    assert_eq!(destination.store.server().unwrap().endpoint.port, 993);
+    assert_eq!(destination.store.server().unwrap().connections, 4);
     assert_eq!(
-        destination.server.endpoint.timeout,
+        destination.store.server().unwrap().endpoint.timeout,
         Duration::from_secs(300)
     );
-    assert_eq!(destination.server.endpoint.trust, Trust::System);
+    assert_eq!(
+        destination.store.server().unwrap().endpoint.trust,
+        Trust::System
+    );
     assert!(destination.keep_order && account.folders.special_use && account.folders.subscribe);
 }
 
@@ -93,12 +96,21 @@ fn values_arrive() {
     let account = &job.accounts[0];
     assert_eq!((account.dedup, account.verify), (Dedup::Off, Verify::All));
     let source = &account.sources[0];
-    assert_eq!(source.server.endpoint.security, Security::StartTls);
-    assert_eq!(source.server.endpoint.port, 110);
-    assert_eq!(source.server.endpoint.timeout, Duration::from_secs(90));
+    assert_eq!(
+        source.store.server().unwrap().endpoint.security,
+        Security::StartTls
+    );
+    assert_eq!(source.store.server().unwrap().endpoint.port, 110);
+    assert_eq!(
+        source.store.server().unwrap().endpoint.timeout,
+        Duration::from_secs(90)
+    );
     let mut digest = [0xab; 32];
     digest[31] = 0xcd;
-    assert_eq!(source.server.endpoint.trust, Trust::Pin(digest));
+    assert_eq!(
+        source.store.server().unwrap().endpoint.trust,
+        Trust::Pin(digest)
+    );
     assert!(source.seen && source.after == After::Delete);
     assert_eq!(account.archive.layout, Layout::Fs);
     assert!(account.archive.keep_mail && account.archive.path.ends_with("a.archive"));
@@ -151,7 +163,7 @@ fn a_preset_gives_host_and_limits() {
     let gmail = IMAP_SOURCE.replace("host = \"imap.old.example\"", "preset = \"gmail\"");
     let text = |more: &str| format!("version = 1\n{gmail}{more}\n{DESTINATION}");
     let job = load_text(&text("connections = 15")).unwrap();
-    let server = &job.accounts[0].sources[0].server;
+    let server = &job.accounts[0].sources[0].store.server().unwrap();
     assert_eq!(
         (server.endpoint.host.as_str(), server.endpoint.port),
         ("imap.gmail.com", 993)
@@ -178,8 +190,11 @@ fn set_wins_over_the_file_and_is_checked_alike() {
     ];
     let loaded = load_with(&job("", "port = 995", ""), "", &set).unwrap();
     let account = &loaded.accounts[0];
-    assert_eq!(account.sources[0].server.endpoint.port, 1100);
-    assert_eq!(account.sources[0].server.user, "123");
+    assert_eq!(
+        account.sources[0].store.server().unwrap().endpoint.port,
+        1100
+    );
+    assert_eq!(account.sources[0].store.server().unwrap().user, "123");
     assert!(account.archive.path.ends_with("x"));
     let wrong = load_with(
         &job("", "", ""),
@@ -229,7 +244,9 @@ fn secrets_by_reference() {
     let secret = |way: &str| {
         let text = job("", "", "").replace("{ env = \"OLD\" }", way);
         load_text(&text).unwrap().accounts[0].sources[0]
-            .server
+            .store
+            .server()
+            .unwrap()
             .password
             .clone()
     };
