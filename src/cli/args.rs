@@ -72,6 +72,9 @@ pub struct RunArgs {
     /// End with exit code 5 if a server altered messages
     #[arg(long)]
     pub strict: bool,
+    /// Try again what a server rejected in earlier runs (what failed otherwise is tried again anyway)
+    #[arg(long)]
+    pub retry_failed: bool,
 }
 
 /// Show what `run` would do now
@@ -85,6 +88,9 @@ pub struct PlanArgs {
     /// The job file
     #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
     pub job: PathBuf,
+    /// Count what a server rejected in earlier runs as still to be done, as `run --retry-failed` does
+    #[arg(long)]
+    pub retry_failed: bool,
 }
 
 /// Show what the journal knows: runs, folders, messages not copied

@@ -37,12 +37,13 @@ impl Fate {
     }
 }
 
-/// Does this outcome of an earlier run leave something to do?
-pub(super) fn is_open(outcome: Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Failed | Outcome::Vanished | Outcome::Skipped
-    )
+/// Does this outcome of an earlier run leave something to do? `retry`: a rejected message is tried again.
+pub(super) fn is_open(outcome: Outcome, retry: bool) -> bool {
+    match outcome {
+        Outcome::Failed | Outcome::Vanished | Outcome::Skipped => true,
+        Outcome::Rejected => retry,
+        _ => false,
+    }
 }
 
 /// A message that an earlier run could not copy, for good.
@@ -65,7 +66,8 @@ pub(super) struct Compared {
     pub(super) flags: Vec<FlagWork>,
 }
 
-/// Compares a listing with the journal. `complete`: the listing is the whole folder, so what is not in it is gone.
+/// Compares a listing with the journal. `complete`: the listing is the whole folder, so what is not in it is gone. `retry`: what
+/// was rejected is still to be done.
 pub(super) fn compare(
     journal: &mut Journal,
     run: RunId,
@@ -73,6 +75,7 @@ pub(super) fn compare(
     sink: u32,
     mut listing: Vec<Listed>,
     complete: bool,
+    retry: bool,
 ) -> Result<Compared> {
     let mut order: Vec<usize> = (0..listing.len()).collect();
     order.sort_unstable_by(|&a, &b| listing[a].key.cmp(&listing[b].key));
@@ -82,7 +85,7 @@ pub(super) fn compare(
     journal.for_each_message(folder, sink, &mut |row| match order
         .binary_search_by(|&at| listing[at].key.cmp(&row.key))
     {
-        Ok(at) => fates[order[at]] = fate(&listing[order[at]], row, &mut compared),
+        Ok(at) => fates[order[at]] = fate(&listing[order[at]], row, retry, &mut compared),
         Err(_) if row.removed_at_source => {}
         Err(_) => gone.push(row.row),
     })?;
@@ -99,7 +102,7 @@ pub(super) fn compare(
 }
 
 /// What is still to be done for a message that is listed and known; `None`: nothing.
-fn fate(listed: &Listed, row: Row, compared: &mut Compared) -> Option<Fate> {
+fn fate(listed: &Listed, row: Row, retry: bool, compared: &mut Compared) -> Option<Fate> {
     if row.open_intent {
         // It may be on its way in: the end of the run looks for it.
         return None;
@@ -110,6 +113,7 @@ fn fate(listed: &Listed, row: Row, compared: &mut Compared) -> Option<Fate> {
         None | Some(Outcome::Failed | Outcome::Vanished) => return again(),
         Some(Outcome::Skipped) => return Some(Fate::Skipped(row.date)),
         Some(Outcome::Duplicate) => (Outcome::Duplicate, false),
+        Some(Outcome::Rejected) if retry => return again(),
         Some(Outcome::Rejected) => (Outcome::Rejected, false),
         Some(Outcome::Copied | Outcome::Present | Outcome::Altered) => (Outcome::Present, true),
     };

@@ -14,9 +14,10 @@ use std::collections::HashMap;
 
 pub(super) fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result<Plan> {
     let (sources, sink) = (context.sources.len() as u32, context.sink);
+    let retry = context.account.retry_rejected;
     let (known, unsettled) = context
         .ledger
-        .ask(move |journal| known(journal, sources, sink))?;
+        .ask(move |journal| known(journal, sources, sink, retry))?;
     let landscape = context.landscape();
     Ok(plan_from(
         &context.account,
@@ -31,8 +32,13 @@ pub(super) fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result
 /// What the journal knows of each source folder, by source, wire name and UIDVALIDITY.
 pub(super) type KnownFolders = HashMap<(u32, Vec<u8>, u32), FolderKnown>;
 
-/// What the journal knows of every folder, and how many messages are in doubt.
-pub(super) fn known(journal: &Journal, sources: u32, sink: u32) -> Result<(KnownFolders, u64)> {
+/// What the journal knows of every folder, and how many messages are in doubt. `retry`: what was rejected waits too.
+pub(super) fn known(
+    journal: &Journal,
+    sources: u32,
+    sink: u32,
+    retry: bool,
+) -> Result<(KnownFolders, u64)> {
     let mut folders = KnownFolders::new();
     let counts = journal.counts(sink)?;
     for source in 0..sources {
@@ -51,7 +57,7 @@ pub(super) fn known(journal: &Journal, sources: u32, sink: u32) -> Result<(Known
                     .as_deref()
                     .and_then(crate::outcome::Outcome::from_word);
                 known.known += count.messages;
-                if outcome.is_none_or(super::known::is_open) {
+                if outcome.is_none_or(|outcome| super::known::is_open(outcome, retry)) {
                     known.waiting += count.messages;
                 }
             }
@@ -191,7 +197,10 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
             folders: standing,
         };
         let (known, unsettled) = match &journal {
-            Some(journal) => known(journal, account.sources.len() as u32, sink as u32)?,
+            Some(journal) => {
+                let sources = account.sources.len() as u32;
+                known(journal, sources, sink as u32, account.retry_rejected)?
+            }
             None => Default::default(),
         };
         plans.push(plan_from(

@@ -235,10 +235,10 @@ impl<'a> Reading<'a> {
     /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
     fn sort_out(&mut self, listing: Vec<Listed>, complete: bool) -> Result<Vec<Listed>> {
         let (folder, sink, run) = (self.run.folder, self.context.sink, self.context.run);
-        let compared = self
-            .context
-            .ledger
-            .ask(move |journal| known::compare(journal, run, folder, sink, listing, complete))?;
+        let retry = self.context.account.retry_rejected;
+        let compared = self.context.ledger.ask(move |journal| {
+            known::compare(journal, run, folder, sink, listing, complete, retry)
+        })?;
         if !self.run.again {
             self.tell_done(compared.done, compared.trouble);
         }

@@ -45,6 +45,13 @@ impl Job {
         }
     }
 
+    /// What servers rejected in earlier runs is tried again.
+    pub fn retry_rejected(&mut self) {
+        for account in &mut self.accounts {
+            account.retry_rejected = true;
+        }
+    }
+
     /// Keeps the accounts of these names (`--account`), all where there are none. Errors: one for each unknown name.
     pub fn select(mut self, names: &[String]) -> Result<Job, Vec<JobError>> {
         let known: Vec<&str> = self.accounts.iter().map(|a| a.name.as_str()).collect();
