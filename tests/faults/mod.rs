@@ -5,6 +5,7 @@ mod changes;
 mod cuts;
 mod refusals;
 mod secrets;
+mod session;
 mod tls;
 
 use crate::support::proxy::Rewrite;

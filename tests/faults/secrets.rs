@@ -240,7 +240,7 @@ fn assert_not_quoted(protocol: &str, server: &Talker) {
     assert_disk_clean(&job);
 }
 
-/// What others on the machine can see of the process and of those it starts.
+/// What others on the machine can see of the process and of those it starts; and it leaves no core dump.
 #[test]
 fn nobody_sees_it_in_the_list_of_processes() {
     let given = given("file");
@@ -253,13 +253,26 @@ fn nobody_sees_it_in_the_list_of_processes() {
         go = go.display()
     );
     let job = haul(&format!("{{ command = {script:?} }}"), ARCHIVE);
-    let mut running = spawn_as(command(&["run"], &job), &[]);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "ulimit -c unlimited 2>/dev/null; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_mailhaul"))
+        .arg("run")
+        .arg(job.path());
+    let mut running = spawn_as(shell, &[]);
     let started = Instant::now();
     while !seen.exists() {
         assert!(!running.ended() && started.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(5));
     }
     let child = fs::read_to_string(&seen).expect("read");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", running.id())).expect("limits");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core"))
+        .expect("a line");
+    let words: Vec<&str> = core.split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "a core dump would hold it");
     fs::write(&go, "").expect("write");
     let mut looked = 0;
     while !running.ended() {

@@ -26,7 +26,7 @@ pub use dovecot::{Dovecot, fresh_user, shared};
 pub use imap::Imap;
 pub use job::{End, Job};
 pub use random::Random;
-pub use run::{Run, mailhaul};
+pub use run::{Run, impatient, mailhaul};
 pub use snapshot::Snapshot;
 pub use talk::{Talk, Talker};
 
