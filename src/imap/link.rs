@@ -150,16 +150,21 @@ impl Link {
         Ok(self.last_tag)
     }
 
-    /// Queues a command; only a literal that has to be waited for is waited for. Where the server ends the command
-    /// instead of taking that literal, its completion is there already.
+    /// Queues a command with no other under way; only a literal that has to be waited for is waited for. Where the server ends the
+    /// command instead of taking that literal, its completion is there already.
     pub(super) fn send(&mut self, command: &Command) -> Result<u32> {
+        self.send_behind(command, &mut Nothing)
+    }
+
+    /// As [`Link::send`], with others under way: what a wait brings is theirs, and goes to `consumer`.
+    fn send_behind(&mut self, command: &Command, consumer: &mut dyn Consumer) -> Result<u32> {
         let tag = self.tag()?;
         self.queue(format!("m{tag} ").as_bytes())?;
         for part in &command.parts {
             match part {
                 Part::Text(text) => self.queue(text)?,
                 Part::Literal(bytes) => {
-                    if !self.send_literal(tag, bytes)? {
+                    if !self.send_literal(tag, bytes, consumer)? {
                         return Ok(tag);
                     }
                 }
@@ -170,13 +175,18 @@ impl Link {
     }
 
     /// Does the command go on behind the literal?
-    fn send_literal(&mut self, tag: u32, bytes: &[u8]) -> Result<bool> {
+    fn send_literal(
+        &mut self,
+        tag: u32,
+        bytes: &[u8],
+        consumer: &mut dyn Consumer,
+    ) -> Result<bool> {
         let at_once = self
             .at_once
             .is_some_and(|limit| bytes.len() as u64 <= limit);
         let plus = if at_once { "+" } else { "" };
         self.queue(format!("{{{}{plus}}}\r\n", bytes.len()).as_bytes())?;
-        if !at_once && !self.await_go_ahead(tag, &mut Nothing)? {
+        if !at_once && !self.await_go_ahead(tag, consumer)? {
             return Ok(false);
         }
         self.queue(bytes)?;
@@ -233,7 +243,7 @@ impl Link {
         let mut tags = VecDeque::new();
         let mut completions = Vec::new();
         for command in commands {
-            tags.push_back(self.send(&command)?);
+            tags.push_back(self.send_behind(&command, consumer)?);
             if tags.len() >= WINDOW
                 && let Some(tag) = tags.pop_front()
             {

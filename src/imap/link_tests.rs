@@ -120,6 +120,16 @@ fn responses_without_end_are_left() {
     assert_eq!(error.code, Code::Protocol);
 }
 
+/// What belongs to a command under way comes while another waits to send its literal.
+#[test]
+fn nothing_is_lost_while_a_literal_waits() {
+    let mut link = link(b"* LIST () \"/\" a\r\nm1 OK\r\n+ go\r\nm2 OK\r\n", vec![5]);
+    let commands = [Command::new("A"), Command::new("B ").string(b"\xff")];
+    let mut gather = Gather::default();
+    let answers = link.pipeline(commands, &mut gather).unwrap();
+    assert_eq!((answers.len(), gather.others), (2, 1));
+}
+
 #[test]
 fn completions_in_any_order_find_their_commands() {
     let mut link = link(b"m2 NO b\r\nm1 OK a\r\nm3 OK c\r\n", vec![3]);

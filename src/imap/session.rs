@@ -76,6 +76,12 @@ impl Session {
         &self.capabilities
     }
 
+    /// How many messages of the selected mailbox were told as expunged since it was selected.
+    #[must_use]
+    pub fn expunged(&self) -> u32 {
+        self.handle.gate().link.state.expunged
+    }
+
     /// The user's own namespace.
     #[must_use]
     pub fn personal(&self) -> &Namespace {

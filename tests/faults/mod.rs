@@ -3,6 +3,7 @@
 mod append;
 mod changes;
 mod cuts;
+mod hostile;
 mod refusals;
 mod secrets;
 mod session;

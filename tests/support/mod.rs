@@ -4,6 +4,7 @@ pub mod canonical;
 pub mod certificates;
 pub mod corpus;
 pub mod dovecot;
+pub mod fake;
 pub mod imap;
 pub mod job;
 pub mod maildir;
