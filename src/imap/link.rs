@@ -16,6 +16,9 @@ const LITERAL_CAP: u64 = 2 << 30;
 const KEPT_CAP: u64 = 4 << 20;
 /// Responses a server may send for one command beyond what the mailbox explains.
 const NOISE: u64 = 1_000_000;
+/// What a server may tell for one command apart from messages, in bytes: such things are kept. A hundred thousand folders take a
+/// tenth of it.
+const TOLD_CAP: usize = 64 << 20;
 /// Commands under way at once, where each is small.
 const WINDOW: usize = 32;
 
@@ -83,6 +86,7 @@ pub(super) struct Link {
     last_tag: u32,
     done: BTreeMap<u32, Completion>,
     noise: u64,
+    told: usize,
     raw: Raw,
 }
 
@@ -99,6 +103,7 @@ impl Link {
             last_tag: 0,
             done: BTreeMap::new(),
             noise: 0,
+            told: 0,
             raw: Raw::default(),
         }
     }
@@ -147,6 +152,7 @@ impl Link {
         }
         self.last_tag += 1;
         self.noise = 0;
+        self.told = 0;
         Ok(self.last_tag)
     }
 
@@ -269,6 +275,9 @@ impl Link {
             return Err(self.protocol("sent something that is no IMAP response"));
         };
         self.note(&line)?;
+        if matches!(line, Line::Data(..)) {
+            self.weigh(raw)?;
+        }
         match &line {
             Line::Continue(_) => return Ok(true),
             Line::Tagged(tag, condition) => {
@@ -278,6 +287,15 @@ impl Link {
             _ => consumer.line(&line).inspect_err(|_| self.broken = true)?,
         }
         Ok(false)
+    }
+
+    fn weigh(&mut self, raw: &Raw) -> Result<()> {
+        let literals = raw.literals.iter().map(|literal| literal.bytes.len());
+        self.told += raw.line.len() + literals.sum::<usize>();
+        if self.told > TOLD_CAP {
+            return Err(self.protocol("tells more than anybody can keep"));
+        }
+        Ok(())
     }
 
     /// What every response means for the connection's state; bounds what a server can send for one command.

@@ -120,6 +120,14 @@ fn responses_without_end_are_left() {
     assert_eq!(error.code, Code::Protocol);
 }
 
+#[test]
+fn names_without_end_are_left() {
+    let line = [&b"* LIST () \"/\" "[..], &vec![b'n'; 900_000], b"\r\n"].concat();
+    let mut link = link(&line.repeat(90), vec![1 << 20]);
+    let error = link.run(&Command::new("X"), &mut Nothing).unwrap_err();
+    assert_eq!((error.code, error.kind), (Code::Protocol, Kind::Transient));
+}
+
 /// What belongs to a command under way comes while another waits to send its literal.
 #[test]
 fn nothing_is_lost_while_a_literal_waits() {

@@ -4,6 +4,7 @@ mod append;
 mod changes;
 mod cuts;
 mod hostile;
+mod maildrop;
 mod refusals;
 mod secrets;
 mod session;
