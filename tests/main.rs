@@ -20,6 +20,8 @@ mod cli;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod faults;
