@@ -75,6 +75,9 @@ pub struct RunArgs {
     /// Try again what a server rejected in earlier runs (what failed otherwise is tried again anyway)
     #[arg(long)]
     pub retry_failed: bool,
+    /// Let `on-vanish` take up to N messages out of the archive, however large a part of it they are
+    #[arg(long, value_name = "N")]
+    pub accept_deletions: Option<u64>,
 }
 
 /// Show what `run` would do now

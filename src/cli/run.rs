@@ -20,6 +20,9 @@ pub(super) fn run(args: &RunArgs, options: &Options, terminal: &Terminal) -> Exi
     if args.retry_failed {
         job.retry_rejected();
     }
+    for account in &mut job.accounts {
+        account.archive.accept_deletions = args.accept_deletions;
+    }
     let stop = Stop::default();
     let _watch = match front::watch_signals(&stop, leave) {
         Ok(watch) => watch,

@@ -23,6 +23,7 @@ mod known;
 mod lane;
 mod ledger;
 mod link;
+mod listing;
 mod look;
 mod planning;
 mod reading;
@@ -30,6 +31,7 @@ mod refusal;
 mod same;
 mod settle;
 mod target;
+mod vanish;
 
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::Job;

@@ -13,11 +13,11 @@ use crate::plan::{self, FolderKnown, Inputs, Landscape, Plan, SourceFolder, Work
 use std::collections::HashMap;
 
 pub(super) fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result<Plan> {
-    let (sources, sink) = (context.sources.len() as u32, context.sink);
-    let retry = context.account.retry_rejected;
+    let sink = context.sink;
+    let account = context.account.clone();
     let (known, unsettled) = context
         .ledger
-        .ask(move |journal| known(journal, sources, sink, retry))?;
+        .ask(move |journal| known(journal, &account, sink))?;
     let landscape = context.landscape();
     Ok(plan_from(
         &context.account,
@@ -32,13 +32,13 @@ pub(super) fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result
 /// What the journal knows of each source folder, by source, wire name and UIDVALIDITY.
 pub(super) type KnownFolders = HashMap<(u32, Vec<u8>, u32), FolderKnown>;
 
-/// What the journal knows of every folder, and how many messages are in doubt. `retry`: what was rejected waits too.
+/// What the journal knows of every folder, and how many messages are in doubt.
 pub(super) fn known(
     journal: &Journal,
-    sources: u32,
+    account: &Account,
     sink: u32,
-    retry: bool,
 ) -> Result<(KnownFolders, u64)> {
+    let (sources, destinations) = (account.sources.len() as u32, account.destinations.len());
     let mut folders = KnownFolders::new();
     let counts = journal.counts(sink)?;
     for source in 0..sources {
@@ -47,7 +47,8 @@ pub(super) fn known(
                 uid_next: state.uid_next,
                 messages: state.messages,
                 highest_modseq: state.highest_modseq,
-                complete: state.complete,
+                // The journal has one such state a folder: what one destination was told of, another may not know.
+                complete: state.complete && destinations == 1,
                 ever: journal.has_messages(state.id)?,
                 ..FolderKnown::default()
             };
@@ -57,7 +58,9 @@ pub(super) fn known(
                     .as_deref()
                     .and_then(crate::outcome::Outcome::from_word);
                 known.known += count.messages;
-                if outcome.is_none_or(|outcome| super::known::is_open(outcome, retry)) {
+                if outcome
+                    .is_none_or(|outcome| super::known::is_open(outcome, account.retry_rejected))
+                {
                     known.waiting += count.messages;
                 }
             }
@@ -197,10 +200,7 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
             folders: standing,
         };
         let (known, unsettled) = match &journal {
-            Some(journal) => {
-                let sources = account.sources.len() as u32;
-                known(journal, sources, sink as u32, account.retry_rejected)?
-            }
+            Some(journal) => known(journal, account, sink as u32)?,
             None => Default::default(),
         };
         plans.push(plan_from(

@@ -153,19 +153,35 @@ impl Source for ImapSource {
         let mut shown = HashSet::new();
         if opened.messages > 0 {
             self.session.listing(&[ALL], &mut |item| {
-                if !shown.insert(item.uid) {
-                    return Ok(());
+                if shown.insert(item.uid) {
+                    on(listed(item))?;
                 }
-                on(Listed {
-                    key: SourceKey::Uid(item.uid),
-                    flags: item.flags,
-                    date: item.date,
-                    size: item.size,
-                })
+                Ok(())
             })?;
         }
         opened.messages = opened.messages.saturating_sub(self.session.expunged());
         Ok(opened)
+    }
+
+    fn changes(
+        &mut self,
+        folder: &SourceFolder,
+        since: u64,
+        on: &mut dyn FnMut(Listed) -> Result<()>,
+    ) -> Result<Option<Opened>> {
+        if !self.session.capabilities().condstore {
+            return Ok(None);
+        }
+        let opened = opened(&self.session.examine(&folder.name)?);
+        // A lower one: the server was set back, and its numbers mean something else now.
+        if opened.highest_modseq.is_none_or(|now| now < since) {
+            return Ok(None);
+        }
+        if opened.messages > 0 {
+            self.session
+                .changes(&[ALL], since, &mut |item| on(listed(item)))?;
+        }
+        Ok(Some(opened))
     }
 
     fn fetch(
@@ -282,6 +298,15 @@ impl Source for ImapSource {
 
     fn close(self: Box<Self>) -> Result<()> {
         self.session.logout()
+    }
+}
+
+fn listed(item: crate::imap::Listed) -> Listed {
+    Listed {
+        key: SourceKey::Uid(item.uid),
+        flags: item.flags,
+        date: item.date,
+        size: item.size,
     }
 }
 
