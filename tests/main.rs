@@ -27,6 +27,8 @@ mod docs;
 mod faults;
 #[cfg(test)]
 mod flows;
+#[cfg(all(test, feature = "failpoints"))]
+mod fuzzing;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]

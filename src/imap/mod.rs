@@ -22,6 +22,8 @@ mod items;
 mod link;
 mod list;
 mod login;
+#[cfg(any(test, feature = "failpoints"))]
+pub(crate) mod pieces;
 mod quote;
 mod response;
 mod scan;

@@ -69,6 +69,17 @@ impl Job {
     }
 }
 
+/// A job's text, whose paths are those of a `job.toml` here: is it valid? For the fuzzer.
+#[cfg(feature = "failpoints")]
+pub(crate) fn check_text(text: &str) {
+    let path = Path::new("job.toml");
+    let mut faults = Faults::new(path);
+    let job = locate(path, &mut faults)
+        .and_then(|file| Some((file, tree::parse(text, &mut faults)?)))
+        .and_then(|(file, root)| check::job(&file, &root, None, &mut faults));
+    assert!(job.is_some() || !faults.is_empty());
+}
+
 fn load(path: &Path, overrides: &[(String, String)], faults: &mut Faults) -> Option<Job> {
     let file = locate(path, faults)?;
     let text = read(path, faults)?;
