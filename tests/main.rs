@@ -27,7 +27,8 @@ mod docs;
 mod faults;
 #[cfg(test)]
 mod flows;
-#[cfg(all(test, feature = "failpoints"))]
+#[cfg(feature = "failpoints")]
+#[cfg(test)]
 mod fuzzing;
 #[cfg(test)]
 mod layers;

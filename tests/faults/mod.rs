@@ -1,6 +1,7 @@
 //! What goes wrong between mailhaul and its servers: nothing is lost, nothing doubled, every message has one outcome.
 
 mod append;
+mod bounds;
 mod changes;
 mod cuts;
 mod hostile;

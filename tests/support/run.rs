@@ -150,6 +150,20 @@ impl Running {
         self.finish()
     }
 
+    /// Waits for the end; the most memory that the process ever had, in KiB.
+    pub fn peak(mut self) -> (Run, u64) {
+        let status = format!("/proc/{}/status", self.id());
+        let mut peak = 0;
+        while !self.ended() {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find(|line| line.starts_with("VmHWM:"));
+            let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+            peak = number.unwrap_or(peak);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        (self.finish(), peak)
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }
