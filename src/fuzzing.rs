@@ -1,17 +1,20 @@
 //! Entries for the fuzzer (`tests/fuzz`) and its short run among the tests: each takes any bytes and panics where something is wrong.
 
+use crate::format::mbox::{Dialect, MboxFile};
 use crate::message::{folder, header, text, utf7};
 use crate::{identity, imap, job, pop3};
+use std::io::Write;
 
 /// An entry and its name, which is that of its corpus in `tests/fuzz/corpus`.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("imap_responses", imap_responses),
     ("pop3_answers", pop3_answers),
     ("utf7", modified_utf7),
     ("job_file", job_file),
     ("header", header_scan),
+    ("mbox", mbox_reader),
 ];
 
 /// Sizes of pieces, none empty, out of the first bytes; and the rest of the input.
@@ -70,4 +73,35 @@ pub fn header_scan(input: &[u8]) {
     assert_eq!(format!("{head:?}"), format!("{whole:?}"));
     let shown = text::safe(input, 200);
     assert!(!shown.contains(char::is_control));
+}
+
+/// An mbox file in each dialect: its messages stand one behind the other within the file, and each can be read.
+pub fn mbox_reader(input: &[u8]) {
+    let file = tempfile::NamedTempFile::new().and_then(|mut file| {
+        file.write_all(input)?;
+        Ok(file)
+    });
+    // A full disk is not what is looked for.
+    let Ok(file) = file else { return };
+    let dialects = [
+        None,
+        Some(Dialect::Mboxo),
+        Some(Dialect::Mboxrd),
+        Some(Dialect::Mboxcl2),
+    ];
+    for dialect in dialects {
+        // Compressed and damaged is told.
+        let Ok(mbox) = MboxFile::open(file.path(), dialect) else {
+            continue;
+        };
+        let mut end = 0;
+        for extent in mbox.messages() {
+            assert!(extent.offset >= end && extent.length > 0);
+            end = extent.offset + extent.length;
+            assert!(mbox.from_line(extent).is_ok());
+            let head = mbox.head(extent, 1 << 20);
+            assert!(head.is_ok_and(|head| head.len() as u64 <= extent.length * 2));
+        }
+        assert!(end <= mbox.size() && mbox.before() <= mbox.size());
+    }
 }

@@ -20,7 +20,7 @@ const NOISE: u64 = 1_000_000;
 /// tenth of it.
 const TOLD_CAP: usize = 64 << 20;
 /// Commands under way at once, where each is small.
-const WINDOW: usize = 32;
+const WINDOW: usize = 128;
 
 /// What becomes of a literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
