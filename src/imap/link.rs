@@ -1,5 +1,6 @@
 //! A connection that speaks IMAP: commands out, responses in, in step however many are under way.
 
+use super::bounds::Bounds;
 use super::fault::Peer;
 use super::quote::{Command, Part};
 use super::response::{Completion, LINE_CAP, Line, Raw, Status, announced, ends_in_text};
@@ -14,11 +15,6 @@ use std::collections::{BTreeMap, VecDeque};
 const LITERAL_CAP: u64 = 2 << 30;
 /// All literals that are kept of one response, in bytes.
 const KEPT_CAP: u64 = 4 << 20;
-/// Responses a server may send for one command beyond what the mailbox explains.
-const NOISE: u64 = 1_000_000;
-/// What a server may tell for one command apart from messages, in bytes: such things are kept. A hundred thousand folders take a
-/// tenth of it.
-const TOLD_CAP: usize = 64 << 20;
 /// Commands under way at once, where each is small.
 const WINDOW: usize = 128;
 
@@ -85,8 +81,7 @@ pub(super) struct Link {
     pub(super) at_once: Option<u64>,
     last_tag: u32,
     done: BTreeMap<u32, Completion>,
-    noise: u64,
-    told: usize,
+    bounds: Bounds,
     raw: Raw,
 }
 
@@ -102,8 +97,7 @@ impl Link {
             at_once: None,
             last_tag: 0,
             done: BTreeMap::new(),
-            noise: 0,
-            told: 0,
+            bounds: Bounds::default(),
             raw: Raw::default(),
         }
     }
@@ -151,8 +145,7 @@ impl Link {
             return Err(self.give_up());
         }
         self.last_tag += 1;
-        self.noise = 0;
-        self.told = 0;
+        self.bounds = Bounds::default();
         Ok(self.last_tag)
     }
 
@@ -275,8 +268,8 @@ impl Link {
             return Err(self.protocol("sent something that is no IMAP response"));
         };
         self.note(&line)?;
-        if matches!(line, Line::Data(..)) {
-            self.weigh(raw)?;
+        if matches!(line, Line::Data(..)) && !self.bounds.kept(raw) {
+            return Err(self.protocol("tells more than anybody can keep"));
         }
         match &line {
             Line::Continue(_) => return Ok(true),
@@ -289,20 +282,10 @@ impl Link {
         Ok(false)
     }
 
-    fn weigh(&mut self, raw: &Raw) -> Result<()> {
-        let literals = raw.literals.iter().map(|literal| literal.bytes.len());
-        self.told += raw.line.len() + literals.sum::<usize>();
-        if self.told > TOLD_CAP {
-            return Err(self.protocol("tells more than anybody can keep"));
-        }
-        Ok(())
-    }
-
     /// What every response means for the connection's state; bounds what a server can send for one command.
     pub(super) fn note(&mut self, line: &Line<'_>) -> Result<()> {
         self.state.absorb(line);
-        self.noise += 1;
-        if self.noise > NOISE + 4 * u64::from(self.state.selected.exists) {
+        if !self.bounds.one_more(self.state.selected.exists) {
             return Err(self.protocol("sends responses without end"));
         }
         let said_bye = matches!(line, Line::Untagged(condition) if condition.status == Status::Bye);

@@ -14,6 +14,7 @@
 
 mod append;
 mod bodies;
+mod bounds;
 mod capability;
 mod deliver;
 mod fault;
