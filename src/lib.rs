@@ -42,3 +42,7 @@ pub mod engine;
 pub mod render;
 
 pub mod cli;
+
+#[cfg(feature = "failpoints")]
+#[doc(hidden)]
+pub mod fuzzing;

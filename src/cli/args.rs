@@ -77,6 +77,9 @@ pub struct RunArgs {
     /// End with exit code 5 if a server altered messages
     #[arg(long)]
     pub strict: bool,
+    /// Try again what a server rejected in earlier runs (what failed otherwise is tried again anyway)
+    #[arg(long)]
+    pub retry_failed: bool,
     /// Let `on-vanish` take up to N messages out of the archive, however large a part of it they are
     #[arg(long, value_name = "N")]
     pub accept_deletions: Option<u64>,
@@ -93,6 +96,9 @@ pub struct PlanArgs {
     /// The job file
     #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
     pub job: PathBuf,
+    /// Count what a server rejected in earlier runs as still to be done, as `run --retry-failed` does
+    #[arg(long)]
+    pub retry_failed: bool,
 }
 
 /// Show what the journal knows: runs, folders, messages not copied

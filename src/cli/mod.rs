@@ -27,10 +27,22 @@ use terminal::Terminal;
 /// Does what the arguments (the program's name first) say. Writes to stdout and stderr; never panics on what it is given.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    forbid_core_dumps();
     match Args::try_parse_from(args) {
         Ok(args) => dispatch(&args),
         Err(refusal) => tell(&refusal),
     }
+}
+
+/// A core dump would hold the passwords. Where the system refuses, it is as it was.
+fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // Nothing depends on it, and lowering one's own limit is never refused.
+    let _ = setrlimit(Resource::Core, none);
 }
 
 fn dispatch(args: &Args) -> ExitCode {
