@@ -1,0 +1,113 @@
+//! Where in a folder's sidecar its messages are: found by UID, by file, and by what they were at their source.
+
+use super::sidecar::{Line, Numbered};
+use crate::message::Digest;
+use std::collections::HashMap;
+
+/// A message's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub(super) uid: u32,
+    pub(super) offset: u64,
+}
+
+/// About 64 bytes a message.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Of messages that are not gone, by UID.
+    spots: Vec<Spot>,
+    /// UIDs by the base of the file's name.
+    files: HashMap<u64, u32>,
+    /// Offsets by source and digest.
+    marks: HashMap<Mark, u64>,
+    /// UIDs of messages whose flags have changed, with the offset of the last line that says so.
+    changed: HashMap<u32, u64>,
+}
+
+type Mark = [u8; 16];
+
+impl Index {
+    /// Takes in one line after the other. Gives what is said to be gone.
+    pub(super) fn take(&mut self, found: &Numbered) -> Option<u32> {
+        match &found.line {
+            Line::Folder { .. } => {}
+            Line::Message(entry) => {
+                let spot = Spot {
+                    uid: found.number,
+                    offset: found.offset,
+                };
+                self.add(spot, entry.base(), &entry.source, entry.exact());
+            }
+            Line::Flags { file, .. } => {
+                if let Some(&uid) = self.files.get(&file_mark(file)) {
+                    self.changed.insert(uid, found.offset);
+                }
+            }
+            Line::Gone { file, .. } => {
+                let uid = self.files.get(&file_mark(file)).copied();
+                uid.inspect(|&uid| self.drop_message(uid, file));
+                return uid;
+            }
+        }
+        None
+    }
+
+    pub(super) fn add(&mut self, spot: Spot, base: &str, source: &str, digest: Option<Digest>) {
+        self.files.insert(file_mark(base), spot.uid);
+        if let Some(digest) = digest {
+            self.marks.insert(source_mark(source, digest), spot.offset);
+        }
+        self.spots.push(spot);
+    }
+
+    /// The message is none any more. Its source may bring it once more.
+    pub(super) fn drop_message(&mut self, uid: u32, base: &str) {
+        self.files.remove(&file_mark(base));
+        self.changed.remove(&uid);
+        if let Ok(at) = self.spots.binary_search_by_key(&uid, |spot| spot.uid) {
+            let gone = self.spots.remove(at);
+            self.marks.retain(|_, offset| *offset != gone.offset);
+        }
+    }
+
+    pub(super) fn flags_changed(&mut self, uid: u32, offset: u64) {
+        self.changed.insert(uid, offset);
+    }
+
+    /// Messages of these UIDs, in their order.
+    pub(super) fn within(&self, (first, last): (u32, u32)) -> &[Spot] {
+        let start = self.spots.partition_point(|spot| spot.uid < first);
+        let end = self.spots.partition_point(|spot| spot.uid <= last);
+        self.spots.get(start..end).unwrap_or_default()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.spots.len()
+    }
+
+    /// The offset of the message's last change of flags.
+    pub(super) fn last_flags(&self, uid: u32) -> Option<u64> {
+        self.changed.get(&uid).copied()
+    }
+
+    /// The offset of a line with this source and digest, as far as 128 bits tell.
+    pub(super) fn of_source(&self, source: &str, digest: Digest) -> Option<u64> {
+        self.marks.get(&source_mark(source, digest)).copied()
+    }
+}
+
+fn source_mark(source: &str, digest: Digest) -> Mark {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&digest.0);
+    hasher.update(source.as_bytes());
+    let mut mark = Mark::default();
+    hasher.finalize_xof().fill(&mut mark);
+    mark
+}
+
+fn file_mark(base: &str) -> u64 {
+    let mut mark = [0; 8];
+    let hash = blake3::hash(base.as_bytes());
+    mark.copy_from_slice(&hash.as_bytes()[..8]);
+    u64::from_le_bytes(mark)
+}
