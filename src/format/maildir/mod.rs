@@ -4,11 +4,23 @@
 //! write down what is about to appear.
 
 mod bytes;
+mod decode;
+mod dotlock;
 mod keywords;
+mod listing;
+mod live;
 mod name;
+mod scan;
+pub mod subscriptions;
 mod tree;
+mod uidlist;
 
+pub use dotlock::DotLock;
+pub use listing::{Mail, Places, list};
+pub use live::Live;
+pub use scan::{Found, Scan, scan};
 pub use tree::Layout;
+pub use uidlist::UidList;
 pub(crate) use tree::{flat_name, short_name};
 
 use crate::error::{Error, Result};
@@ -76,7 +88,7 @@ impl Maildir {
             ensure(&dir.join("maildirfolder"), b"")?;
         }
         if location.shortened {
-            ensure(&dir.join("mailhaul-folder"), folder.to_string().as_bytes())?;
+            ensure(&dir.join(decode::NAME_FILE), folder.to_string().as_bytes())?;
         }
         Ok(MaildirFolder {
             keywords: Keywords::load(&dir)?,
