@@ -2,7 +2,7 @@
 
 use super::sidecar::{Line, Numbered};
 use crate::message::Digest;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A message's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,16 +27,20 @@ pub(super) struct Index {
 type Mark = [u8; 16];
 
 impl Index {
-    /// Takes in one line after the other. Gives what is said to be gone.
-    pub(super) fn take(&mut self, found: &Numbered) -> Option<u32> {
+    /// Takes in one line after the other.
+    pub(super) fn take(&mut self, found: &Numbered) {
         match &found.line {
             Line::Folder { .. } => {}
             Line::Message(entry) => {
-                let spot = Spot {
+                self.spots.push(Spot {
                     uid: found.number,
                     offset: found.offset,
-                };
-                self.add(spot, entry.base(), &entry.source, entry.exact());
+                });
+                self.files.insert(file_mark(entry.base()), found.number);
+                if let Some(digest) = entry.exact() {
+                    self.marks
+                        .insert(source_mark(&entry.source, digest), found.offset);
+                }
             }
             Line::Flags { file, .. } => {
                 if let Some(&uid) = self.files.get(&file_mark(file)) {
@@ -44,34 +48,19 @@ impl Index {
                 }
             }
             Line::Gone { file, .. } => {
-                let uid = self.files.get(&file_mark(file)).copied();
-                uid.inspect(|&uid| self.drop_message(uid, file));
-                return uid;
+                self.files.remove(&file_mark(file));
             }
         }
-        None
     }
 
-    pub(super) fn add(&mut self, spot: Spot, base: &str, source: &str, digest: Option<Digest>) {
-        self.files.insert(file_mark(base), spot.uid);
-        if let Some(digest) = digest {
-            self.marks.insert(source_mark(source, digest), spot.offset);
+    /// Forgets messages that are gone, once all lines are taken in; with `there`, also those of which no file is there.
+    pub(super) fn settle(&mut self, there: Option<&HashSet<u64>>) {
+        if let Some(there) = there {
+            self.files.retain(|file, _| there.contains(file));
         }
-        self.spots.push(spot);
-    }
-
-    /// The message is none any more. Its source may bring it once more.
-    pub(super) fn drop_message(&mut self, uid: u32, base: &str) {
-        self.files.remove(&file_mark(base));
-        self.changed.remove(&uid);
-        if let Ok(at) = self.spots.binary_search_by_key(&uid, |spot| spot.uid) {
-            let gone = self.spots.remove(at);
-            self.marks.retain(|_, offset| *offset != gone.offset);
-        }
-    }
-
-    pub(super) fn flags_changed(&mut self, uid: u32, offset: u64) {
-        self.changed.insert(uid, offset);
+        let left: HashSet<u32> = self.files.values().copied().collect();
+        self.spots.retain(|spot| left.contains(&spot.uid));
+        self.changed.retain(|uid, _| left.contains(uid));
     }
 
     /// Messages of these UIDs, in their order.
@@ -105,9 +94,10 @@ fn source_mark(source: &str, digest: Digest) -> Mark {
     mark
 }
 
-fn file_mark(base: &str) -> u64 {
+/// Stands for the base of a file's name.
+pub(super) fn file_mark(base: impl AsRef<[u8]>) -> u64 {
     let mut mark = [0; 8];
-    let hash = blake3::hash(base.as_bytes());
+    let hash = blake3::hash(base.as_ref());
     mark.copy_from_slice(&hash.as_bytes()[..8]);
     u64::from_le_bytes(mark)
 }

@@ -6,9 +6,11 @@
 
 use crate::error::{Error, Result};
 use crate::failpoint;
+use crate::format::maildir::base_name;
 use crate::fs;
-use crate::message::{Digest, Digests, Flags, InternalDate};
+use crate::message::{Digest, Flags, InternalDate};
 use crate::net::Flow;
+use crate::spool::Body;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -69,16 +71,20 @@ pub(super) struct Entry {
     /// INTERNALDATE, unix seconds, and its zone in minutes east.
     pub(super) date: Option<(i64, i16)>,
     pub(super) flags: String,
+    /// Bytes in canonical form; 0 in lines of before it stood there.
+    #[serde(default)]
+    pub(super) size: u64,
 }
 
 impl Entry {
     pub(super) fn new(
         source: &str,
         file: &str,
-        digests: Digests,
+        body: &Body,
         date: Option<InternalDate>,
         flags: &Flags,
     ) -> Self {
+        let digests = body.digests();
         Entry {
             source: source.to_owned(),
             file: file.to_owned(),
@@ -86,7 +92,13 @@ impl Entry {
             loose: digests.loose.to_string(),
             date: date.map(|d| (d.epoch, d.offset_minutes)),
             flags: flags.to_text(),
+            size: body.size(),
         }
+    }
+
+    /// The file's name without its flags, which change.
+    pub(super) fn base(&self) -> &str {
+        base_name(&self.file)
     }
 
     pub(super) fn exact(&self) -> Option<Digest> {
@@ -121,11 +133,13 @@ impl Sidecar {
         std::fs::symlink_metadata(&self.path).is_ok()
     }
 
-    /// Adds lines, durable when it returns.
-    pub(super) fn append(&self, lines: &[Line]) -> Result<()> {
-        let mut bytes = Vec::new();
+    /// Adds lines, durable when it returns; gives the length of each in bytes.
+    pub(super) fn append(&self, lines: &[Line]) -> Result<Vec<u64>> {
+        let (mut bytes, mut lengths) = (Vec::new(), Vec::with_capacity(lines.len()));
         for line in lines {
+            let before = bytes.len();
             write_line(line, &mut bytes).map_err(|e| self.broken("write", &e))?;
+            lengths.push((bytes.len() - before) as u64);
         }
         let new = !self.exists();
         let mut file = fs::open_or_create(&self.path)?;
@@ -140,10 +154,10 @@ impl Sidecar {
         failpoint::pass("sidecar: written");
         file.sync_data().map_err(|e| self.broken("write", &e))?;
         failpoint::pass("sidecar: durable");
-        match self.path.parent() {
-            Some(dir) if new => fs::sync_dir(dir),
-            _ => Ok(()),
+        if let Some(dir) = self.path.parent().filter(|_| new) {
+            fs::sync_dir(dir)?;
         }
+        Ok(lengths)
     }
 
     /// Gives every good line to `take`; then cuts off what a write cut short left at the end.
@@ -160,7 +174,7 @@ impl Sidecar {
 
     /// Gives every good line to `take` and changes nothing.
     pub(super) fn read(&self, mut take: impl FnMut(Numbered)) -> Result<Scan> {
-        self.read_while(|numbered| {
+        self.read_from((0, 0), |numbered| {
             take(numbered);
             Ok(Flow::Continue)
         })
@@ -185,14 +199,21 @@ impl Sidecar {
         Ok(meta.map_err(|e| self.broken("look at", &e))?.len())
     }
 
-    /// As [`Sidecar::read`], until `take` says otherwise.
-    pub(super) fn read_while(
+    /// As [`Sidecar::read`], from the line with this number and offset on, until `take` says otherwise.
+    pub(super) fn read_from(
         &self,
+        (mut number, offset): (u32, u64),
         mut take: impl FnMut(Numbered) -> Result<Flow>,
     ) -> Result<Scan> {
-        let mut reader = BufReader::with_capacity(1 << 16, fs::open(&self.path)?);
-        let mut scan = Scan::default();
-        let (mut bytes, mut bad, mut number) = (Vec::new(), 0, 0);
+        let mut file = fs::open(&self.path)?;
+        file.seek(SeekFrom::Start(offset))
+            .map_err(|e| self.broken("read", &e))?;
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let mut scan = Scan {
+            length: offset,
+            ..Scan::default()
+        };
+        let (mut bytes, mut bad) = (Vec::new(), 0);
         loop {
             bytes.clear();
             let read = (&mut reader)
@@ -239,7 +260,7 @@ pub(super) struct Scan {
     pub(super) bad_between: u64,
 }
 
-pub(super) fn write_line(line: &Line, to: &mut Vec<u8>) -> std::io::Result<()> {
+fn write_line(line: &Line, to: &mut Vec<u8>) -> std::io::Result<()> {
     let json = serde_json::to_vec(line)?;
     to.extend_from_slice(checksum(&json).as_bytes());
     to.push(b' ');

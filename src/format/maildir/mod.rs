@@ -10,6 +10,7 @@ mod keywords;
 mod listing;
 mod live;
 mod name;
+mod refile;
 mod scan;
 pub mod subscriptions;
 mod tree;
@@ -18,6 +19,7 @@ mod uidlist;
 pub use dotlock::DotLock;
 pub use listing::{Mail, Places, list};
 pub use live::Live;
+pub use refile::Letters;
 pub use scan::{Found, Scan, scan};
 pub use tree::Layout;
 pub use uidlist::UidList;
@@ -62,6 +64,15 @@ impl Maildir {
             root: root.to_owned(),
             layout,
         })
+    }
+
+    /// The tree at `root`; nothing is made before a folder is.
+    #[must_use]
+    pub fn at(root: &Path, layout: Layout) -> Self {
+        Maildir {
+            root: root.to_owned(),
+            layout,
+        }
     }
 
     /// Where a folder's Maildir is, relative to the root, whether it exists or not.
