@@ -5,7 +5,7 @@ use super::front::journal_identity;
 use super::ledger::ledger;
 use super::link::{SinkLink, SourceLink};
 use super::planning::{look_ahead, make_plan, prepare, tell_plan};
-use super::{Stop, after, doubt, lane, same};
+use super::{Stop, after, doubt, lane, same, vanish};
 use crate::archive::Archive;
 use crate::auth::Credentials;
 use crate::error::{End, Result};
@@ -83,6 +83,7 @@ pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
         trouble: Vec::new(),
         elapsed: started.elapsed(),
         after: 0,
+        vanished: 0,
         error: None,
         high_water: 0,
     };
@@ -201,6 +202,7 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
     lane::run(context, lane::groups(steps, plan.routed), sink.take())
         .and_then(|()| settle_late(context, &plan))
         .inspect_err(|error| context.close_books(&plan, error))?;
+    report.vanished += vanish::carry_out(context, &plan)?;
     if last {
         report.after = after::carry_out(context, &plan)?;
     }

@@ -120,6 +120,13 @@ impl Context {
             .map(|run| run.folder)
     }
 
+    /// Was the plan's step `order` worked on without an error, now?
+    pub(super) fn ended_well(&self, order: usize) -> bool {
+        let steps = lock(&self.steps);
+        let mut runs = steps.iter().filter(|run| run.order == order).peekable();
+        runs.peek().is_some() && runs.all(|run| run.report().error.is_none())
+    }
+
     /// The account ended early: what has no outcome by then has failed, but for an interruption, which leaves it to the next run.
     pub(super) fn close_books(&self, plan: &Plan, error: &Error) {
         for (order, step) in plan.steps.iter().enumerate() {

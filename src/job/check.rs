@@ -5,7 +5,7 @@ use super::error::{Faults, Place, quoted};
 use super::fill::{fill, first_column};
 use super::section::{Section, as_text};
 use super::server::{Context, is_loopback};
-use super::spec::{Account, ArchiveSpec, Dedup, DestinationSpec, Job, Verify};
+use super::spec::{Account, After, ArchiveSpec, Dedup, DestinationSpec, Job, OnVanish, Verify};
 use super::store::{Server, Store};
 use super::tree::Table;
 use super::{ends, rules, same};
@@ -124,6 +124,7 @@ fn account(
     if ends_are_whole {
         same::check(&account, &place, faults, warnings);
     }
+    vanish_needs(&top, &account, faults);
     warn_plain(&account, warnings);
     Some(account)
 }
@@ -164,20 +165,41 @@ fn one_archive(
         faults.add_try(&place, "destination.path", message, "leave [archive] out");
         return None;
     }
-    Some(ArchiveSpec {
-        path: local.path.clone(),
-        keep_mail: true,
-        format: if named.is_some() {
-            archive.format
-        } else {
-            local.mail
+    let archive = match named {
+        Some(_) => archive,
+        None => ArchiveSpec {
+            path: local.path.clone(),
+            keep_mail: true,
+            format: local.mail,
+            layout: local.layout.unwrap_or_default(),
+            ..archive
         },
-        layout: if named.is_some() {
-            archive.layout
-        } else {
-            local.layout.unwrap_or_default()
-        },
-    })
+    };
+    // What [archive] says holds for it as a destination too.
+    for destination in destinations.iter_mut().filter(|d| d.store.is_archive()) {
+        *destination = ends::backup(&archive);
+    }
+    Some(archive)
+}
+
+/// `on-vanish` is for backups whose source is left as it is: there, what is gone was taken away by its user.
+fn vanish_needs(top: &Section<'_>, account: &Account, faults: &mut Faults) {
+    if account.archive.on_vanish == OnVanish::Keep {
+        return;
+    }
+    let backup = account.destinations.iter().any(|d| d.store.is_archive());
+    let kept = account.sources.iter().all(|s| s.after == After::Keep);
+    let message = match (backup, kept) {
+        (true, true) => return,
+        (false, _) => "on-vanish is for backups: the archive has to be the job's destination",
+        (true, false) => {
+            "on-vanish and `after` do not go together: what `after` takes away at the source would be lost in the archive too"
+        }
+    };
+    let place = top
+        .get("archive")
+        .map_or(Place::Whole, |node| node.place.clone());
+    faults.add(&place, "archive.on-vanish", message);
 }
 
 fn destination_place(top: &Section<'_>) -> Place {

@@ -53,12 +53,20 @@ pub(super) const DESTINATION: &[&str] = &[
 ];
 pub(super) const PASSWORD: &[&str] = &["env", "file", "command", "prompt"];
 pub(super) const AFTER: &[&str] = &["delete-after-days", "move-to"];
-pub(super) const ARCHIVE: &[&str] = &["path", "format", "layout", "keep-mail"];
+pub(super) const ARCHIVE: &[&str] = &[
+    "path",
+    "format",
+    "layout",
+    "keep-mail",
+    "on-vanish",
+    "grace-days",
+];
 pub(super) const FOLDERS: &[&str] = &[
     "map",
     "include",
     "exclude",
     "flatten",
+    "into",
     "special-use",
     "subscribe",
     "merge",
@@ -103,9 +111,7 @@ pub(super) fn later(table: &str, key: &str) -> Option<&'static str> {
         ("password", "keyring" | "oauth2") => {
             Some("not in this version yet; there are env, file, command and prompt")
         }
-        (_, "on-vanish" | "schedule" | "proxy" | "throttle" | "compress") => {
-            Some("not in this version yet")
-        }
+        (_, "schedule" | "proxy" | "throttle" | "compress") => Some("not in this version yet"),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use super::error::Faults;
 use super::keys;
 use super::local;
 use super::section::{Section, as_text};
-use super::spec::{ArchiveSpec, Filter, FolderRules, Layout, MailFormat, Route};
+use super::spec::{ArchiveSpec, Filter, FolderRules, Layout, MailFormat, OnVanish, Route};
 use super::tree::{Node, Value};
 use crate::message::Folder;
 use globset::{GlobBuilder, GlobMatcher};
@@ -26,10 +26,22 @@ pub(super) fn folders(top: &Section<'_>, faults: &mut Faults) -> Option<FolderRu
         include: globs(&section, "include", faults),
         exclude: globs(&section, "exclude", faults),
         flatten: section.flag("flatten", false, faults),
+        into: folder(&section, "into", faults),
         special_use: section.flag("special-use", true, faults),
         subscribe: section.flag("subscribe", true, faults),
         merge: section.flag("merge", false, faults),
     })
+}
+
+/// The name of a folder.
+fn folder(section: &Section<'_>, key: &str, faults: &mut Faults) -> Option<Folder> {
+    let node = section.get(key)?;
+    let what = "the name of a folder";
+    let folder = Folder::parse(section.text(key, what, faults)?);
+    if folder.is_none() {
+        section.expected(key, node, what, faults);
+    }
+    folder
 }
 
 const PAIR: &str = r#"a pair such as ["Old/(.*)", "New/$1"]"#;
@@ -276,6 +288,9 @@ pub(super) fn archive(
             keep_mail: false,
             format: MailFormat::default(),
             layout: Layout::default(),
+            on_vanish: OnVanish::default(),
+            grace_days: 0,
+            accept_deletions: None,
         });
     };
     let section = Section::open(node, "archive".into(), "archive", keys::ARCHIVE, faults)?;
@@ -292,5 +307,27 @@ pub(super) fn archive(
         keep_mail,
         format,
         layout: layout.unwrap_or_default(),
+        on_vanish: on_vanish(&section, faults),
+        grace_days: grace_days(&section, faults),
+        accept_deletions: None,
     })
+}
+
+fn on_vanish(section: &Section<'_>, faults: &mut Faults) -> OnVanish {
+    let words = [
+        ("keep", Some(OnVanish::Keep)),
+        ("trash", Some(OnVanish::Trash)),
+        ("delete", Some(OnVanish::Delete)),
+    ];
+    match section.get("on-vanish") {
+        None => OnVanish::default(),
+        Some(_) => section
+            .choice("on-vanish", &words, faults)
+            .unwrap_or_default(),
+    }
+}
+
+fn grace_days(section: &Section<'_>, faults: &mut Faults) -> u32 {
+    let days = section.number("grace-days", 0..=36_500, faults);
+    days.and_then(|days| u32::try_from(days).ok()).unwrap_or(0)
 }

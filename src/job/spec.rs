@@ -91,6 +91,21 @@ pub struct ArchiveSpec {
     pub keep_mail: bool,
     pub format: MailFormat,
     pub layout: Layout,
+    /// What happens in an archive that is the destination to mail that has gone from the source (`on-vanish`).
+    pub on_vanish: OnVanish,
+    /// Days that it stays untouched after a run first missed it (`grace-days`).
+    pub grace_days: u32,
+    /// So many may be touched however large a part of the mail they are (`run --accept-deletions`).
+    pub accept_deletions: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnVanish {
+    #[default]
+    Keep,
+    /// Moved to a folder below `Vanished`.
+    Trash,
+    Delete,
 }
 
 /// How an archive keeps mail.
@@ -118,6 +133,8 @@ pub struct FolderRules {
     pub exclude: Vec<globset::GlobMatcher>,
     /// Everything into INBOX.
     pub flatten: bool,
+    /// Everything below this folder, after all other rules.
+    pub into: Option<Folder>,
     /// Special-use folders go to the destination's folder of the same use, whatever its name (`special-use`, default true).
     pub special_use: bool,
     /// Subscribe at the destination what is subscribed at the source (`subscribe`, default true).

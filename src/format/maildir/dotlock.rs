@@ -155,24 +155,35 @@ fn holder_is_dead(lock: &Path) -> bool {
     let Ok(own) = std::fs::metadata("/proc/self") else {
         return false;
     };
-    let known = own.uid() == 0
-        || std::fs::symlink_metadata(lock).is_ok_and(|lock| lock.uid() == own.uid());
-    known && !Path::new(&format!("/proc/{pid}")).exists()
+    let known =
+        own.uid() == 0 || std::fs::symlink_metadata(lock).is_ok_and(|lock| lock.uid() == own.uid());
+    known && is_gone(pid)
+}
+
+/// Is a process of the same user gone from this host?
+pub(super) fn is_gone(pid: u32) -> bool {
+    Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{pid}")).exists()
 }
 
 fn local_holder(lock: &Path) -> Option<u32> {
     let mut text = String::new();
-    fs::open(lock).ok()?.take(512).read_to_string(&mut text).ok()?;
+    fs::open(lock)
+        .ok()?
+        .take(512)
+        .read_to_string(&mut text)
+        .ok()?;
     let (pid, host) = text.trim_end().split_once(':')?;
     let here = host == name::this_host();
     here.then(|| pid.parse().ok()).flatten()
 }
 
 fn busy(path: &Path) -> Error {
-    let by = local_holder(path).map_or("another program".to_owned(), |pid| format!("process {pid}"));
+    let by =
+        local_holder(path).map_or("another program".to_owned(), |pid| format!("process {pid}"));
     let what = format!("{} is held by {by}", path.display());
-    Error::new(Kind::Folder, Code::Locked, what)
-        .hint("wait until that program has ended, then run again; if none runs any more, remove the file")
+    Error::new(Kind::Folder, Code::Locked, what).hint(
+        "wait until that program has ended, then run again; if none runs any more, remove the file",
+    )
 }
 
 #[cfg(test)]

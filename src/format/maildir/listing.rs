@@ -38,7 +38,8 @@ pub struct Mail {
 /// `Code::Disk` where `cur/` or `new/`, `dovecot-keywords` or `dovecot-uidlist` cannot be read.
 pub fn list(dir: &Path) -> Result<Vec<Mail>> {
     let keywords = Keywords::load(dir)?;
-    let uids = UidList::load(dir)?.unwrap_or_default().by_base();
+    let uidlist = UidList::load(dir)?.unwrap_or_default();
+    let uids = uidlist.uids();
     let mut places = Places::open(dir)?;
     let mut mails = Vec::with_capacity(places.at.len());
     for base in places.bases() {
@@ -71,7 +72,7 @@ fn mail(
             epoch: name::date(&base).unwrap_or_else(|| meta.mtime()),
             offset_minutes: 0,
         },
-        size: name::told(&base, b",W=").unwrap_or_else(|| meta.len()),
+        size: name::told(&base, b",W=").unwrap_or(meta.len()),
         uid,
         base,
     }
@@ -120,6 +121,28 @@ impl Places {
     #[must_use]
     pub fn bases(&self) -> Vec<Vec<u8>> {
         self.at.keys().cloned().collect()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.at.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.at.is_empty()
+    }
+
+    pub(super) fn holds(&self, base: &[u8]) -> bool {
+        self.at.contains_key(base)
+    }
+
+    /// Bases and names of files.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.at.iter().map(|(base, path)| {
+            let file = path.file_name().unwrap_or_default();
+            (base.as_slice(), file.as_bytes())
+        })
     }
 
     /// The file of a message now, though its flags were changed since; `None`: it is gone.
@@ -250,11 +273,20 @@ mod tests {
         ]);
         put(&dir.path().join("cur").join(format!("{own}:2,T")));
         std::fs::create_dir(dir.path().join("cur/directory")).unwrap();
-        fs::persist(&dir.path().join("dovecot-keywords"), |f| f.write_all(b"0 Work\n")).unwrap();
+        fs::persist(&dir.path().join("dovecot-keywords"), |f| {
+            f.write_all(b"0 Work\n")
+        })
+        .unwrap();
         let list_text = b"3 V9 N8 G00\n7 :30.c.host\n";
-        fs::persist(&dir.path().join("dovecot-uidlist"), |f| f.write_all(list_text)).unwrap();
+        fs::persist(&dir.path().join("dovecot-uidlist"), |f| {
+            f.write_all(list_text)
+        })
+        .unwrap();
         let mails = list(dir.path()).unwrap();
-        assert_eq!(bases(&mails), ["30.c.host", "4.b.host", "5.a.host", own.as_str()]);
+        assert_eq!(
+            bases(&mails),
+            ["30.c.host", "4.b.host", "5.a.host", own.as_str()]
+        );
         let uids: Vec<_> = mails.iter().map(|m| m.uid).collect();
         assert_eq!(uids, [Some(7), None, None, None]);
         assert!(mails[0].flags.is_empty());
@@ -262,7 +294,9 @@ mod tests {
         assert_eq!(mails[2].flags.to_text(), "\\Flagged $Forwarded Work");
         assert_eq!((mails[3].date.epoch, mails[3].size), (77, 10));
         assert_eq!(mails[2].size, 8);
-        let time = std::fs::metadata(dir.path().join("new/30.c.host")).unwrap().mtime();
+        let time = std::fs::metadata(dir.path().join("new/30.c.host"))
+            .unwrap()
+            .mtime();
         assert_eq!(mails[0].date.epoch, time);
     }
 

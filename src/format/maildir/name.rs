@@ -40,6 +40,16 @@ pub(super) fn is_ours(name: &str) -> bool {
         && middle.contains('Q')
 }
 
+/// The process of this host that gave a name of ours; `None` for other hosts, and for this process.
+pub(super) fn maker(name: &str) -> Option<u32> {
+    let mut parts = name.splitn(3, '.').skip(1);
+    let (middle, host) = (parts.next()?, parts.next()?);
+    let (random, rest) = middle.strip_prefix('M')?.split_once('P')?;
+    let own = u64::from_str_radix(random, 16).ok()? == *PROCESS;
+    let here = is_ours(name) && host == *HOST && !own;
+    here.then(|| rest.split_once('Q')?.0.parse().ok()).flatten()
+}
+
 /// The name with sizes in bytes: on disk (`S=`) and in canonical form (`W=`).
 pub(super) fn sized(unique: &str, on_disk: u64, canonical: u64) -> String {
     format!("{unique},S={on_disk},W={canonical}")
@@ -55,10 +65,16 @@ pub(super) fn base(name: &str) -> &str {
 /// `!2,` for `:2,`.
 pub(super) fn parts(name: &[u8]) -> (&[u8], &[u8]) {
     if let Some(at) = memchr::memchr(b':', name) {
-        return (&name[..at], name[at + 1..].strip_prefix(b"2,").unwrap_or_default());
+        return (
+            &name[..at],
+            name[at + 1..].strip_prefix(b"2,").unwrap_or_default(),
+        );
     }
     let other = [&b";2,"[..], b"!2,"];
-    match other.iter().find_map(|mark| memchr::memmem::rfind(name, mark)) {
+    match other
+        .iter()
+        .find_map(|mark| memchr::memmem::rfind(name, mark))
+    {
         Some(at) => (&name[..at], &name[at + 3..]),
         None => (name, b""),
     }
@@ -74,14 +90,19 @@ pub(super) fn date(name: &[u8]) -> Option<i64> {
 /// The number that a name begins with, by which deliveries are ordered.
 pub(super) fn time(name: &[u8]) -> u64 {
     let digits = name.iter().take_while(|b| b.is_ascii_digit());
-    digits.fold(0, |n: u64, b| n.saturating_mul(10).saturating_add(u64::from(b - b'0')))
+    digits.fold(0, |n: u64, b| {
+        n.saturating_mul(10).saturating_add(u64::from(b - b'0'))
+    })
 }
 
 /// A number told in a name, such as the size behind `,W=`.
 pub(super) fn told(base: &[u8], key: &[u8]) -> Option<u64> {
     let rest = &base[memchr::memmem::find(base, key)? + key.len()..];
     let end = rest.iter().position(|b| !b.is_ascii_digit());
-    std::str::from_utf8(&rest[..end.unwrap_or(rest.len())]).ok()?.parse().ok()
+    std::str::from_utf8(&rest[..end.unwrap_or(rest.len())])
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// The part that a file had in `tmp/` already.
@@ -152,10 +173,16 @@ mod tests {
         assert_eq!(parts(b"1.x.h:1,S"), (&b"1.x.h"[..], &b""[..]));
         assert_eq!(parts(b"\xff:2,T"), (&b"\xff"[..], &b"T"[..]));
         assert_eq!(base("1.x.h;2,S"), "1.x.h");
-        assert_eq!((time(b"17.x"), time(b"x"), time(&[b'9'; 40])), (17, 0, u64::MAX));
+        assert_eq!(
+            (time(b"17.x"), time(b"x"), time(&[b'9'; 40])),
+            (17, 0, u64::MAX)
+        );
         let own = unique(Some(42));
         assert_eq!((date(own.as_bytes()), date(b"42.M1P2.h")), (Some(42), None));
-        assert_eq!((told(b"1.x,S=5,W=77", b",W="), told(b"1.x,W=", b",W=")), (Some(77), None));
+        assert_eq!(
+            (told(b"1.x,S=5,W=77", b",W="), told(b"1.x,W=", b",W=")),
+            (Some(77), None)
+        );
     }
 
     #[test]

@@ -86,7 +86,10 @@ fn told(root: &Path, flat: &[Place], levels: &[Place]) -> Result<Layout> {
 fn walk(root: &Path, at: &Path, entries_there: Vec<Entry>, out: &mut Vec<Place>) -> Result<()> {
     for entry in entries_there {
         // Hidden directories at the top are Maildir++'s; further down they are mbsync's subfolders, or nothing of ours.
-        if entry.name.to_str().is_some_and(|name| PARTS.contains(&name))
+        if entry
+            .name
+            .to_str()
+            .is_some_and(|name| PARTS.contains(&name))
             || at.as_os_str().is_empty() && is_hidden(&entry.name)
         {
             continue;
@@ -162,7 +165,8 @@ fn named(root: &Path, layout: Layout, places: Vec<Place>) -> Vec<Found> {
         taken.insert(folder.clone());
         folders.push(Found { folder, path, link });
     }
-    folders.sort_by(|a, b| (!a.folder.is_inbox(), &a.folder).cmp(&(!b.folder.is_inbox(), &b.folder)));
+    folders
+        .sort_by(|a, b| (!a.folder.is_inbox(), &a.folder).cmp(&(!b.folder.is_inbox(), &b.folder)));
     folders
 }
 
@@ -203,7 +207,9 @@ mod tests {
 
     #[test]
     fn both_layouts_are_told_apart() {
-        let root = tree(&["cur", "new", ".A.B/cur", ".A/new", ".no/mail", "tmp", "other/x"]);
+        let root = tree(&[
+            "cur", "new", ".A.B/cur", ".A/new", ".no/mail", "tmp", "other/x",
+        ]);
         let found = scan(root.path(), None).unwrap();
         assert_eq!(found.layout, Layout::PlusPlus);
         assert_eq!(names(&found), ["INBOX=", "A=.A", "A/B=.A.B"]);
@@ -237,7 +243,12 @@ mod tests {
         let found = scan(root.path(), None).unwrap();
         assert_eq!(
             names(&found),
-            ["INBOX=", "Entwürfe=.Entw&APw-rfe", "Entwürfe (2)=.Entwürfe", "INBOX (2)=.INBOX"]
+            [
+                "INBOX=",
+                "Entwürfe=.Entw&APw-rfe",
+                "Entwürfe (2)=.Entwürfe",
+                "INBOX (2)=.INBOX"
+            ]
         );
     }
 

@@ -25,7 +25,9 @@ const LARGEST: u64 = 16 << 20;
 pub fn read(root: &Path, layout: Layout) -> Result<Option<HashSet<Folder>>> {
     Ok(text(root)?.map(|text| {
         let (second, lines) = lines(&text);
-        lines.filter_map(|line| folder(line, second, layout)).collect()
+        lines
+            .filter_map(|line| folder(line, second, layout))
+            .collect()
     }))
 }
 
@@ -38,8 +40,13 @@ pub fn add(root: &Path, layout: Layout, folders: &[&Folder]) -> Result<usize> {
     let _lock = DotLock::acquire(&path)?;
     let mut text = text(root)?.unwrap_or_default();
     let (second, there) = lines(&text);
-    let there: HashSet<Folder> = there.filter_map(|line| folder(line, second, layout)).collect();
-    let missing: Vec<&&Folder> = folders.iter().filter(|folder| !there.contains(folder)).collect();
+    let there: HashSet<Folder> = there
+        .filter_map(|line| folder(line, second, layout))
+        .collect();
+    let missing: Vec<&&Folder> = folders
+        .iter()
+        .filter(|folder| !there.contains(folder))
+        .collect();
     if missing.is_empty() {
         return Ok(0);
     }
@@ -97,7 +104,11 @@ fn folder(line: &[u8], second: bool, layout: Layout) -> Option<Folder> {
 
 fn line(folder: &Folder, second: bool, layout: Layout) -> String {
     let separator = char::from(separator(second, layout));
-    let names: Vec<String> = folder.names().iter().map(|name| escaped(name, layout)).collect();
+    let names: Vec<String> = folder
+        .names()
+        .iter()
+        .map(|name| escaped(name, layout))
+        .collect();
     names.join(&separator.to_string())
 }
 
@@ -143,7 +154,10 @@ mod tests {
     #[test]
     fn both_forms_are_read() {
         let root = with(b"INBOX\nWork.Entw&APw-rfe\nv1\\2e2\n");
-        assert_eq!(names(root.path(), Layout::PlusPlus), ["INBOX", "Work/Entwürfe", "v1.2"]);
+        assert_eq!(
+            names(root.path(), Layout::PlusPlus),
+            ["INBOX", "Work/Entwürfe", "v1.2"]
+        );
         let root = with(b"V\t2\n\nINBOX\nWork\tEntw&APw-rfe\nv1.2\nodd\x01tname\n");
         assert_eq!(
             names(root.path(), Layout::Fs),

@@ -9,6 +9,7 @@
 //! capital (`P`: its POP3 unique-id), and the base of its file's name. New lines are appended without touching the header, so the
 //! next UID is behind the last line's at least.
 
+use super::name;
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::fs;
@@ -41,8 +42,15 @@ struct Record {
     uid: u32,
     /// As they stand, such as `P1 W20`; empty, or without spaces at the ends.
     fields: Vec<u8>,
-    /// Without `:` and flags.
-    base: Vec<u8>,
+    /// The file's name up to the colon, as Dovecot compares it.
+    file: Vec<u8>,
+}
+
+impl Record {
+    /// The file's name without its flags, however they are set apart.
+    fn base(&self) -> &[u8] {
+        name::parts(&self.file).0
+    }
 }
 
 impl UidList {
@@ -79,7 +87,7 @@ impl UidList {
         let mut lines = bytes.split(|&b| b == b'\n');
         let mut list = header(std::str::from_utf8(lines.next()?).ok()?)?;
         for line in lines {
-            if let Some(record) = record(line) {
+            if let Some(record) = record(line, bytes.starts_with(b"1 ")) {
                 list.next = list.next.max(record.uid.saturating_add(1));
                 list.records.push(record);
             } else {
@@ -98,13 +106,13 @@ impl UidList {
         let last: HashMap<&[u8], u32> = self
             .records
             .iter()
-            .map(|record| (record.base.as_slice(), record.uid))
+            .map(|record| (record.base(), record.uid))
             .collect();
         if last.len() < self.records.len() {
             let keep: Vec<bool> = self
                 .records
                 .iter()
-                .map(|record| last.get(record.base.as_slice()) == Some(&record.uid))
+                .map(|record| last.get(record.base()) == Some(&record.uid))
                 .collect();
             let mut keep = keep.into_iter();
             self.records.retain(|_| keep.next().unwrap_or(true));
@@ -124,16 +132,9 @@ impl UidList {
 
     /// File bases and their UIDs. The list may know files that are gone.
     #[must_use]
-    pub fn by_base(self) -> HashMap<Vec<u8>, u32> {
-        let pairs = self.records.into_iter();
-        pairs.map(|record| (record.base, record.uid)).collect()
-    }
-
-    /// As [`UidList::by_base`], leaving the list.
-    #[must_use]
     pub fn uids(&self) -> HashMap<&[u8], u32> {
         let pairs = self.records.iter();
-        pairs.map(|record| (record.base.as_slice(), record.uid)).collect()
+        pairs.map(|record| (record.base(), record.uid)).collect()
     }
 
     /// Bases of files by UID, those in `first..=last`, ascending.
@@ -142,12 +143,12 @@ impl UidList {
         self.records[from..]
             .iter()
             .take_while(move |record| record.uid <= last)
-            .map(|record| (record.uid, record.base.as_slice()))
+            .map(|record| (record.uid, record.base()))
     }
 
     /// Gives a file that is not in the list the next UID, and with it the unique-id that Dovecot's POP3 is to show (printable
     /// ASCII without spaces, RFC 1939 §7; another is left out). `None`: no UIDs are left.
-    pub(super) fn add(&mut self, base: &[u8], uidl: Option<&[u8]>) -> Option<u32> {
+    pub(super) fn add(&mut self, file: &[u8], uidl: Option<&[u8]>) -> Option<u32> {
         let uid = self.next;
         if uid > HIGHEST {
             return None;
@@ -157,7 +158,7 @@ impl UidList {
         self.records.push(Record {
             uid,
             fields: uidl.map(|uidl| [b"P", uidl].concat()).unwrap_or_default(),
-            base: base.to_vec(),
+            file: dovecots_base(file).to_vec(),
         });
         Some(uid)
     }
@@ -189,7 +190,7 @@ impl UidList {
                 out.write_all(b" ")?;
             }
             out.write_all(b":")?;
-            out.write_all(&record.base)?;
+            out.write_all(&record.file)?;
             out.write_all(b"\n")?;
         }
         Ok(())
@@ -220,46 +221,57 @@ fn header(line: &str) -> Option<UidList> {
     (list.validity != 0 && list.next != 0).then_some(list)
 }
 
-fn record(line: &[u8]) -> Option<Record> {
+/// `plain`: of version 1, without fields and colon.
+fn record(line: &[u8], plain: bool) -> Option<Record> {
     let uid = leading_uid(line);
-    let rest = line.strip_prefix(uid.to_string().as_bytes())?.strip_prefix(b" ")?;
-    let rest = rest.trim_ascii_start();
-    if uid == 0 || uid > HIGHEST {
+    if uid == 0 {
         return None;
     }
-    // Version 1 has no fields and no colon. A field is one word that begins with a capital.
-    let (fields, base) = match fields_end(rest) {
-        Some(at) => (rest[..at].trim_ascii(), &rest[at + 1..]),
-        None => (&b""[..], rest),
+    let rest = line.strip_prefix(uid.to_string().as_bytes())?;
+    let rest = rest.strip_prefix(b" ")?.trim_ascii_start();
+    let (fields, file) = match plain {
+        true => (Vec::new(), rest),
+        false => fields(rest)?,
     };
-    let base = super::name::parts(base).0;
-    let good = !base.is_empty() && !base.contains(&b'/') && !base.contains(&b'\r');
+    let file = dovecots_base(file);
+    let good = !file.is_empty() && !file.contains(&b'/') && !file.contains(&b'\r');
     good.then(|| Record {
         uid,
-        fields: fields.to_vec(),
-        base: base.to_vec(),
+        fields,
+        file: file.to_vec(),
     })
 }
 
-/// Where the colon before the file's name stands.
-fn fields_end(rest: &[u8]) -> Option<usize> {
-    let mut at = 0;
+fn dovecots_base(file: &[u8]) -> &[u8] {
+    &file[..memchr::memchr(b':', file).unwrap_or(file.len())]
+}
+
+/// The fields, and what stands behind their colon. What does not begin with a capital is no field, and left out as Dovecot does.
+fn fields(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut fields: Vec<&[u8]> = Vec::new();
     loop {
-        match rest.get(at)? {
-            b':' => return Some(at),
-            b' ' => at += 1,
-            b'A'..=b'Z' => at += memchr::memchr(b' ', &rest[at..])?,
-            _ => return None,
+        if let Some(file) = rest.strip_prefix(b":") {
+            return Some((fields.join(&b' '), file));
         }
+        let end = memchr::memchr(b' ', rest)?;
+        if rest[0].is_ascii_uppercase() {
+            fields.push(&rest[..end]);
+        }
+        rest = rest[end..].trim_ascii_start();
     }
 }
 
 /// The number that a line begins with; 0 for none, the highest for one too large.
 fn leading_uid(line: &[u8]) -> u32 {
     let digits = line.iter().take_while(|b| b.is_ascii_digit());
-    let uid = digits.fold(0u64, |n, b| n.saturating_mul(10).saturating_add(u64::from(b - b'0')));
+    let uid = digits.fold(0u64, |n, b| {
+        n.saturating_mul(10).saturating_add(u64::from(b - b'0'))
+    });
     // What a damaged line claims must not use up all UIDs.
-    u32::try_from(uid).ok().filter(|&uid| uid <= HIGHEST).unwrap_or(0)
+    u32::try_from(uid)
+        .ok()
+        .filter(|&uid| uid <= HIGHEST)
+        .unwrap_or(0)
 }
 
 fn rand_bits() -> u128 {
@@ -297,7 +309,10 @@ mod tests {
         assert_eq!(list.add(b"5.e", Some(b"two words")), Some(13));
         assert!(text(&list).ends_with("12 Pid-9 :4.d\n13 :5.e\n"));
         assert!(text(&list).starts_with("3 V1700000000 N14 G0"));
-        assert_eq!(list.range(7, 12).map(|(uid, _)| uid).collect::<Vec<_>>(), [7, 11, 12]);
+        assert_eq!(
+            list.range(7, 12).map(|(uid, _)| uid).collect::<Vec<_>>(),
+            [7, 11, 12]
+        );
         assert_eq!(list.uids()[&b"1.a"[..]], 3);
     }
 
@@ -312,12 +327,23 @@ mod tests {
 
     #[test]
     fn damage_costs_the_damaged_lines_alone() {
-        let seen = uids(b"3 V5 N2 Gx\n1 :a\nrubbish\n4 :x/y\n2 :b\n2 :c\n0 :d\n99999999999 :e\n7 P\n6 :a\n8 :to");
-        let names: Vec<_> = seen.iter().map(|(uid, base)| (*uid, base.as_str())).collect();
+        let seen = uids(b"3 V5 N2 Gx\n1 :a\nrubbish\n4 :x/y\n2 :b\n2 :c\n0 :d\n99999999999 :e\n7 P\n6 :a\n8 low P1 :to");
+        let names: Vec<_> = seen
+            .iter()
+            .map(|(uid, base)| (*uid, base.as_str()))
+            .collect();
         assert_eq!(names, [(2, "b"), (6, "a"), (8, "to")]);
         let list = UidList::parse(b"3 V5 N2 Gx\n1 :a\n7 P\n").unwrap();
         assert_eq!(list.next(), 8);
-        for bad in [&b""[..], b"2 V5 N2\n", b"3 V0 N2\n", b"3 V5\n", b"3 Vx N2\n", b"\xff\n", b"1 5\n"] {
+        for bad in [
+            &b""[..],
+            b"2 V5 N2\n",
+            b"3 V0 N2\n",
+            b"3 V5\n",
+            b"3 Vx N2\n",
+            b"\xff\n",
+            b"1 5\n",
+        ] {
             assert_eq!(UidList::parse(bad), None, "{}", bad.escape_ascii());
         }
     }

@@ -334,3 +334,38 @@ fn a_misspelt_key_is_told_once() {
     let error = only_error(&job("", "", "").replacen("password", "pasword", 1));
     assert!(error.contains("source.pasword: unknown key"), "{error}");
 }
+
+#[test]
+fn a_job_without_a_destination_is_a_backup() {
+    let archive =
+        "[archive]\npath = \"a\"\nformat = \"mbox\"\non-vanish = \"trash\"\ngrace-days = 7\n";
+    let job = load_text(&format!("version = 1\n{IMAP_SOURCE}{archive}")).unwrap();
+    let account = &job.accounts[0];
+    assert!(account.destinations[0].store.is_archive());
+    assert_eq!(account.archive.format, MailFormat::Mbox);
+    assert_eq!(account.archive.on_vanish, OnVanish::Trash);
+    assert_eq!(account.archive.grace_days, 7);
+
+    let named = "[destination]\nprotocol = \"archive\"\npath = \"a\"\n";
+    let job = load_text(&format!("version = 1\n{IMAP_SOURCE}{named}")).unwrap();
+    let account = &job.accounts[0];
+    assert!(account.archive.keep_mail && account.archive.path.ends_with("a"));
+}
+
+#[test]
+fn vanished_mail_is_taken_out_of_backups_alone() {
+    let rule = "[archive]\npath = \"a\"\non-vanish = \"delete\"\n";
+    let error = only_error(&imap_job("", rule));
+    assert!(error.contains("has to be the job's destination"), "{error}");
+    let error = only_error(&format!(
+        "version = 1\n{IMAP_SOURCE}after = \"delete\"\n{rule}"
+    ));
+    assert!(error.contains("do not go together"), "{error}");
+}
+
+#[test]
+fn files_that_would_be_read_and_written_are_refused() {
+    let ends = "[source]\nprotocol = \"maildir\"\npath = \"m\"\n[destination]\nprotocol = \"mbox\"\npath = \"m/b\"\n";
+    let error = only_error(&format!("version = 1\n{ends}"));
+    assert!(error.contains("same mailbox"), "{error}");
+}
