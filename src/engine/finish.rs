@@ -137,23 +137,23 @@ fn change_alike(
         || deliverer
             .link
             .retry(|sink| sink.change_flags(&name, folder.uid_validity, &uids, &change))?;
-    if carried {
+    if carried && !change.is_empty() {
         deliverer.step()?.report().flags_changed += uids.len() as u64;
-    } else {
+    } else if !carried {
         context.warn(format!(
             "{} changes of flags are not carried over: {} was made anew at the destination",
             uids.len(),
             String::from_utf8_lossy(&name)
         ));
     }
-    let run = context.run;
+    let (run, sink) = (context.run, context.sink);
     let remembered: Vec<(MessageRow, Flags)> = messages
         .into_iter()
         .filter_map(|(row, _, now)| now.map(|now| (row, now)))
         .collect();
     context
         .ledger
-        .ask(move |journal| journal.flags_changed(run, &remembered))
+        .ask(move |journal| journal.flags_changed(run, sink, &remembered))
 }
 
 /// Without the keywords that the destination cannot hold.

@@ -23,6 +23,7 @@ mod known;
 mod lane;
 mod ledger;
 mod link;
+mod listing;
 mod look;
 mod planning;
 mod reading;
