@@ -11,6 +11,7 @@ mod incremental;
 mod interrupted;
 mod kill;
 mod lost;
+mod maildir;
 mod pop3_to_imap;
 mod rules;
 
