@@ -12,7 +12,6 @@ mod view;
 pub use crate::journal::Place;
 pub use folders::{FolderState, folders, view};
 pub use shelves::{Making, Shelves, Unstored, no_folder};
-pub(crate) use view::head;
 pub use view::{Kept, View};
 
 use crate::error::{Code, Error, Kind, Result};

@@ -4,17 +4,11 @@ use super::index::{Index, Spot};
 use super::sidecar::{Entry, Line, Sidecar};
 use crate::error::{Code, Error, Kind, Result};
 use crate::format::maildir::{self, Letters, Places};
-use crate::fs;
-use crate::message::{Digest, Flags, Folder, InternalDate, header};
+use crate::message::{Digest, Flags, Folder, InternalDate};
 use crate::net::Flow;
 use crate::spool::{Body, Budget};
 use std::cell::RefCell;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// As much of a file is read for its header; one that is longer counts up to there.
-const LONGEST_HEAD: u64 = 1 << 20;
-const PIECE: u64 = 16 << 10;
 
 /// A message with a line in the sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -236,25 +230,6 @@ impl View {
             _ => Ok(body),
         }
     }
-}
-
-/// The header of a message file, as its bytes are on disk.
-pub(crate) fn head(path: &Path) -> Result<Vec<u8>> {
-    let mut file = fs::open(path)?;
-    let mut head = Vec::new();
-    while (head.len() as u64) < LONGEST_HEAD {
-        let before = head.len();
-        (&mut file)
-            .take(PIECE)
-            .read_to_end(&mut head)
-            .map_err(|e| Error::disk("read", path, &e))?;
-        let end = header::head_len(&head);
-        if end < head.len() || head.len() == before {
-            head.truncate(end);
-            break;
-        }
-    }
-    Ok(head)
 }
 
 /// A sidecar's file that is none.

@@ -124,7 +124,7 @@ impl Sink for ArchiveSink {
             on(StandingHead {
                 uid: kept.uid,
                 size: kept.size,
-                head: archive::head(&path).map_err(here)?,
+                head: crate::format::maildir::read_head(&path).map_err(here)?,
             })?;
             Ok(Flow::Continue)
         })
