@@ -9,7 +9,7 @@ use crate::format::maildir::{flat_name, short_name};
 use crate::fs;
 use crate::message::{Folder, SpecialUse};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -93,6 +93,17 @@ pub fn folders(root: &Path) -> Result<Vec<FolderState>> {
 /// `Code::Disk`.
 pub fn view(root: &Path, folder: &Folder) -> Result<Option<View>> {
     View::open(root, sidecar(root, folder))
+}
+
+/// Where below `mail/` all folders are, in lower case.
+pub(super) fn places(root: &Path) -> Result<HashSet<PathBuf>> {
+    let mut places = HashSet::new();
+    for path in sidecars(root)? {
+        if let Some(head) = Head::read(&Sidecar::new(path))? {
+            places.insert(head.dir.to_lowercase().into());
+        }
+    }
+    Ok(places)
 }
 
 fn sidecars(root: &Path) -> Result<Vec<PathBuf>> {
