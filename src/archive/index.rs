@@ -74,6 +74,11 @@ impl Index {
         self.spots.len()
     }
 
+    /// Is a message of this folder kept in this file?
+    pub(super) fn has_file(&self, base: &[u8]) -> bool {
+        self.files.contains_key(&file_mark(base))
+    }
+
     /// The offset of the message's last change of flags.
     pub(super) fn last_flags(&self, uid: u32) -> Option<u64> {
         self.changed.get(&uid).copied()

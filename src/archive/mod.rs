@@ -12,7 +12,7 @@ mod sidecar;
 mod view;
 
 pub use crate::journal::Place;
-pub use folders::{FolderState, folders, view};
+pub use folders::{FolderState, folders, stray, strays, view};
 pub use shelves::{Making, Shelves, Unstored, no_folder};
 pub use view::{At, Kept, Now, View};
 

@@ -4,7 +4,7 @@ use super::index::{Index, Spot};
 use super::rack::Put;
 use super::sidecar::{Entry, Format, Line, Sidecar};
 use crate::error::{Code, Error, Kind, Result};
-use crate::format::maildir::{self, Letters, Places};
+use crate::format::maildir::{self, Letters, Mail, Places};
 use crate::format::mbox::Record;
 use crate::message::{Digest, Flags, Folder, InternalDate};
 use crate::net::Flow;
@@ -203,6 +203,36 @@ impl View {
             }
         })?;
         Ok(())
+    }
+
+    /// The message with this UID; `None` where it is gone.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn message(&self, uid: u32) -> Result<Option<Kept>> {
+        match self.index.within((uid, uid)).first() {
+            Some(&spot) => self.at(spot),
+            None => Ok(None),
+        }
+    }
+
+    /// Messages that another program put into the folder's Maildir: nothing is known of them but their files.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn strangers(&self) -> Result<Vec<Mail>> {
+        if self.format != Format::Maildir {
+            return Ok(Vec::new());
+        }
+        let mut mails = maildir::list(&self.path)?;
+        mails.retain(|mail| !self.index.has_file(&mail.base));
+        Ok(mails)
+    }
+
+    /// The folder's Maildir or mbox.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The message at a spot.
