@@ -13,6 +13,7 @@ mod kill;
 mod lost;
 mod maildir;
 mod pop3_to_imap;
+mod restore;
 mod rules;
 
 use crate::support::{Job, Run, mailhaul};
