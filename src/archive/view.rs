@@ -61,7 +61,7 @@ pub enum At {
 /// What tells the flags of messages as they are now: in a Maildir other programs change them.
 #[derive(Debug)]
 pub enum Now {
-    Maildir(Letters),
+    Maildir(Box<Letters>),
     Mbox,
 }
 
@@ -297,7 +297,7 @@ impl View {
     /// `Code::Disk`.
     pub fn now(&self) -> Result<Now> {
         Ok(match self.format {
-            Format::Maildir => Now::Maildir(Letters::load(&self.path)?),
+            Format::Maildir => Now::Maildir(Box::new(Letters::load(&self.path)?)),
             Format::Mbox => Now::Mbox,
         })
     }
