@@ -229,3 +229,34 @@ fn python_reads_the_archive() {
     }
     assert_eq!(told[0], told[1]);
 }
+
+/// How many files are in `cur` of a folder.
+fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir.join("cur")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn what_has_gone_is_taken_out_if_the_job_says_so() {
+    let old = fresh_user("vanish");
+    let mut source = Imap::login(shared().imap, &old);
+    let mails = Corpus::new(&old, 30).mails(30);
+    for rule in ["delete", "trash"] {
+        source.expunge("INBOX", "1:*");
+        source.append("INBOX", &mails);
+        let more = format!("on-vanish = \"{rule}\"\ngrace-days = 0\n");
+        let job = backup(&End::imap(shared(), &old), &more);
+        run(&job).exits(0);
+        let first = Imap::login(shared().imap, &old).fetch("INBOX")[0].uid;
+        source.expunge("INBOX", &format!("{first}:{}", first + 4));
+        run(&job).exits(0);
+        let mail = archive(&job).join("mail");
+        let set_aside = files(&mail.join(".Vanished.INBOX"));
+        let want = if rule == "trash" { 5 } else { 0 };
+        assert_eq!((files(&mail), set_aside), (25, want), "{rule}");
+        let lines = std::fs::read_to_string(archive(&job).join("sidecar/INBOX.jsonl"));
+        assert_eq!(lines.expect("a sidecar").matches("{\"gone\"").count(), 5);
+        let back = restored(&job);
+        assert_eq!(back.0["INBOX"].len(), 25);
+        assert_nothing_left(&job);
+    }
+}
