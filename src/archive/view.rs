@@ -73,6 +73,14 @@ impl Now {
             _ => kept.flags.clone(),
         }
     }
+
+    /// Those of them that a file's name shows; `None` where no name shows any.
+    pub(super) fn shown(&self, at: &At) -> Option<Flags> {
+        match (self, at) {
+            (Now::Maildir(letters), At::File(path)) => Some(letters.flags(path, &Flags::default())),
+            _ => None,
+        }
+    }
 }
 
 /// A folder's sidecar and where its mail is.
