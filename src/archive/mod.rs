@@ -2,6 +2,7 @@
 //!
 //! `mail/` can be read by any mail program; `sidecar/` has per folder what a Maildir cannot hold, and what each message's source was.
 
+mod at;
 mod folders;
 mod index;
 mod locate;
@@ -12,9 +13,10 @@ mod sidecar;
 mod view;
 
 pub use crate::journal::Place;
+pub use at::{At, Now};
 pub use folders::{FolderState, folders, stray, strays, view};
 pub use shelves::{Making, Shelves, Unstored, no_folder};
-pub use view::{At, Kept, Now, View};
+pub use view::{Kept, View};
 
 use locate::{confined, locate, spoilt};
 
