@@ -5,7 +5,10 @@
 //! while a backup runs; a message that a killed run left half done is seen by nobody until then, and is not stored twice when it comes
 //! again.
 
-use super::{BatchLimit, Content, Delivery, Door, Removed, Report, Sink, StandingHead, Stored};
+use super::disk::{count, is_full, no, report};
+use super::{
+    BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
+};
 use crate::archive::{self, At, Keep, Kept, Making, Shelves, Unstored, View, no_folder};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::job::Local;
@@ -164,12 +167,16 @@ impl Sink for ArchiveSink {
             .collect();
         match self.store(name, &items) {
             Ok(stored) => report(stored, None),
+            Err(Unstored {
+                error,
+                begun: false,
+            }) if is_full(&error) => report(vec![no(&error, Refusal::Full); batch.len()], None),
             Err(Unstored { error, begun }) => {
                 let each = match begun {
                     true => Stored::Unknown,
                     false => Stored::NotSent,
                 };
-                report(vec![each; batch.len()], Some(here(error)))
+                report(vec![each; batch.len()], Some(error))
             }
         }
     }
@@ -265,19 +272,11 @@ impl ArchiveSink {
     }
 }
 
-fn report(stored: Vec<Stored>, lost: Option<Error>) -> Report {
-    Report {
-        stored,
-        lost,
-        cautious: false,
-    }
-}
-
 fn door_of(view: &View, messages: usize) -> Door {
     Door {
         uid_validity: view.uid_validity,
         floor: view.next_uid(),
-        messages: u32::try_from(messages).unwrap_or(u32::MAX),
+        messages: count(messages),
     }
 }
 
