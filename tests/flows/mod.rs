@@ -15,6 +15,7 @@ mod maildir;
 mod pop3_to_imap;
 mod restore;
 mod rules;
+mod vanish;
 
 use crate::support::{Job, Run, mailhaul};
 
