@@ -18,6 +18,7 @@ mod pop3_to_imap;
 mod restore;
 mod rules;
 mod undo;
+mod vanish;
 mod verify;
 
 use crate::support::{Job, Run, mailhaul};
