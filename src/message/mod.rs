@@ -2,11 +2,13 @@
 
 pub mod canonical;
 pub mod date;
+pub mod decoded;
 pub mod digest;
 pub mod flags;
 pub mod folder;
 pub mod header;
 mod header_date;
+mod search;
 mod special_use;
 pub mod text;
 pub mod utf7;
@@ -15,6 +17,7 @@ pub use date::InternalDate;
 pub use digest::{Digest, Digester, Digests};
 pub use flags::{FlagChange, Flags};
 pub use folder::{Folder, SpecialUse};
+pub use search::Search;
 
 /// What names a message at its source, within one folder (and, for IMAP, one UIDVALIDITY).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
