@@ -7,7 +7,7 @@ use crate::failpoint;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 const PRIVATE_FILE: u32 = 0o600;
@@ -46,6 +46,19 @@ pub fn create_new(path: &Path) -> Result<File> {
         .mode(PRIVATE_FILE)
         .open(path)
         .map_err(|e| Error::disk("create", path, &e))
+}
+
+/// Gives a file that root has just made in somebody's directory to that somebody: whoever reads the directory must be able to
+/// read the file. Does nothing for anybody but root.
+///
+/// # Errors
+/// The system's.
+pub fn inherit(file: &File, dir: &Path) -> io::Result<()> {
+    let (made, around) = (file.metadata()?, std::fs::metadata(dir)?);
+    if made.uid() == 0 && around.uid() != 0 {
+        fchown(file, Some(around.uid()), Some(around.gid()))?;
+    }
+    Ok(())
 }
 
 /// Opens a regular file for reading.

@@ -2,19 +2,26 @@
 //!
 //! `mail/` can be read by any mail program; `sidecar/` has per folder what a Maildir cannot hold, and what each message's source was.
 
+mod folders;
+mod index;
 mod shelf;
+mod shelves;
 mod sidecar;
+mod view;
 
 pub use crate::journal::Place;
+pub use folders::{FolderState, folders, view};
+pub use shelves::{Making, Shelves, Unstored, no_folder};
+pub(crate) use view::head;
+pub use view::{Kept, View};
 
 use crate::error::{Code, Error, Kind, Result};
-use crate::format::maildir::{self, Maildir};
+use crate::format::maildir;
 use crate::fs;
 use crate::job::Layout;
 use crate::message::{Digest, Flags, Folder, InternalDate};
 use crate::spool::{Body, Budget};
 use shelf::Shelf;
-use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 /// One message to be kept.
@@ -30,8 +37,8 @@ pub struct Keep<'a> {
 /// An account's directory, held by this process as long as this value lives.
 pub struct Archive {
     root: PathBuf,
-    tree: Option<Maildir>,
-    shelves: HashMap<Folder, Shelf>,
+    /// `None`: no mail is kept.
+    shelves: Option<Shelves>,
     _lock: fs::Lock,
 }
 
@@ -45,23 +52,20 @@ impl Archive {
         fs::private_dir(root)?;
         fs::make_private(root)?;
         let lock = fs::Lock::acquire(&root.join("lock"))?;
-        let tree = if keep_mail {
+        if keep_mail {
             fs::private_dir(&root.join("sidecar"))?;
-            Some(Maildir::open(&root.join("mail"), on_disk(layout))?)
-        } else {
-            None
-        };
+            fs::private_dir(&root.join("mail"))?;
+        }
         Ok(Archive {
             root: root.to_owned(),
-            tree,
-            shelves: HashMap::new(),
+            shelves: keep_mail.then(|| Shelves::new(root, layout)),
             _lock: lock,
         })
     }
 
     #[must_use]
     pub fn keeps_mail(&self) -> bool {
-        self.tree.is_some()
+        self.shelves.is_some()
     }
 
     #[must_use]
@@ -111,7 +115,7 @@ impl Archive {
     /// # Errors
     /// As [`Archive::store`].
     pub fn damaged_lines(&mut self, folder: &Folder) -> Result<u64> {
-        self.with_shelf(folder, |shelf| Ok(shelf.damaged()))
+        self.with_shelf(folder, |shelf| Ok(shelf.view.damaged))
             .map(Option::unwrap_or_default)
     }
 
@@ -132,22 +136,15 @@ impl Archive {
         Ok(maildir::read(&path, budget)?.digests().exact)
     }
 
-    /// After an error a folder is opened anew, so that what was half done is put right before the next write.
     fn with_shelf<T>(
         &mut self,
         folder: &Folder,
         work: impl FnOnce(&mut Shelf) -> Result<T>,
     ) -> Result<Option<T>> {
-        let Some(tree) = &self.tree else {
+        let Some(shelves) = &mut self.shelves else {
             return Ok(None);
         };
-        let mut shelf = match self.shelves.remove(folder) {
-            Some(shelf) => shelf,
-            None => Shelf::open(tree, &self.root.join("sidecar"), folder)?,
-        };
-        let done = work(&mut shelf)?;
-        self.shelves.insert(folder.clone(), shelf);
-        Ok(Some(done))
+        shelves.with(folder, work).map(Some)
     }
 }
 

@@ -4,12 +4,26 @@
 //! write down what is about to appear.
 
 mod bytes;
+mod decode;
+mod dotlock;
 mod keywords;
+mod listing;
+mod live;
 mod name;
+mod refile;
+mod scan;
+pub mod subscriptions;
 mod tree;
+mod uidlist;
 
+pub use dotlock::DotLock;
+pub use listing::{Mail, Places, list};
+pub use live::Live;
+pub use refile::Letters;
+pub use scan::{Found, Scan, scan};
 pub use tree::Layout;
 pub(crate) use tree::{flat_name, short_name};
+pub use uidlist::UidList;
 
 use crate::error::{Error, Result};
 use crate::failpoint;
@@ -19,7 +33,7 @@ use crate::spool::{Body, Budget};
 use keywords::Keywords;
 use rayon::prelude::*;
 use std::collections::HashSet;
-use std::fs::FileTimes;
+use std::fs::{File, FileTimes};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -45,11 +59,20 @@ impl Maildir {
     /// # Errors
     /// `Code::Disk`.
     pub fn open(root: &Path, layout: Layout) -> Result<Self> {
-        fs::private_dir(root)?;
+        inherited_dir(root)?;
         Ok(Maildir {
             root: root.to_owned(),
             layout,
         })
+    }
+
+    /// The tree at `root`; nothing is made before a folder is.
+    #[must_use]
+    pub fn at(root: &Path, layout: Layout) -> Self {
+        Maildir {
+            root: root.to_owned(),
+            layout,
+        }
     }
 
     /// Where a folder's Maildir is, relative to the root, whether it exists or not.
@@ -67,29 +90,50 @@ impl Maildir {
         let mut dir = self.root.clone();
         for level in location.path.components() {
             dir.push(level);
-            fs::private_dir(&dir)?;
+            inherited_dir(&dir)?;
         }
-        for part in ["tmp", "new", "cur"] {
-            fs::private_dir(&dir.join(part))?;
-        }
+        make_parts(&dir)?;
         if dir != self.root && self.layout == Layout::PlusPlus {
-            ensure(&dir.join("maildirfolder"), b"")?;
+            ensure(&dir, "maildirfolder", b"")?;
         }
         if location.shortened {
-            ensure(&dir.join("mailhaul-folder"), folder.to_string().as_bytes())?;
+            ensure(&dir, decode::NAME_FILE, folder.to_string().as_bytes())?;
         }
-        Ok(MaildirFolder {
-            keywords: Keywords::load(&dir)?,
-            dir,
-        })
+        MaildirFolder::at(dir)
     }
 }
 
-fn ensure(path: &Path, content: &[u8]) -> Result<()> {
-    if std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file()) {
+fn make_parts(dir: &Path) -> Result<()> {
+    for part in ["tmp", "new", "cur"] {
+        inherited_dir(&dir.join(part))?;
+    }
+    Ok(())
+}
+
+/// A private directory that, where root makes it, belongs to whom the one above belongs.
+fn inherited_dir(path: &Path) -> Result<()> {
+    if std::fs::symlink_metadata(path).is_ok() {
+        return fs::private_dir(path);
+    }
+    let above = path.parent().filter(|above| *above != Path::new(""));
+    let above = above.unwrap_or(Path::new("."));
+    if !above.exists() {
+        inherited_dir(above)?;
+    }
+    fs::private_dir(path)?;
+    let inherit = File::open(path).and_then(|dir| fs::inherit(&dir, above));
+    inherit.map_err(|e| Error::disk("give to its owner", path, &e))
+}
+
+fn ensure(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let path = dir.join(name);
+    if std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_file()) {
         return Ok(());
     }
-    fs::persist(path, |file| file.write_all(content))
+    fs::persist(&path, |file| {
+        fs::inherit(file, dir)?;
+        file.write_all(content)
+    })
 }
 
 /// One Maildir. Written to by one owner at a time; other programs may read it and change flags meanwhile.
@@ -97,19 +141,48 @@ fn ensure(path: &Path, content: &[u8]) -> Result<()> {
 pub struct MaildirFolder {
     dir: PathBuf,
     keywords: Keywords,
+    /// Do other programs write `dovecot-keywords` too?
+    shared: bool,
 }
 
 impl MaildirFolder {
+    fn at(dir: PathBuf) -> Result<Self> {
+        Ok(MaildirFolder {
+            keywords: Keywords::load(&dir)?,
+            dir,
+            shared: false,
+        })
+    }
+
+    /// What is written behind the names of messages with these flags.
+    fn infos(&mut self, all: &[&Flags]) -> Result<Vec<String>> {
+        let any = all.iter().any(|flags| !flags.keywords.is_empty());
+        let lock = match self.shared && any {
+            true => Some(live::lock(&self.dir)?),
+            false => None,
+        };
+        if lock.is_some() {
+            self.keywords = Keywords::load(&self.dir)?;
+        }
+        let infos = all
+            .iter()
+            .map(|flags| name::info(flags, &self.keywords.letters(flags)));
+        let infos = infos.collect();
+        self.keywords.save(&self.dir)?;
+        Ok(infos)
+    }
+
     /// Writes the messages into `tmp/`, durably, and gives the names they are to have in `cur/`, in the same order.
     ///
     /// # Errors
     /// `Code::Disk`; files written so far stay in `tmp/`, where [`MaildirFolder::leftovers`] finds them.
     pub fn stage(&mut self, letters: &[Letter<'_>]) -> Result<Vec<String>> {
-        let infos: Vec<String> = letters
-            .iter()
-            .map(|letter| name::info(letter.flags, &self.keywords.letters(letter.flags)))
-            .collect();
-        self.keywords.save(&self.dir)?;
+        let infos = self.infos(
+            &letters
+                .iter()
+                .map(|letter| letter.flags)
+                .collect::<Vec<_>>(),
+        )?;
         let tmp = self.dir.join("tmp");
         // File systems commit together what is made durable at the same time.
         let staged: Result<Vec<String>> = letters
@@ -260,6 +333,7 @@ fn write_one(tmp: &Path, letter: &Letter<'_>) -> Result<String> {
     let mut file = fs::create_new(&path)?;
     failpoint::pass("message file made");
     let broken = |e: std::io::Error| Error::disk("write", &path, &e);
+    fs::inherit(&file, tmp).map_err(broken)?;
     let on_disk = bytes::write(&mut file, letter.body).map_err(broken)?;
     if let Some(time) = letter.date.and_then(|d| instant(d.epoch)) {
         file.set_times(FileTimes::new().set_modified(time))
