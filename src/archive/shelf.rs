@@ -123,7 +123,9 @@ impl Shelf {
     /// Appends lines, durably, and takes them into the index; their numbers.
     fn append(&mut self, lines: Vec<Line>) -> Result<Vec<u32>> {
         let view = &mut self.view;
-        let last = u32::try_from(lines.len()).ok().and_then(|n| view.next.0.checked_add(n));
+        let last = u32::try_from(lines.len())
+            .ok()
+            .and_then(|n| view.next.0.checked_add(n));
         if last.is_none_or(|last| last == u32::MAX) {
             return Err(full(&view.sidecar));
         }
@@ -150,7 +152,10 @@ impl Shelf {
         }
         let missing = items.iter().zip(&places).filter(|(_, p)| p.is_none());
         let missing: Vec<_> = missing.map(|(item, _)| *item).collect();
-        let mut added = self.add(&missing).map_err(|broken| broken.error)?.into_iter();
+        let mut added = self
+            .add(&missing)
+            .map_err(|broken| broken.error)?
+            .into_iter();
         let filled = places
             .into_iter()
             .map(|place| place.or_else(|| added.next().map(|(_, place)| place)));
@@ -254,7 +259,9 @@ impl Shelf {
         let mut found = Vec::new();
         self.view.each((0, u32::MAX), |kept| {
             if let Some(digest) = kept.digest
-                && bases.binary_search_by(|b| b.as_str().cmp(kept.base())).is_ok()
+                && bases
+                    .binary_search_by(|b| b.as_str().cmp(kept.base()))
+                    .is_ok()
             {
                 found.push((kept.source, self.place(&kept.file, digest)));
             }

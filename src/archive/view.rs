@@ -138,11 +138,7 @@ impl View {
     ///
     /// # Errors
     /// `Code::Disk`; what `on` says.
-    pub fn each(
-        &self,
-        uids: (u32, u32),
-        mut on: impl FnMut(Kept) -> Result<Flow>,
-    ) -> Result<()> {
+    pub fn each(&self, uids: (u32, u32), mut on: impl FnMut(Kept) -> Result<Flow>) -> Result<()> {
         let mut spots = self.index.within(uids).iter().peekable();
         let Some(first) = spots.peek() else {
             return Ok(());

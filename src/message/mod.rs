@@ -8,6 +8,7 @@ pub mod flags;
 pub mod folder;
 pub mod header;
 mod header_date;
+mod readable;
 mod search;
 mod special_use;
 pub mod text;
@@ -17,6 +18,7 @@ pub use date::InternalDate;
 pub use digest::{Digest, Digester, Digests};
 pub use flags::{FlagChange, Flags};
 pub use folder::{Folder, SpecialUse};
+pub use readable::{Attachment, Readable};
 pub use search::Search;
 
 /// What names a message at its source, within one folder (and, for IMAP, one UIDVALIDITY).
