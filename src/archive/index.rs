@@ -11,15 +11,15 @@ pub(super) struct Spot {
     pub(super) offset: u64,
 }
 
-/// About 64 bytes a message.
+/// About 80 bytes a message, of the folders that are open.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// Of messages that are not gone, by UID.
     spots: Vec<Spot>,
     /// UIDs by the base of the file's name.
     files: HashMap<u64, u32>,
-    /// Offsets by source and digest.
-    marks: HashMap<Mark, u64>,
+    /// By source and digest, gone ones too.
+    marks: HashMap<Mark, Spot>,
     /// UIDs of messages whose flags have changed, with the offset of the last line that says so.
     changed: HashMap<u32, u64>,
 }
@@ -32,14 +32,14 @@ impl Index {
         match &found.line {
             Line::Folder { .. } => {}
             Line::Message(entry) => {
-                self.spots.push(Spot {
+                let spot = Spot {
                     uid: found.number,
                     offset: found.offset,
-                });
+                };
+                self.spots.push(spot);
                 self.files.insert(file_mark(entry.base()), found.number);
                 if let Some(digest) = entry.exact() {
-                    self.marks
-                        .insert(source_mark(&entry.source, digest), found.offset);
+                    self.marks.insert(source_mark(&entry.source, digest), spot);
                 }
             }
             Line::Flags { file, .. } => {
@@ -79,8 +79,8 @@ impl Index {
         self.changed.get(&uid).copied()
     }
 
-    /// The offset of a line with this source and digest, as far as 128 bits tell.
-    pub(super) fn of_source(&self, source: &str, digest: Digest) -> Option<u64> {
+    /// The last message with this source and digest, as far as 128 bits tell; it may be gone.
+    pub(super) fn of_source(&self, source: &str, digest: Digest) -> Option<Spot> {
         self.marks.get(&source_mark(source, digest)).copied()
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
 use crate::format::maildir::{Letter, Maildir, MaildirFolder, Places, base_name};
 use crate::message::{Digest, FlagChange, Flags, Folder};
+use crate::spool::Budget;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -41,8 +42,16 @@ impl Shelf {
         folder: &Folder,
     ) -> Result<Self> {
         let location = tree.location(folder).to_string_lossy().into_owned();
+        let found = Head::read(&sidecar)?;
+        if let Some(head) = &found {
+            check(&sidecar, head, folder, &location)?;
+        }
+        // The sidecar last: what has one is whole.
         let maildir = tree.folder(folder)?;
-        let head = head(&sidecar, folder, &location)?;
+        let head = match found {
+            Some(head) => head,
+            None => begin(&sidecar, folder, &location)?,
+        };
         let mut shelf = Shelf {
             view: View::of(root, head, sidecar)?,
             maildir,
@@ -144,6 +153,48 @@ impl Shelf {
         Ok(numbers)
     }
 
+    /// As [`Shelf::add`], but what is here already is not written twice: the same source and digest, and its bytes still have it.
+    pub(super) fn add_once(
+        &mut self,
+        items: &[Keep<'_>],
+        budget: &Budget,
+    ) -> Result<Vec<u32>, Broken> {
+        let failed = |error| Broken {
+            error,
+            begun: false,
+        };
+        let mut uids = Vec::with_capacity(items.len());
+        for item in items {
+            uids.push(self.here(item, budget).map_err(failed)?);
+        }
+        let missing = items.iter().zip(&uids).filter(|(_, uid)| uid.is_none());
+        let missing: Vec<_> = missing.map(|(item, _)| *item).collect();
+        let mut added = self.add(&missing)?.into_iter();
+        let filled = uids
+            .into_iter()
+            .map(|uid| uid.or_else(|| added.next().map(|(uid, _)| uid)));
+        Ok(filled.flatten().collect())
+    }
+
+    fn here(&self, item: &Keep<'_>, budget: &Budget) -> Result<Option<u32>> {
+        let digest = item.body.digests().exact;
+        let Some(spot) = self.view.index.of_source(item.source, digest) else {
+            return Ok(None);
+        };
+        let Some(kept) = self
+            .view
+            .at(spot)?
+            .filter(|kept| kept.source == item.source)
+        else {
+            return Ok(None);
+        };
+        let Some(path) = self.view.find(&kept)? else {
+            return Ok(None);
+        };
+        let sound = self.view.read(&kept, &path, budget).is_ok();
+        Ok(sound.then_some(kept.uid))
+    }
+
     /// A batch of which some may be kept already, by the same source and digest: that is not written again.
     pub(super) fn store(&mut self, items: &[Keep<'_>]) -> Result<Vec<Place>> {
         let mut places = Vec::with_capacity(items.len());
@@ -164,10 +215,10 @@ impl Shelf {
 
     fn stored(&mut self, item: &Keep<'_>) -> Result<Option<Place>> {
         let digest = item.body.digests().exact;
-        let Some(offset) = self.view.index.of_source(item.source, digest) else {
+        let Some(spot) = self.view.index.of_source(item.source, digest) else {
             return Ok(None);
         };
-        match self.view.sidecar.line_at(offset)? {
+        match self.view.sidecar.line_at(spot.offset)? {
             Some(Line::Message(entry))
                 if entry.source == item.source
                     && entry.exact() == Some(digest)
@@ -284,14 +335,10 @@ fn changed(flags: &Flags, change: &FlagChange) -> Flags {
     changed
 }
 
-/// The sidecar's head, written where there is none. It must be about this folder, in this layout.
-fn head(sidecar: &Sidecar, folder: &Folder, dir: &str) -> Result<Head> {
-    let head = match Head::read(sidecar)? {
-        Some(head) => head,
-        None => begin(sidecar, folder, dir)?,
-    };
+/// The sidecar must be about this folder, in this layout.
+fn check(sidecar: &Sidecar, head: &Head, folder: &Folder, dir: &str) -> Result<()> {
     if head.folder == *folder && head.dir == dir {
-        return Ok(head);
+        return Ok(());
     }
     let what = format!(
         "{} is about another folder or another layout",
@@ -304,7 +351,9 @@ fn head(sidecar: &Sidecar, folder: &Folder, dir: &str) -> Result<Head> {
 
 fn begin(sidecar: &Sidecar, folder: &Folder, dir: &str) -> Result<Head> {
     let uid_validity = new_validity();
-    sidecar.recover(drop_line)?;
+    if sidecar.exists() {
+        sidecar.recover(drop)?;
+    }
     sidecar.append(&[Line::Folder {
         version: VERSION,
         name: folder.to_string(),
@@ -317,8 +366,6 @@ fn begin(sidecar: &Sidecar, folder: &Folder, dir: &str) -> Result<Head> {
         uid_validity,
     })
 }
-
-fn drop_line(_: Numbered) {}
 
 /// By chance, from 2 on: 1 is that of sidecars from before there was one. A clock would give two in one second the same.
 fn new_validity() -> u32 {

@@ -3,13 +3,17 @@
 use super::folders;
 use super::shelf::{Broken, Shelf};
 use super::view::View;
-use super::{Keep, Place, on_disk};
+use super::{Keep, on_disk};
 use crate::error::{Code, Error, Kind, Result};
 use crate::format::maildir::{Maildir, subscriptions};
 use crate::job::Layout;
 use crate::message::{FlagChange, Folder, SpecialUse};
+use crate::spool::Budget;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+
+/// Bytes held while a message that may be there already is read.
+const LOOKING: u64 = 1 << 20;
 
 /// A folder that is to be made.
 #[derive(Debug, Clone, Copy)]
@@ -116,21 +120,17 @@ impl Shelves {
         Ok(self.views.get_mut(folder))
     }
 
-    /// Adds a batch to a folder, durable when it returns: UID and place of each, in order. Nothing is left out, be it there
-    /// already or not.
+    /// Adds a batch to a folder, durable when it returns; the UID of each, in order. What is there already, by the same source and
+    /// digest, is not written twice.
     ///
     /// # Errors
     /// `Code::Disk`, and whether something may stand all the same.
-    pub fn add(
-        &mut self,
-        folder: &Folder,
-        items: &[Keep<'_>],
-    ) -> Result<Vec<(u32, Place)>, Unstored> {
+    pub fn add(&mut self, folder: &Folder, items: &[Keep<'_>]) -> Result<Vec<u32>, Unstored> {
         let shelf = self.shelf(folder).map_err(|error| Unstored {
             error,
             begun: false,
         })?;
-        let added = shelf.add(items);
+        let added = shelf.add_once(items, &Budget::new(LOOKING));
         added.map_err(|Broken { error, begun }| {
             self.open.remove(folder);
             Unstored { error, begun }

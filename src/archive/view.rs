@@ -8,6 +8,7 @@ use crate::fs;
 use crate::message::{Digest, Flags, Folder, InternalDate, header};
 use crate::net::Flow;
 use crate::spool::{Body, Budget};
+use std::cell::RefCell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,8 @@ pub struct View {
     pub(super) next: (u32, u64),
     /// Lines that cannot be read.
     pub(super) damaged: u64,
-    places: Option<Places>,
+    /// Read when a file is not where it was stored.
+    places: RefCell<Option<Places>>,
 }
 
 /// What the first line of a sidecar says.
@@ -119,13 +121,19 @@ impl View {
             index: Index::default(),
             next: (0, 0),
             damaged: 0,
-            places: None,
+            places: RefCell::new(None),
         })
     }
 
     /// Did nobody write to the folder since it was opened?
     pub(super) fn is_current(&self) -> Result<bool> {
         Ok(self.sidecar.length()? == self.next.1)
+    }
+
+    /// No message that comes from now on has a lower UID.
+    #[must_use]
+    pub fn next_uid(&self) -> u32 {
+        self.next.0
     }
 
     /// Messages that are not gone; their files may be, by another program's hand.
@@ -193,19 +201,20 @@ impl View {
     ///
     /// # Errors
     /// `Code::Disk`.
-    pub fn find(&mut self, kept: &Kept) -> Result<Option<PathBuf>> {
+    pub fn find(&self, kept: &Kept) -> Result<Option<PathBuf>> {
         let as_stored = self.dir.join("cur").join(&kept.file);
         if std::fs::symlink_metadata(&as_stored).is_ok() {
             return Ok(Some(as_stored));
         }
-        let places = match self.places.take() {
+        let mut places = self.places.borrow_mut();
+        let places = match &mut *places {
             Some(places) => places,
-            None => Places::open(&self.dir)?,
+            None => places.insert(Places::open(&self.dir)?),
         };
-        self.places.insert(places).find(kept.base().as_bytes())
+        places.find(kept.base().as_bytes())
     }
 
-    /// Gives the flags of messages as they are now, other programs' changes in.
+    /// What tells flags as they are now, other programs' changes in.
     ///
     /// # Errors
     /// `Code::Disk`.

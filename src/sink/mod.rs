@@ -3,6 +3,7 @@
 //! A sink stores what it is given and says exactly how sure it is. It never decides, never retries, and knows no journal:
 //! the engine wraps it. To add one, implement [`Sink`] and let it pass the flows under `tests/flows`.
 
+mod archive;
 mod imap;
 
 use crate::auth::Credentials;
@@ -200,8 +201,7 @@ pub fn open(
 /// Nothing is made on disk before the first folder is prepared or delivered to.
 fn open_local(local: &Local) -> Result<Box<dyn Sink>> {
     match local.format {
-        LocalFormat::Maildir | LocalFormat::Mbox | LocalFormat::Archive => {
-            Err(not_yet(local, End::Destination))
-        }
+        LocalFormat::Archive => Ok(Box::new(archive::ArchiveSink::open(local))),
+        LocalFormat::Maildir | LocalFormat::Mbox => Err(not_yet(local, End::Destination)),
     }
 }

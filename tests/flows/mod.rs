@@ -3,6 +3,7 @@
 mod accounts;
 mod adopt;
 mod after;
+mod backup;
 mod corpus;
 mod gmail;
 mod imap_to_imap;
