@@ -20,6 +20,7 @@ pub use dotlock::DotLock;
 pub use listing::{Mail, Places, list};
 pub use live::Live;
 pub use refile::Letters;
+pub(super) use scan::free_name;
 pub use scan::{Found, Scan, scan};
 pub use tree::Layout;
 pub(crate) use tree::{flat_name, short_name};
