@@ -95,7 +95,8 @@ pub fn view(root: &Path, folder: &Folder) -> Result<Option<View>> {
     View::open(root, sidecar(root, folder))
 }
 
-fn sidecars(root: &Path) -> Result<Vec<PathBuf>> {
+/// The sidecars' files, in the order of their names.
+pub(super) fn sidecars(root: &Path) -> Result<Vec<PathBuf>> {
     let dir = root.join("sidecar");
     let broken = |e: std::io::Error| Error::disk("list", &dir, &e);
     let entries = match std::fs::read_dir(&dir) {
@@ -109,6 +110,7 @@ fn sidecars(root: &Path) -> Result<Vec<PathBuf>> {
             paths.push(path);
         }
     }
+    paths.sort();
     Ok(paths)
 }
 

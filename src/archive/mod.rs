@@ -2,16 +2,28 @@
 //!
 //! `mail/` can be read by any mail program; `sidecar/` has per folder what a Maildir cannot hold, and what each message's source was.
 
+mod check;
+mod export;
 mod folders;
 mod index;
+mod rebuild;
+mod refill;
+mod select;
 mod shelf;
 mod shelves;
 mod sidecar;
+mod survey;
 mod view;
 
 pub use crate::journal::Place;
+pub use check::{Checked, Finding, Wrong, check};
+pub use export::{Exported, Shape, export};
 pub use folders::{FolderState, folders, view};
+pub use rebuild::{Rebuilt, rebuild};
+pub use refill::Refilled;
+pub use select::Selection;
 pub use shelves::{Making, Shelves, Unstored, no_folder};
+pub use survey::{Step, Watch, expect_mail};
 pub(crate) use view::head;
 pub use view::{Kept, View};
 

@@ -35,9 +35,9 @@ impl Selection {
         self.since = since.map(day).transpose()?;
         self.before = before.map(day).transpose()?;
         match (self.since, self.before) {
-            (Some(since), Some(before)) if since >= before => {
-                Err(usage("no day is both --since and --before these: nothing would be left"))
-            }
+            (Some(since), Some(before)) if since >= before => Err(usage(
+                "no day is both --since and --before these: nothing would be left",
+            )),
             _ => Ok(self),
         }
     }
@@ -70,10 +70,18 @@ impl Selection {
         self.since.is_none_or(|since| at >= since) && self.before.is_none_or(|before| at < before)
     }
 
+    /// Must the header be read to decide?
+    #[must_use]
+    pub fn wants_head(&self) -> bool {
+        self.search.is_some()
+    }
+
     /// `head`: the message's header, or all of it.
     #[must_use]
     pub fn takes_head(&self, head: &[u8]) -> bool {
-        self.search.as_ref().is_none_or(|search| search.matches(head))
+        self.search
+            .as_ref()
+            .is_none_or(|search| search.matches(head))
     }
 }
 
@@ -85,7 +93,9 @@ fn matcher(glob: &str) -> Result<GlobMatcher> {
         .case_insensitive(glob.eq_ignore_ascii_case("INBOX"))
         .build()
         .map(|built| built.compile_matcher())
-        .map_err(|e| usage(&format!("{glob:?} is no pattern for folders")).words(e.kind().to_string()))
+        .map_err(|e| {
+            usage(&format!("{glob:?} is no pattern for folders")).words(e.kind().to_string())
+        })
 }
 
 fn day(text: &str) -> Result<i64> {

@@ -130,7 +130,7 @@ impl Shelf {
     }
 
     /// Appends lines, durably, and takes them into the index; their numbers.
-    fn append(&mut self, lines: Vec<Line>) -> Result<Vec<u32>> {
+    pub(super) fn append(&mut self, lines: Vec<Line>) -> Result<Vec<u32>> {
         let view = &mut self.view;
         let last = u32::try_from(lines.len())
             .ok()

@@ -5,7 +5,11 @@ use crate::support::{Corpus, Dovecot, End, Imap, Job, Snapshot, fresh_user, shar
 
 /// A job whose archive is where the mail goes.
 fn backup(source: &End, more: &str) -> Job {
-    Job::backup("", source, &format!("[archive]\npath = \"box.archive\"\n{more}"))
+    Job::backup(
+        "",
+        source,
+        &format!("[archive]\npath = \"box.archive\"\n{more}"),
+    )
 }
 
 #[test]
