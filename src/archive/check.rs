@@ -292,3 +292,7 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     paths.sort();
     Ok(paths)
 }
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

@@ -276,3 +276,7 @@ fn put_in_place(new: &Path, root: &Path) -> Result<Option<PathBuf>> {
     fs::sync_dir(root)?;
     Ok(aside)
 }
+
+#[cfg(test)]
+#[path = "rebuild_tests.rs"]
+mod tests;

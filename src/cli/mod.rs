@@ -1,5 +1,6 @@
 //! The command line: arguments, one file a command, and the only writer to the terminal.
 
+mod archive;
 mod args;
 mod bars;
 mod completions;
@@ -40,6 +41,7 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Run(run) => run::run(run, &options, &terminal),
         Command::Plan(plan) => plan::run(plan, &options, &terminal),
         Command::Status(status) => status::run(status, &options, &terminal),
+        Command::Archive(archive) => archive::run(archive, &options, &terminal),
         Command::Completions(completions) => completions::run(completions, &terminal),
         Command::Man(man) => man::run(man, &terminal),
     }
