@@ -32,7 +32,7 @@ enum Kinds {
 
 enum Target {
     Mbox(Appender),
-    Maildir(maildir::MaildirFolder),
+    Maildir(Box<maildir::MaildirFolder>),
     Eml(PathBuf),
 }
 
@@ -99,7 +99,7 @@ impl Writer {
                 }
                 Target::Mbox(new_mbox(&path)?)
             }
-            Kinds::Maildir(tree) => Target::Maildir(tree.folder(folder)?),
+            Kinds::Maildir(tree) => Target::Maildir(Box::new(tree.folder(folder)?)),
             Kinds::Eml => {
                 let dir = self.to.join(self.names.folder(folder));
                 fs::private_dir(&dir)?;

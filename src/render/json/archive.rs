@@ -7,14 +7,16 @@ use std::path::Path;
 use std::time::Duration;
 
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[serde(tag = "type")]
 enum Line<'a> {
-    ArchiveFolder {
+    #[serde(rename = "archive-folder")]
+    Folder {
         folder: String,
         messages: u64,
         bytes: u64,
     },
-    ArchiveMessage {
+    #[serde(rename = "archive-message")]
+    Message {
         folder: String,
         number: u32,
         date: Option<i64>,
@@ -25,27 +27,31 @@ enum Line<'a> {
         bytes: u64,
         missing: bool,
     },
-    ArchiveText {
+    #[serde(rename = "archive-text")]
+    Text {
         headers: Vec<[&'a str; 2]>,
         text: &'a str,
         from_html: bool,
         attachments: Vec<Attachment<'a>>,
     },
-    ArchiveFinding {
+    #[serde(rename = "archive-finding")]
+    Finding {
         wrong: &'a str,
         folder: Option<String>,
         path: &'a str,
         number: Option<u32>,
         words: Option<&'a str>,
     },
-    ArchiveChecked {
+    #[serde(rename = "archive-checked")]
+    Checked {
         folders: u64,
         messages: u64,
         bytes: u64,
         findings: usize,
         seconds: f64,
     },
-    ArchiveRebuilt {
+    #[serde(rename = "archive-rebuilt")]
+    Rebuilt {
         folders: u64,
         messages: u64,
         left_out: Vec<LeftOut<'a>>,
@@ -53,7 +59,8 @@ enum Line<'a> {
         lines_made: u64,
         old: Option<String>,
     },
-    ArchiveExported {
+    #[serde(rename = "archive-exported")]
+    Exported {
         to: String,
         messages: u64,
         bytes: u64,
@@ -86,7 +93,7 @@ fn line(value: &Line<'_>) -> String {
 
 #[must_use]
 pub fn total(total: &Total) -> String {
-    line(&Line::ArchiveFolder {
+    line(&Line::Folder {
         folder: total.folder.to_string(),
         messages: total.messages,
         bytes: total.bytes,
@@ -95,7 +102,7 @@ pub fn total(total: &Total) -> String {
 
 #[must_use]
 pub fn listed(message: &Listed) -> String {
-    line(&Line::ArchiveMessage {
+    line(&Line::Message {
         folder: message.folder.to_string(),
         number: message.number,
         date: message.date.map(|date| date.epoch),
@@ -116,7 +123,7 @@ pub fn readable(message: &Readable, with_text: bool) -> String {
         media_type: &one.media_type,
         bytes: one.size,
     });
-    line(&Line::ArchiveText {
+    line(&Line::Text {
         headers: message
             .headers
             .iter()
@@ -132,7 +139,7 @@ pub fn readable(message: &Readable, with_text: bool) -> String {
 #[must_use]
 pub fn checked(checked: &Checked, elapsed: Duration) -> Vec<String> {
     let mut lines: Vec<String> = checked.findings.iter().map(finding).collect();
-    lines.push(line(&Line::ArchiveChecked {
+    lines.push(line(&Line::Checked {
         folders: checked.folders,
         messages: checked.messages,
         bytes: checked.bytes,
@@ -143,7 +150,7 @@ pub fn checked(checked: &Checked, elapsed: Duration) -> Vec<String> {
 }
 
 fn finding(finding: &Finding) -> String {
-    line(&Line::ArchiveFinding {
+    line(&Line::Finding {
         wrong: finding.wrong.as_str(),
         folder: finding.folder.as_ref().map(ToString::to_string),
         path: &finding.path,
@@ -154,7 +161,7 @@ fn finding(finding: &Finding) -> String {
 
 #[must_use]
 pub fn rebuilt(rebuilt: &Rebuilt) -> String {
-    line(&Line::ArchiveRebuilt {
+    line(&Line::Rebuilt {
         folders: rebuilt.folders,
         messages: rebuilt.messages,
         left_out: left_out(&rebuilt.left_out),
@@ -166,7 +173,7 @@ pub fn rebuilt(rebuilt: &Rebuilt) -> String {
 
 #[must_use]
 pub fn exported(exported: &Exported, to: &Path) -> String {
-    line(&Line::ArchiveExported {
+    line(&Line::Exported {
         to: shown(to),
         messages: exported.messages(),
         bytes: exported.bytes,
