@@ -1,13 +1,17 @@
 //! Is the archive what it was when it was written? Every byte against its digest, every file against its line. Changes nothing.
 
-use super::survey::{Found, State, Survey, Watch, read_all};
+use super::sidecar::{Entry, Format, Line};
+use super::survey::{Found, State, Survey, Watch, entries, read_all};
 use super::view::View;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::format::maildir::{self, Places, base_name};
 use crate::journal::{Journal, JournalIdentity};
 use crate::message::Folder;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+/// What another program puts before its From_ line, in bytes.
+const LINE_ENDS: u64 = 2;
 
 /// What is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -141,7 +145,10 @@ impl Checker<'_> {
                 Ok(())
             },
         )?;
-        self.foreign(&view.dir, Some(folder))
+        match view.format {
+            Format::Maildir => self.foreign(view.path(), Some(folder)),
+            Format::Mbox => self.foreign_bytes(view),
+        }
     }
 
     fn message(&mut self, folder: &Folder, found: &Found<u64>) {
@@ -154,10 +161,8 @@ impl Checker<'_> {
             }
             State::Missing => (Wrong::Missing, Some(found.kept.source.clone())),
             State::NoDigest => (Wrong::DamagedLine, Some("it tells no digest".to_owned())),
-            State::Bad(error) => match error.kind {
-                Kind::Message => (Wrong::Changed, None),
-                _ => (Wrong::Unreadable, error.words.clone()),
-            },
+            State::Changed => (Wrong::Changed, None),
+            State::Unreadable(words) => (Wrong::Unreadable, Some(words.clone())),
         };
         self.checked.findings.push(Finding {
             wrong,
@@ -187,18 +192,68 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// Maildirs that no sidecar is about.
+    /// Parts of an mbox that no line tells of. Line ends between messages are another program's, and no mail.
+    fn foreign_bytes(&mut self, view: &View) -> Result<()> {
+        let Ok(meta) = std::fs::symlink_metadata(view.path()) else {
+            return Ok(());
+        };
+        let mut parts = Vec::new();
+        view.sidecar.read(|found| {
+            // What was taken out stays in an mbox.
+            if let Line::Message(Entry {
+                part: Some(part), ..
+            }) = found.line
+            {
+                parts.push((part.offset, part.offset.saturating_add(part.length)));
+            }
+        })?;
+        parts.sort_unstable();
+        parts.push((meta.len(), meta.len()));
+        let mut at = 0;
+        for (from, to) in parts {
+            if from > at + LINE_ENDS {
+                let words = format!("bytes {at} to {from}");
+                self.add(
+                    Wrong::Foreign,
+                    Some(&view.folder),
+                    view.path(),
+                    None,
+                    Some(words),
+                );
+            }
+            at = at.max(to);
+        }
+        Ok(())
+    }
+
+    /// Maildirs and mboxes that no sidecar is about.
     fn without_sidecar(&mut self) -> Result<()> {
+        for path in self.survey.strange_files()? {
+            let torn = path.to_string_lossy().contains(".torn-");
+            let wrong = if torn {
+                Wrong::Unfinished
+            } else {
+                Wrong::Foreign
+            };
+            self.add(wrong, None, &path, None, None);
+        }
         let mail = self.survey.root.join("mail");
         if !mail.is_dir() {
             return Ok(());
         }
-        for found in maildir::scan(&mail, None)?.folders {
+        let scan = match maildir::scan(&mail, None) {
+            Ok(scan) => scan,
+            Err(error) => {
+                self.add(Wrong::Unreadable, None, &mail, None, Some(told(&error)));
+                return Ok(());
+            }
+        };
+        for found in scan.folders {
             let dir = mail.join(&found.path);
             if found.link {
                 let words = Some("a symbolic link, which is not followed".to_owned());
                 self.add(Wrong::Foreign, None, &dir, None, words);
-            } else if !self.survey.views.iter().any(|view| view.dir == dir) {
+            } else if !self.survey.views.iter().any(|view| view.path() == dir) {
                 self.foreign(&dir, Some(&found.folder))?;
             }
         }
@@ -260,7 +315,7 @@ fn told(error: &Error) -> String {
     }
 }
 
-/// `mail/.A/cur/NAME:2,S`, whatever its flags are and whether it stands in `cur` or in `new`.
+/// `mail/.A/cur/NAME:2,S`, whatever its flags are and whether it stands in `cur` or in `new`. A part of an mbox as it stands.
 fn place_mark(place: &str) -> u64 {
     let (dir, file) = place.rsplit_once('/').unwrap_or(("", place));
     let dir = dir.strip_suffix("/cur").or(dir.strip_suffix("/new"));
@@ -275,22 +330,6 @@ fn mark(dir: &str, base: &[u8]) -> u64 {
     let mut mark = [0; 8];
     mark.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
     u64::from_le_bytes(mark)
-}
-
-/// What a directory holds, in the order of the names; nothing where there is none.
-fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
-    let broken = |e: std::io::Error| Error::disk("list", dir, &e);
-    let mut paths = Vec::new();
-    match std::fs::read_dir(dir) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        found => {
-            for entry in found.map_err(broken)? {
-                paths.push(entry.map_err(broken)?.path());
-            }
-        }
-    }
-    paths.sort();
-    Ok(paths)
 }
 
 #[cfg(test)]

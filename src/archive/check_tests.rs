@@ -1,6 +1,7 @@
 use super::*;
 use crate::archive::sample::{Sample, inbox, overwrite, work};
 use crate::fs;
+use crate::job::MailFormat;
 use crate::journal::{Place, Seen};
 use crate::message::{Digest, Flags, SourceKey};
 use std::io::Write;
@@ -179,4 +180,42 @@ fn what_is_no_archive_is_refused() {
     for dir in [sample.beside("none"), sample.root().join("mail")] {
         assert!(check(&dir, &|_| ()).is_err());
     }
+}
+
+#[test]
+fn mboxes_are_checked_to_the_byte_too() {
+    let sample = Sample::of(MailFormat::Mbox);
+    assert_eq!(wrongs(&sample), []);
+    let mbox = sample.root().join("mail/INBOX.mbox");
+    let parts: Vec<(u64, u64)> = sample.places[..30].iter().map(|p| part(&p.path)).collect();
+    overwrite(&mbox, |bytes| {
+        for at in [3, 7, 29] {
+            let middle = parts[at].0 + parts[at].1 / 2;
+            bytes[usize::try_from(middle).unwrap()] ^= 1;
+        }
+        bytes.extend_from_slice(b"From x Mon Jan  1 00:00:00 2001\nA: b\n\n");
+    });
+    let strange = sample.root().join("mail/Strange.mbox");
+    fs::persist(&strange, |f| f.write_all(b"From x\n\n")).unwrap();
+    let expected = [
+        (Wrong::Changed, sample.places[3].path.clone()),
+        (Wrong::Changed, sample.places[7].path.clone()),
+        (Wrong::Changed, sample.places[29].path.clone()),
+        (Wrong::Foreign, "mail/INBOX.mbox".to_owned()),
+        (Wrong::Foreign, "mail/Strange.mbox".to_owned()),
+    ];
+    assert_eq!(wrongs(&sample), expected);
+    std::fs::remove_file(&mbox).unwrap();
+    let missing = wrongs(&sample)
+        .iter()
+        .filter(|(wrong, _)| *wrong == Wrong::Missing)
+        .count();
+    assert_eq!(missing, 30);
+}
+
+/// Offset and length of a message in an mbox.
+fn part(place: &str) -> (u64, u64) {
+    let (_, part) = place.rsplit_once('@').unwrap();
+    let (offset, length) = part.trim_end_matches('-').split_once('+').unwrap();
+    (offset.parse().unwrap(), length.parse().unwrap())
 }

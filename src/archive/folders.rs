@@ -2,14 +2,14 @@
 //!
 //! It can be lost: special uses and subscriptions are gone then, messages are counted again.
 
-use super::sidecar::Sidecar;
+use super::sidecar::{Format, Sidecar};
 use super::view::{Head, View};
 use crate::error::{Code, Error, Kind, Result};
-use crate::format::maildir::{flat_name, short_name};
+use crate::format::maildir::{self, flat_name, short_name};
 use crate::fs;
 use crate::message::{Folder, SpecialUse};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -38,7 +38,8 @@ pub(super) struct Record {
     pub(super) name: String,
     /// `\Sent` and so on (RFC 6154).
     pub(super) special_use: Option<String>,
-    pub(super) subscribed: bool,
+    /// `None`: nobody said; then it counts as subscribed.
+    pub(super) subscribed: Option<bool>,
     /// Holds as long as the sidecar is so long.
     counted: Option<Counted>,
 }
@@ -79,7 +80,7 @@ pub fn folders(root: &Path) -> Result<Vec<FolderState>> {
             special_use: record
                 .and_then(|record| record.special_use.as_deref())
                 .and_then(SpecialUse::from_attribute),
-            subscribed: record.is_some_and(|record| record.subscribed),
+            subscribed: record.and_then(|record| record.subscribed).unwrap_or(true),
             folder: head.folder,
         });
     }
@@ -93,6 +94,45 @@ pub fn folders(root: &Path) -> Result<Vec<FolderState>> {
 /// `Code::Disk`.
 pub fn view(root: &Path, folder: &Folder) -> Result<Option<View>> {
     View::open(root, sidecar(root, folder))
+}
+
+/// Where below `mail/` all folders are, in lower case.
+pub(super) fn places(root: &Path) -> Result<HashSet<PathBuf>> {
+    let mut places = HashSet::new();
+    for path in sidecars(root)? {
+        if let Some(head) = Head::read(&Sidecar::new(path))? {
+            places.insert(head.dir.to_lowercase().into());
+        }
+    }
+    Ok(places)
+}
+
+/// Folders that other programs made in `mail/`, with where they are below it: they have no sidecar, and hold strangers alone. Best effort: a
+/// tree that cannot be understood has none.
+#[must_use]
+pub fn strays(root: &Path, known: &[FolderState]) -> Vec<(Folder, PathBuf)> {
+    let known: HashSet<&Folder> = known.iter().map(|state| &state.folder).collect();
+    let found = maildir::scan(&root.join("mail"), None).map(|scan| scan.folders);
+    found
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|found| !found.link && !known.contains(&found.folder))
+        .map(|found| (found.folder, found.path))
+        .collect()
+}
+
+/// Such a folder, to be read.
+///
+/// # Errors
+/// `Code::Disk`.
+pub fn stray(root: &Path, folder: &Folder, place: &Path) -> Result<View> {
+    let head = Head {
+        folder: folder.clone(),
+        dir: place.to_string_lossy().into_owned(),
+        uid_validity: 1,
+        format: Format::Maildir,
+    };
+    View::of(root, head, sidecar(root, folder))
 }
 
 /// The sidecars' files, in the order of their names.
@@ -154,7 +194,7 @@ pub(super) fn describe(root: &Path, about: &[(&Folder, Option<SpecialUse>, bool)
             if let Some(special_use) = special_use {
                 record.special_use = Some(special_use.attribute().to_owned());
             }
-            record.subscribed |= subscribed;
+            record.subscribed = Some(record.subscribed == Some(true) || *subscribed);
         }
     })
 }

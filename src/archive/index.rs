@@ -30,7 +30,7 @@ impl Index {
     /// Takes in one line after the other.
     pub(super) fn take(&mut self, found: &Numbered) {
         match &found.line {
-            Line::Folder { .. } => {}
+            Line::Folder { .. } | Line::Growing { .. } | Line::Torn { .. } => {}
             Line::Message(entry) => {
                 let spot = Spot {
                     uid: found.number,
@@ -72,6 +72,11 @@ impl Index {
 
     pub(super) fn len(&self) -> usize {
         self.spots.len()
+    }
+
+    /// Is a message of this folder kept in this file?
+    pub(super) fn has_file(&self, base: &[u8]) -> bool {
+        self.files.contains_key(&file_mark(base))
     }
 
     /// The offset of the message's last change of flags.

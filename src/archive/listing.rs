@@ -1,13 +1,13 @@
 //! What an archive holds, to be listed and shown.
 
 use super::survey::Survey;
-use super::view::{Kept, View, head};
-use super::{Place, Selection, no_folder, read, view};
+use super::view::{At, Kept, View};
+use super::{Selection, no_folder, view};
 use crate::error::{Code, Error, Kind, Result};
 use crate::message::{Flags, Folder, InternalDate, decoded, header};
 use crate::net::Flow;
 use crate::spool::{Body, Budget};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A folder's messages, counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Listed {
     pub message_id: Option<String>,
     pub flags: Flags,
     pub bytes: u64,
-    /// Its file is gone: header and size are not known.
+    /// It is gone or cannot be read: its header is not known.
     pub missing: bool,
 }
 
@@ -67,7 +67,7 @@ pub fn totals(root: &Path, selection: &Selection) -> Result<Vec<Total>> {
         view.each((0, u32::MAX), |kept| {
             if selection.takes(&kept) {
                 total.messages += 1;
-                total.bytes += size(&kept, view.find(&kept)?.as_deref());
+                total.bytes += size(&kept, view.find(&kept)?.as_ref());
             }
             Ok(Flow::Continue)
         })?;
@@ -82,19 +82,20 @@ pub fn totals(root: &Path, selection: &Selection) -> Result<Vec<Total>> {
 /// As [`totals`].
 pub fn list(root: &Path, selection: &Selection, take: &mut dyn FnMut(Listed)) -> Result<()> {
     for view in views(root, selection)? {
-        let letters = view.letters()?;
+        let now = view.now()?;
         view.each((0, u32::MAX), |kept| {
             if !selection.takes(&kept) {
                 return Ok(Flow::Continue);
             }
-            let path = view.find(&kept)?;
-            let head = path.as_deref().map(head).transpose()?.unwrap_or_default();
-            if selection.takes_head(&head) {
-                let flags = path.as_deref().map_or_else(
-                    || kept.flags.clone(),
-                    |path| letters.flags(path, &kept.flags),
-                );
-                take(listed(&view, kept, path.as_deref(), &head, flags));
+            let at = view.find(&kept)?;
+            // What is wrong with a message is for `check` to say.
+            let head = at.as_ref().and_then(|at| at.head().ok());
+            if selection.takes_head(head.as_deref().unwrap_or_default()) {
+                let flags = match &at {
+                    Some(at) => now.flags(&kept, at),
+                    None => kept.flags.clone(),
+                };
+                take(listed(&view, kept, at.as_ref(), head.as_deref(), flags));
             }
             Ok(Flow::Continue)
         })?;
@@ -113,7 +114,9 @@ fn views(root: &Path, selection: &Selection) -> Result<Vec<View>> {
     Ok(views)
 }
 
-fn listed(view: &View, kept: Kept, path: Option<&Path>, head: &[u8], flags: Flags) -> Listed {
+fn listed(view: &View, kept: Kept, at: Option<&At>, head: Option<&[u8]>, flags: Flags) -> Listed {
+    let missing = head.is_none();
+    let head = head.unwrap_or_default();
     let id = header::message_id(head);
     Listed {
         folder: view.folder.clone(),
@@ -123,15 +126,17 @@ fn listed(view: &View, kept: Kept, path: Option<&Path>, head: &[u8], flags: Flag
         subject: decoded::first(head, "Subject"),
         message_id: id.map(|id| String::from_utf8_lossy(&id).into_owned()),
         flags,
-        bytes: size(&kept, path),
-        missing: path.is_none(),
+        bytes: size(&kept, at),
+        missing,
     }
 }
 
-fn size(kept: &Kept, path: Option<&Path>) -> u64 {
-    let on_disk = || path.and_then(|path| std::fs::symlink_metadata(path).ok());
-    kept.size
-        .unwrap_or_else(|| on_disk().map_or(0, |meta| meta.len()))
+fn size(kept: &Kept, at: Option<&At>) -> u64 {
+    let on_disk = || match at? {
+        At::File(path) => std::fs::symlink_metadata(path).ok().map(|meta| meta.len()),
+        At::Part(_, part) => Some(part.length),
+    };
+    kept.size.or_else(on_disk).unwrap_or_default()
 }
 
 /// Reads one message, checked against its digest; of several with one Message-ID the first.
@@ -143,32 +148,23 @@ pub fn message(root: &Path, folder: &Folder, wanted: &Wanted, budget: &Budget) -
     let view = view(root, folder)?.ok_or_else(|| {
         no_folder(root, folder).hint("mailhaul archive list PATH names the folders")
     })?;
-    let (kept, path) = match find(&view, wanted)? {
-        Some(found) => found,
-        None => return Err(no_message(folder, wanted)),
-    };
-    let relative = path.strip_prefix(root).unwrap_or(&path);
-    let Some(digest) = kept.digest else {
-        return Err(no_message(folder, wanted).words("its line in the sidecar tells no digest"));
-    };
-    let place = Place {
-        path: relative.to_string_lossy().into_owned(),
-        digest,
-    };
-    read(root, &place, budget)
+    match find(&view, wanted)? {
+        Some((kept, at)) => view.read(&kept, &at, budget),
+        None => Err(no_message(folder, wanted)),
+    }
 }
 
-fn find(view: &View, wanted: &Wanted) -> Result<Option<(Kept, PathBuf)>> {
+fn find(view: &View, wanted: &Wanted) -> Result<Option<(Kept, At)>> {
     let uids = match wanted {
         Wanted::Number(number) => (*number, *number),
         Wanted::MessageId(_) => (0, u32::MAX),
     };
     let mut found = None;
     view.each(uids, |kept| {
-        if let Some(path) = view.find(&kept)?
-            && is(&path, wanted)?
+        if let Some(at) = view.find(&kept)?
+            && is(&at, wanted)?
         {
-            found = Some((kept, path));
+            found = Some((kept, at));
             return Ok(Flow::Stop);
         }
         Ok(Flow::Continue)
@@ -176,7 +172,7 @@ fn find(view: &View, wanted: &Wanted) -> Result<Option<(Kept, PathBuf)>> {
     Ok(found)
 }
 
-fn is(path: &Path, wanted: &Wanted) -> Result<bool> {
+fn is(at: &At, wanted: &Wanted) -> Result<bool> {
     let Wanted::MessageId(wanted) = wanted else {
         return Ok(true);
     };
@@ -184,7 +180,7 @@ fn is(path: &Path, wanted: &Wanted) -> Result<bool> {
         let id = id.strip_prefix(b"<").unwrap_or(id);
         id.strip_suffix(b">").unwrap_or(id).to_vec()
     };
-    let id = header::message_id(&head(path)?);
+    let id = header::message_id(&at.head()?);
     Ok(id.is_some_and(|id| bare(&id) == bare(wanted.as_bytes())))
 }
 

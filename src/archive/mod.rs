@@ -7,6 +7,8 @@ mod export;
 mod folders;
 mod index;
 mod listing;
+mod locate;
+mod rack;
 mod rebuild;
 mod refill;
 #[cfg(test)]
@@ -21,24 +23,25 @@ mod view;
 pub use crate::journal::Place;
 pub use check::{Checked, Finding, Wrong, check};
 pub use export::{Exported, Shape, export};
-pub use folders::{FolderState, folders, view};
+pub use folders::{FolderState, folders, stray, strays, view};
 pub use listing::{Listed, Total, Wanted, list, message, totals};
 pub use rebuild::{Rebuilt, rebuild};
 pub use refill::Refilled;
 pub use select::Selection;
 pub use shelves::{Making, Shelves, Unstored, no_folder};
 pub use survey::{Step, Watch, expect_mail};
-pub(crate) use view::head;
-pub use view::{Kept, View};
+pub use view::{At, Kept, Now, View};
 
-use crate::error::{Code, Error, Kind, Result};
+use locate::{confined, locate, spoilt};
+
+use crate::error::Result;
 use crate::format::maildir;
 use crate::fs;
-use crate::job::Layout;
+use crate::job::{ArchiveSpec, Layout};
 use crate::message::{Digest, Flags, Folder, InternalDate};
 use crate::spool::{Body, Budget};
 use shelf::Shelf;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// One message to be kept.
 #[derive(Clone, Copy)]
@@ -64,7 +67,8 @@ impl Archive {
     ///
     /// # Errors
     /// `Code::Locked`: another run holds it. `Code::Disk`.
-    pub fn open(root: &Path, keep_mail: bool, layout: Layout) -> Result<Self> {
+    pub fn open(spec: &ArchiveSpec) -> Result<Self> {
+        let (root, keep_mail) = (spec.path.as_path(), spec.keep_mail);
         fs::private_dir(root)?;
         fs::make_private(root)?;
         let lock = fs::Lock::acquire(&root.join("lock"))?;
@@ -74,7 +78,7 @@ impl Archive {
         }
         Ok(Archive {
             root: root.to_owned(),
-            shelves: keep_mail.then(|| Shelves::new(root, layout)),
+            shelves: keep_mail.then(|| Shelves::new(root, spec.format, spec.layout)),
             _lock: lock,
         })
     }
@@ -148,8 +152,7 @@ impl Archive {
     /// # Errors
     /// As [`Archive::read`], but for a digest that differs.
     pub fn read_back(&self, place: &Place, budget: &Budget) -> Result<Digest> {
-        let path = locate(&self.root, place)?;
-        Ok(maildir::read(&path, budget)?.digests().exact)
+        Ok(locate(&self.root, place)?.body(budget)?.digests().exact)
     }
 
     fn with_shelf<T>(
@@ -169,54 +172,15 @@ impl Archive {
 /// # Errors
 /// As [`Archive::read`].
 pub fn read(root: &Path, place: &Place, budget: &Budget) -> Result<Body> {
-    let path = locate(root, place)?;
-    let body = maildir::read(&path, budget)?;
+    let at = locate(root, place)?;
+    let body = at.body(budget)?;
     if body.digests().exact == place.digest {
         return Ok(body);
     }
-    Err(spoilt(&path, "is not what was stored: its digest differs"))
-}
-
-fn locate(root: &Path, place: &Place) -> Result<PathBuf> {
-    let relative = Path::new(&place.path);
-    let whole = root.join(relative);
-    confined(root, relative)?;
-    let (Some(name), Some(dir)) = (
-        whole.file_name().and_then(|n| n.to_str()),
-        maildir_of(relative),
-    ) else {
-        return Err(spoilt(&whole, "is no place in an archive"));
-    };
-    let dir = root.join(dir);
-    if !dir.join("cur").is_dir() {
-        return Err(spoilt(&whole, "is gone"));
-    }
-    maildir::find(&dir, name)?.ok_or_else(|| spoilt(&whole, "is gone"))
-}
-
-/// `mail/.A` of `mail/.A/cur/NAME`.
-fn maildir_of(place: &Path) -> Option<&Path> {
-    let cur = place.parent()?;
-    let dir = cur.parent()?;
-    (cur.ends_with("cur") && dir.starts_with("mail")).then_some(dir)
-}
-
-/// No step of the way may lead outside: neither `..` nor a link planted in the archive.
-fn confined(root: &Path, relative: &Path) -> Result<()> {
-    let mut at = root.to_owned();
-    for step in relative.components() {
-        at.push(step);
-        let is_link = std::fs::symlink_metadata(&at).is_ok_and(|m| m.is_symlink());
-        if is_link || !matches!(step, Component::Normal(_)) {
-            return Err(spoilt(&at, "leads outside the archive"));
-        }
-    }
-    Ok(())
-}
-
-fn spoilt(path: &Path, how: &str) -> Error {
-    let what = format!("the kept message {} {how}", path.display());
-    Error::new(Kind::Message, Code::Disk, what)
+    Err(spoilt(
+        at.path(),
+        "is not what was stored: its digest differs",
+    ))
 }
 
 fn on_disk(layout: Layout) -> maildir::Layout {

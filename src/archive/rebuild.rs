@@ -5,8 +5,8 @@
 
 use super::refill::{self, Refilled};
 use super::survey::{Found, State, Survey, Watch, read_all};
-use super::view::View;
-use crate::error::{Error, Kind, Result};
+use super::view::{Kept, View};
+use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::fs;
 use crate::journal::{
@@ -55,6 +55,12 @@ pub fn rebuild(root: &Path, sources: &[String], watch: Watch<'_>) -> Result<Rebu
     let mut survey = Survey::new(root)?;
     if let Some((_, error)) = survey.broken.pop() {
         return Err(error);
+    }
+    for path in survey.strange_files()? {
+        if path.extension().is_some_and(|e| e == "mbox") {
+            let why = "it has no sidecar; a job with protocol = \"mbox\" can read it".to_owned();
+            rebuilt.left_out.push((survey.relative(&path), why));
+        }
     }
     let identity = identity(&survey, sources)?;
     let temporary = tempfile::Builder::new()
@@ -155,7 +161,7 @@ impl Writer<'_> {
             return Ok(None);
         };
         let folder = self.source_folder(&origin)?;
-        let path = as_stored(&place, &kept.file);
+        let path = as_stored(&place, &kept);
         let seen = Seen {
             key: origin.key,
             digests: Some(facts.digests),
@@ -238,17 +244,20 @@ fn why(state: State<Facts>) -> String {
     match state {
         State::Missing => "missing".to_owned(),
         State::NoDigest => "its line tells no digest".to_owned(),
-        State::Bad(error) if error.kind == Kind::Message => "changed".to_owned(),
-        State::Bad(error) => error.words.unwrap_or(error.what),
+        State::Changed => "changed".to_owned(),
+        State::Unreadable(words) => words,
         State::Whole(_) => "whole".to_owned(),
     }
 }
 
-/// The place as the journal had it: under the name that the file was given first.
-fn as_stored(place: &str, file: &str) -> String {
+/// The place as the journal had it: a file under the name that it was given first.
+fn as_stored(place: &str, kept: &Kept) -> String {
+    if kept.put().part.is_some() {
+        return place.to_owned();
+    }
     let cur = place.rsplit_once('/').map_or("", |(dir, _)| dir);
     let dir = cur.strip_suffix("/new").map(|dir| format!("{dir}/cur"));
-    format!("{}/{file}", dir.as_deref().unwrap_or(cur))
+    format!("{}/{}", dir.as_deref().unwrap_or(cur), kept.file)
 }
 
 /// The old journal, with what of it is not in its one file yet, gets other names; then the new one takes its place.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::archive::sample::{self, SOURCE, Sample, inbox, overwrite, work};
 use crate::archive::{Wrong, check};
+use crate::job::MailFormat;
 use crate::journal::Row;
 use crate::message::SourceKey;
 
@@ -169,4 +170,23 @@ fn a_run_that_holds_the_archive_is_not_disturbed() {
     assert_eq!(refused.code, crate::error::Code::Locked);
     drop(held);
     assert!(rebuild(&sample.root(), &[], &|_| ()).is_ok());
+}
+
+#[test]
+fn the_same_for_mboxes() {
+    let sample = Sample::of(MailFormat::Mbox);
+    let rebuilt = made(&sample);
+    assert_eq!((rebuilt.messages, rebuilt.left_out.len()), (40, 0));
+    let all = rows(&sample.root());
+    let places = all
+        .iter()
+        .flat_map(|(.., rows)| rows)
+        .map(|row| row.place.clone().unwrap());
+    assert_eq!(places.collect::<Vec<_>>(), sample.places);
+    assert!(check(&sample.root(), &|_| ()).unwrap().findings.is_empty());
+
+    std::fs::remove_file(sample.sidecar("INBOX.jsonl")).unwrap();
+    let rebuilt = made(&sample);
+    assert_eq!(rebuilt.messages, 10);
+    assert_eq!(rebuilt.left_out[0].0, "mail/INBOX.mbox");
 }

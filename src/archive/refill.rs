@@ -3,9 +3,11 @@
 //! A line made anew has what Maildir holds (digest, flags, keywords, date). What the message was called at its source only the journal
 //! can still tell; where it cannot, the source is empty.
 
+use super::Keep;
 use super::folders;
+use super::rack::{Keeping, Put};
 use super::shelf::Shelf;
-use super::sidecar::{Entry, Line};
+use super::sidecar::{Entry, Format, Line};
 use super::survey::Survey;
 use crate::error::{Error, Result};
 use crate::format::maildir::{self, Mail, Maildir, Places};
@@ -65,17 +67,22 @@ fn gaps(root: &Path) -> Result<Vec<Gap>> {
     let known = Survey::new(root)?;
     let scan = maildir::scan(&mail, None)?;
     let tree = Maildir::at(&mail, scan.layout);
+    let keeping = Keeping {
+        format: Format::Maildir,
+        layout: scan.layout,
+    };
     let mut gaps = Vec::new();
     for found in scan.folders.into_iter().filter(|found| !found.link) {
         let new = !known.holds(&found.folder);
         let mut mails = maildir::list(&mail.join(&found.path))?;
         mails.retain(|mail| maildir::is_own(&mail.base));
         // A directory that the folder would not get from us is another program's.
-        if mails.is_empty() || tree.location(&found.folder) != found.path {
+        let in_mbox = known.in_mbox(&found.folder);
+        if mails.is_empty() || in_mbox || tree.location(&found.folder) != found.path {
             continue;
         }
         let sidecar = folders::sidecar(root, &found.folder);
-        let shelf = Shelf::open(root, &tree, sidecar, &found.folder)?;
+        let shelf = Shelf::open(root, keeping, sidecar, &found.folder, &|_| false)?;
         let bases = bases(&shelf)?;
         mails.retain(|mail| !bases.contains(mail.base.as_slice()));
         if !mails.is_empty() {
@@ -115,7 +122,7 @@ fn sources(root: &Path, wanted: HashSet<&[u8]>) -> HashMap<Vec<u8>, String> {
 }
 
 fn lines(gap: &Gap, sources: &HashMap<Vec<u8>, String>) -> Result<Vec<Line>> {
-    let dir = &gap.shelf.view.dir;
+    let dir = gap.shelf.view.path();
     let mut places = Places::open(dir)?;
     let budget = Budget::new(READING);
     let mut lines = Vec::with_capacity(gap.mails.len());
@@ -127,8 +134,17 @@ fn lines(gap: &Gap, sources: &HashMap<Vec<u8>, String>) -> Result<Vec<Line>> {
         let source = sources.get(&mail.base).map_or("", String::as_str);
         let body = maildir::read(&path, &budget)?;
         let file = file.to_str().ok_or_else(|| not_text(&path))?;
-        let entry = Entry::new(source, file, &body, Some(mail.date), &mail.flags);
-        lines.push(Line::Message(entry));
+        let item = Keep {
+            body: &body,
+            flags: &mail.flags,
+            date: Some(mail.date),
+            source,
+        };
+        let put = Put {
+            file: file.to_owned(),
+            part: None,
+        };
+        lines.push(Line::Message(Entry::new(&item, &put)));
     }
     Ok(lines)
 }

@@ -1,7 +1,7 @@
 //! A small archive for the tests of this module.
 
 use super::{Archive, Keep, Place};
-use crate::job::Layout;
+use crate::job::{ArchiveSpec, Layout, MailFormat, OnVanish};
 use crate::journal::source_text;
 use crate::message::{Flags, Folder, InternalDate, SourceKey};
 use crate::spool::{Body, Budget};
@@ -18,8 +18,12 @@ pub(super) struct Sample {
 
 impl Sample {
     pub(super) fn new() -> Self {
+        Sample::of(MailFormat::Maildir)
+    }
+
+    pub(super) fn of(format: MailFormat) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut archive = Archive::open(&dir.path().join("a"), true, Layout::default()).unwrap();
+        let mut archive = Archive::open(&spec(&dir.path().join("a"), format)).unwrap();
         let mut places = Vec::new();
         for (folder, from, to) in [(inbox(), 0, 30), (work(), 30, 40)] {
             for n in from..to {
@@ -47,7 +51,19 @@ impl Sample {
     }
 
     pub(super) fn open(&self) -> Archive {
-        Archive::open(&self.root(), true, Layout::default()).unwrap()
+        Archive::open(&spec(&self.root(), MailFormat::Maildir)).unwrap()
+    }
+}
+
+fn spec(path: &Path, format: MailFormat) -> ArchiveSpec {
+    ArchiveSpec {
+        path: path.to_owned(),
+        keep_mail: true,
+        format,
+        layout: Layout::default(),
+        on_vanish: OnVanish::Keep,
+        grace_days: 0,
+        accept_deletions: None,
     }
 }
 

@@ -1,29 +1,29 @@
-//! One folder of the archive, written: its Maildir and its sidecar.
+//! One folder of the archive, written: its mail and its sidecar.
 //!
-//! The order of a batch: files durable in `tmp/`, sidecar lines durable, files moved to `cur/`, directory durable. A file in
-//! `cur/` so always has its line, and after a kill between, the line says which files to move on. Flags and the end of a message are
-//! lines first and names second.
+//! The order of a batch: bytes durable, lines durable, and only then visible, where the format knows the difference. What can be seen so
+//! always has its line, and after a kill between, the lines say what to finish. Flags and the end of a message are lines first.
 
-use super::index::file_mark;
-use super::sidecar::{Entry, Line, Numbered, Sidecar};
-use super::view::{Head, Kept, View};
+use super::rack::{Keeping, Put, Rack, Refiled};
+use super::sidecar::{Entry, Format, Line, Numbered, Sidecar};
+use super::view::{At, Head, Kept, View};
 use super::{Keep, Place};
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
-use crate::format::maildir::{Letter, Maildir, MaildirFolder, Places, base_name};
+use crate::format::maildir::base_name;
 use crate::message::{Digest, FlagChange, Flags, Folder};
+use crate::net::Flow;
 use crate::spool::Budget;
 use std::hash::{BuildHasher, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const VERSION: u32 = 1;
 
 pub(super) struct Shelf {
     pub(super) view: View,
-    maildir: MaildirFolder,
-    /// The Maildir relative to the archive, `mail/.A.B`.
-    dir: String,
+    rack: Rack,
+    /// Below `mail/`.
+    place: String,
 }
 
 /// A batch that could not be stored.
@@ -34,71 +34,49 @@ pub(super) struct Broken {
 }
 
 impl Shelf {
-    /// Opens a folder, made where there is none, and finishes or undoes what a killed run left.
+    /// Opens a folder, made where there is none, and finishes or undoes what a killed run left. `taken`: the places of the others.
     pub(super) fn open(
         root: &Path,
-        tree: &Maildir,
+        keeping: Keeping,
         sidecar: Sidecar,
         folder: &Folder,
+        taken: &dyn Fn(&Path) -> bool,
     ) -> Result<Self> {
-        let location = tree.location(folder).to_string_lossy().into_owned();
         let found = Head::read(&sidecar)?;
+        let place = match &found {
+            Some(head) if head.format == keeping.format => head.dir.clone(),
+            _ => Rack::place(keeping, folder, taken),
+        };
         if let Some(head) = &found {
-            check(&sidecar, head, folder, &location)?;
+            check(&sidecar, head, keeping, folder)?;
         }
         // The sidecar last: what has one is whole.
-        let maildir = tree.folder(folder)?;
+        let rack = Rack::open(&root.join("mail"), keeping, folder, &place)?;
         let head = match found {
             Some(head) => head,
-            None => begin(&sidecar, folder, &location)?,
+            None => begin(&sidecar, keeping, folder, &place)?,
         };
         let mut shelf = Shelf {
             view: View::of(root, head, sidecar)?,
-            maildir,
-            dir: mail_dir(&location),
+            rack,
+            place,
         };
         shelf.recover()?;
         Ok(shelf)
     }
 
     fn recover(&mut self) -> Result<()> {
-        let mut leftovers = self.maildir.leftovers()?;
-        let (mut unpublished, mut gone) = (Vec::new(), Vec::new());
-        let view = &mut self.view;
+        let (view, rack) = (&mut self.view, &mut self.rack);
         let index = &mut view.index;
         let scan = view.sidecar.recover(|found| {
-            match &found.line {
-                Line::Message(entry) if leftovers.take(&entry.file) => {
-                    unpublished.push(entry.file.clone());
-                }
-                Line::Gone { file, .. } => gone.push(file.clone()),
-                _ => {}
-            }
+            rack.saw(&found.line);
             index.take(&found);
         })?;
         view.next = (scan.lines, scan.end);
         view.damaged = scan.bad_between;
-        if !unpublished.is_empty() {
-            self.maildir.publish(&unpublished)?;
-        }
-        self.maildir.discard(&leftovers)?;
-        let mut places = Places::open(&self.view.dir)?;
-        self.take_away(&mut places, &gone)?;
-        let there = places.bases().iter().map(file_mark).collect();
-        self.view.index.settle(Some(&there));
-        Ok(())
-    }
-
-    /// Takes the files away that a killed run has written off.
-    fn take_away(&self, places: &mut Places, gone: &[String]) -> Result<()> {
-        let mut left = Vec::new();
-        for base in gone {
-            left.extend(places.find(base.as_bytes())?);
-        }
-        match left.is_empty() {
-            true => Ok(()),
-            false => self.maildir.remove(&left),
-        }
+        let mended = rack.mend()?;
+        view.index.settle(mended.there.as_ref());
+        self.append(mended.line.into_iter().collect()).map(drop)
     }
 
     /// Adds a batch, durable when it returns: UID and place of each.
@@ -107,30 +85,30 @@ impl Shelf {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        let letters: Vec<Letter<'_>> = items
-            .iter()
-            .map(|item| Letter {
-                body: item.body,
-                flags: item.flags,
-                date: item.date,
-            })
-            .collect();
-        let names = self.maildir.stage(&letters).map_err(failed(false))?;
-        let entries = items.iter().zip(&names).map(|(item, name)| {
-            let entry = Entry::new(item.source, name, item.body, item.date, item.flags);
-            Line::Message(entry)
-        });
+        let puts = self.put(items).map_err(failed(false))?;
+        let entries = items.iter().zip(&puts);
+        let entries = entries.map(|(item, put)| Line::Message(Entry::new(item, put)));
         let uids = self.append(entries.collect()).map_err(failed(true))?;
-        self.maildir.publish(&names).map_err(failed(true))?;
-        let places = items.iter().zip(&names).map(|(item, name)| Place {
-            path: format!("{}/cur/{name}", self.dir),
-            digest: item.body.digests().exact,
-        });
+        self.rack.publish(&puts).map_err(failed(true))?;
+        let places = items
+            .iter()
+            .zip(&puts)
+            .map(|(item, put)| self.place(put, item.body.digests().exact));
         Ok(uids.into_iter().zip(places).collect())
+    }
+
+    fn put(&mut self, items: &[Keep<'_>]) -> Result<Vec<Put>> {
+        if let Some(line) = self.rack.announce(items.len())? {
+            self.append(vec![line])?;
+        }
+        self.rack.put(items)
     }
 
     /// Appends lines, durably, and takes them into the index; their numbers.
     pub(super) fn append(&mut self, lines: Vec<Line>) -> Result<Vec<u32>> {
+        if lines.is_empty() {
+            return Ok(Vec::new());
+        }
         let view = &mut self.view;
         let last = u32::try_from(lines.len())
             .ok()
@@ -188,10 +166,10 @@ impl Shelf {
         else {
             return Ok(None);
         };
-        let Some(path) = self.view.find(&kept)? else {
+        let Some(at) = self.view.find(&kept)? else {
             return Ok(None);
         };
-        let sound = self.view.read(&kept, &path, budget).is_ok();
+        let sound = self.view.read(&kept, &at, budget).is_ok();
         Ok(sound.then_some(kept.uid))
     }
 
@@ -213,18 +191,18 @@ impl Shelf {
         Ok(filled.flatten().collect())
     }
 
-    fn stored(&mut self, item: &Keep<'_>) -> Result<Option<Place>> {
+    fn stored(&self, item: &Keep<'_>) -> Result<Option<Place>> {
         let digest = item.body.digests().exact;
         let Some(spot) = self.view.index.of_source(item.source, digest) else {
             return Ok(None);
         };
-        match self.view.sidecar.line_at(spot.offset)? {
-            Some(Line::Message(entry))
-                if entry.source == item.source
-                    && entry.exact() == Some(digest)
-                    && self.maildir.find(&entry.file)?.is_some() =>
+        match self.view.at(spot)? {
+            Some(kept)
+                if kept.source == item.source
+                    && kept.digest == Some(digest)
+                    && self.view.find(&kept)?.is_some() =>
             {
-                Ok(Some(self.place(&entry.file, digest)))
+                Ok(Some(self.place(&kept.put(), digest)))
             }
             _ => Ok(None),
         }
@@ -232,39 +210,58 @@ impl Shelf {
 
     /// The file's new name is found by its base; its place stays.
     pub(super) fn set_flags(&mut self, place: &Place, flags: &Flags) -> Result<()> {
-        let file = place.path.rsplit('/').next().unwrap_or_default();
-        self.append(vec![Line::Flags {
-            file: base_name(file).to_owned(),
-            flags: flags.to_text(),
-        }])?;
-        self.maildir.set_flags(file, flags)?;
-        Ok(())
+        let mut found = None;
+        self.view.each((0, u32::MAX), |kept| {
+            let is_it = kept.digest == Some(place.digest)
+                && base_name(&self.place(&kept.put(), place.digest).path) == base_name(&place.path);
+            if !is_it {
+                return Ok(Flow::Continue);
+            }
+            found = Some(kept);
+            Ok(Flow::Stop)
+        })?;
+        let at = match &found {
+            Some(kept) => self.view.find(kept)?,
+            None => None,
+        };
+        let (Some(kept), Some(at)) = (found, at) else {
+            return Err(super::spoilt(Path::new(&place.path), "is gone"));
+        };
+        self.refile(vec![Refiled {
+            base: kept.base().to_owned(),
+            at,
+            flags: flags.clone(),
+        }])
     }
 
     /// Carries a change of flags to messages, over what other programs made of theirs. One fsync each for the lines and the names.
     pub(super) fn change_flags(&mut self, uids: &[u32], change: &FlagChange) -> Result<()> {
-        let letters = self.view.letters()?;
-        let mut files: Vec<(PathBuf, String, Flags)> = Vec::new();
-        for (kept, path) in self.standing(uids)? {
-            let now = letters.flags(&path, &kept.flags);
-            let flags = changed(&now, change);
-            if flags != now || flags != kept.flags {
-                files.push((path, kept.base().to_owned(), flags));
+        let now = self.view.now()?;
+        let mut files = Vec::new();
+        for (kept, at) in self.standing(uids)? {
+            let before = now.flags(&kept, &at);
+            let flags = changed(&before, change);
+            if flags != before || flags != kept.flags {
+                files.push(Refiled {
+                    base: kept.base().to_owned(),
+                    at,
+                    flags,
+                });
             }
         }
+        self.refile(files)
+    }
+
+    fn refile(&mut self, files: Vec<Refiled>) -> Result<()> {
         if files.is_empty() {
             return Ok(());
         }
-        let lines = files.iter().map(|(_, base, flags)| Line::Flags {
-            file: base.clone(),
-            flags: flags.to_text(),
+        let lines = files.iter().map(|file| Line::Flags {
+            file: file.base.clone(),
+            flags: file.flags.to_text(),
         });
         self.append(lines.collect())?;
-        let named: Vec<(&Path, &str, &Flags)> = files
-            .iter()
-            .map(|(path, base, flags)| (path.as_path(), base.as_str(), flags))
-            .collect();
-        self.maildir.refile(&named)
+        self.rack.refile(&files)
     }
 
     /// Takes messages out for good: what is known of them stays in the sidecar, with the reason.
@@ -283,73 +280,77 @@ impl Shelf {
         self.append(lines.collect())?;
         failpoint::pass("messages written off, not removed");
         self.view.index.settle(None);
-        let files: Vec<PathBuf> = standing.into_iter().map(|(_, path)| path).collect();
-        self.maildir.remove(&files)
+        let gone: Vec<At> = standing.into_iter().map(|(_, at)| at).collect();
+        self.rack.take_away(&gone)
     }
 
-    /// Those of these messages that are there, with their files.
-    fn standing(&mut self, uids: &[u32]) -> Result<Vec<(Kept, PathBuf)>> {
+    /// Those of these messages that are there, and where.
+    fn standing(&self, uids: &[u32]) -> Result<Vec<(Kept, At)>> {
         let mut found = Vec::with_capacity(uids.len());
         for &uid in uids {
             let Some(&spot) = self.view.index.within((uid, uid)).first() else {
                 continue;
             };
             if let Some(kept) = self.view.at(spot)?
-                && let Some(path) = self.view.find(&kept)?
+                && let Some(at) = self.view.find(&kept)?
             {
-                found.push((kept, path));
+                found.push((kept, at));
             }
         }
         Ok(found)
     }
 
-    /// Every message of the sidecar whose file is there: source and place.
-    pub(super) fn messages(&mut self) -> Result<Vec<(String, Place)>> {
-        let mut bases = self.maildir.bases()?;
-        bases.sort_unstable();
+    /// Every message of the sidecar that is there: source and place.
+    pub(super) fn messages(&self) -> Result<Vec<(String, Place)>> {
         let mut found = Vec::new();
         self.view.each((0, u32::MAX), |kept| {
             if let Some(digest) = kept.digest
-                && bases
-                    .binary_search_by(|b| b.as_str().cmp(kept.base()))
-                    .is_ok()
+                && self.view.find(&kept)?.is_some()
             {
-                found.push((kept.source, self.place(&kept.file, digest)));
+                let place = self.place(&kept.put(), digest);
+                found.push((kept.source, place));
             }
-            Ok(crate::net::Flow::Continue)
+            Ok(Flow::Continue)
         })?;
         Ok(found)
     }
 
-    fn place(&self, file: &str, digest: Digest) -> Place {
+    fn place(&self, put: &Put, digest: Digest) -> Place {
         Place {
-            path: format!("{}/cur/{file}", self.dir),
+            path: self.rack.path(&self.place, put),
             digest,
         }
     }
 }
 
+/// Without what is taken off, with what is added.
 fn changed(flags: &Flags, change: &FlagChange) -> Flags {
     let mut changed = change.remove.change_to(flags).add;
     changed.unite(&change.add);
     changed
 }
 
-/// The sidecar must be about this folder, in this layout.
-fn check(sidecar: &Sidecar, head: &Head, folder: &Folder, dir: &str) -> Result<()> {
-    if head.folder == *folder && head.dir == dir {
+/// The sidecar must be about this folder, kept in this way.
+fn check(sidecar: &Sidecar, head: &Head, keeping: Keeping, folder: &Folder) -> Result<()> {
+    let nowhere = |_: &Path| false;
+    let same_place = match keeping.format {
+        Format::Maildir => head.dir == Rack::place(keeping, folder, &nowhere),
+        // Twins are where they were first put.
+        Format::Mbox => true,
+    };
+    if head.folder == *folder && head.format == keeping.format && same_place {
         return Ok(());
     }
     let what = format!(
-        "{} is about another folder or another layout",
+        "{} is about another folder, another format or another layout",
         sidecar.path().display()
     );
     Err(Error::new(Kind::Account, Code::Foreign, what).hint(
-        "keep the layout that the archive was made with, or give the job another archive path",
+        "keep the format and layout that the archive was made with, or give the job another archive path",
     ))
 }
 
-fn begin(sidecar: &Sidecar, folder: &Folder, dir: &str) -> Result<Head> {
+fn begin(sidecar: &Sidecar, keeping: Keeping, folder: &Folder, place: &str) -> Result<Head> {
     let uid_validity = new_validity();
     if sidecar.exists() {
         sidecar.recover(drop)?;
@@ -357,13 +358,15 @@ fn begin(sidecar: &Sidecar, folder: &Folder, dir: &str) -> Result<Head> {
     sidecar.append(&[Line::Folder {
         version: VERSION,
         name: folder.to_string(),
-        dir: dir.to_owned(),
+        dir: place.to_owned(),
         uid_validity,
+        format: keeping.format,
     }])?;
     Ok(Head {
         folder: folder.clone(),
-        dir: dir.to_owned(),
+        dir: place.to_owned(),
         uid_validity,
+        format: keeping.format,
     })
 }
 
@@ -376,12 +379,4 @@ fn new_validity() -> u32 {
 fn full(sidecar: &Sidecar) -> Error {
     let what = format!("{} cannot hold more lines", sidecar.path().display());
     Error::new(Kind::Folder, Code::Full, what).hint("give the job another archive path")
-}
-
-fn mail_dir(location: &str) -> String {
-    if location.is_empty() {
-        "mail".to_owned()
-    } else {
-        format!("mail/{location}")
-    }
 }

@@ -1,12 +1,14 @@
 //! The folders of an archive that one owner writes to, opened as they are needed. The run holds the archive's lock meanwhile.
 
 use super::folders;
+use super::rack::Keeping;
 use super::shelf::{Broken, Shelf};
+use super::sidecar::Format;
 use super::view::View;
 use super::{Keep, on_disk};
 use crate::error::{Code, Error, Kind, Result};
-use crate::format::maildir::{Maildir, subscriptions};
-use crate::job::Layout;
+use crate::format::maildir::subscriptions;
+use crate::job::{Layout, MailFormat};
 use crate::message::{FlagChange, Folder, SpecialUse};
 use crate::spool::Budget;
 use std::collections::{HashMap, HashSet};
@@ -25,11 +27,13 @@ pub struct Making<'a> {
 
 pub struct Shelves {
     root: PathBuf,
-    layout: Layout,
+    keeping: Keeping,
     open: HashMap<Folder, Shelf>,
     views: HashMap<Folder, View>,
     /// Folders that were written to.
     touched: HashSet<Folder>,
+    /// The places of all folders, in lower case, once a new one needs a place of its own.
+    taken: Option<HashSet<PathBuf>>,
 }
 
 /// A batch that could not be stored.
@@ -43,13 +47,19 @@ pub struct Unstored {
 impl Shelves {
     /// Of the archive at `root`; nothing is made before a folder is.
     #[must_use]
-    pub fn new(root: &Path, layout: Layout) -> Self {
+    pub fn new(root: &Path, format: MailFormat, layout: Layout) -> Self {
+        let format = match format {
+            MailFormat::Maildir => Format::Maildir,
+            MailFormat::Mbox => Format::Mbox,
+        };
+        let layout = on_disk(layout);
         Shelves {
             root: root.to_owned(),
-            layout,
+            keeping: Keeping { format, layout },
             open: HashMap::new(),
             views: HashMap::new(),
             touched: HashSet::new(),
+            taken: None,
         }
     }
 
@@ -83,9 +93,9 @@ impl Shelves {
             .filter(|making| making.subscribe)
             .map(|making| making.folder)
             .collect();
-        if !subscribed.is_empty() {
+        if !subscribed.is_empty() && self.keeping.format == Format::Maildir {
             // For mail programs that read `mail/`; what counts for mailhaul was written before.
-            subscriptions::add(&self.root.join("mail"), on_disk(self.layout), &subscribed)?;
+            subscriptions::add(&self.root.join("mail"), self.keeping.layout, &subscribed)?;
         }
         Ok(made)
     }
@@ -180,13 +190,25 @@ impl Shelves {
         };
         let shelf = match shelf {
             Some(shelf) => shelf,
-            None => {
-                let tree = Maildir::at(&self.root.join("mail"), on_disk(self.layout));
-                let sidecar = folders::sidecar(&self.root, folder);
-                Shelf::open(&self.root, &tree, sidecar, folder)?
-            }
+            None => self.open_shelf(folder)?,
         };
         Ok(self.open.entry(folder.clone()).or_insert(shelf))
+    }
+
+    fn open_shelf(&mut self, folder: &Folder) -> Result<Shelf> {
+        let sidecar = folders::sidecar(&self.root, folder);
+        if !sidecar.exists() && self.taken.is_none() {
+            self.taken = Some(folders::places(&self.root)?);
+        }
+        let taken = self.taken.get_or_insert_default();
+        let shelf = Shelf::open(&self.root, self.keeping, sidecar, folder, &|path| {
+            taken.contains(path)
+        })?;
+        let mail = self.root.join("mail");
+        if let Ok(place) = shelf.view.path.strip_prefix(mail) {
+            taken.insert(place.to_string_lossy().to_lowercase().into());
+        }
+        Ok(shelf)
     }
 
     /// Is it open, and did nobody else write to it since?

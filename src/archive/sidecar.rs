@@ -4,13 +4,15 @@
 //! change of its flags, or its end. Bad lines at the end are a write that was cut short, and are cut off; a bad line between good
 //! ones is damage, counted and passed over. Lines are numbered from 0, bad ones too: the number of a message's line is its UID.
 
+use super::Keep;
+use super::rack::Put;
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::format::maildir::base_name;
+use crate::format::mbox::Record;
 use crate::fs;
-use crate::message::{Digest, Flags, InternalDate};
+use crate::message::{Digest, InternalDate};
 use crate::net::Flow;
-use crate::spool::Body;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ const LONGEST: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Line {
-    /// `dir` is where its Maildir is under `mail/`. Another sidecar of the same folder has another `uid_validity`; those of before there
+    /// `dir` is where its Maildir or mbox is under `mail/`. Another sidecar of the same folder has another `uid_validity`; those of before there
     /// was one all have 1.
     Folder {
         version: u32,
@@ -30,6 +32,8 @@ pub(super) enum Line {
         dir: String,
         #[serde(default = "first_validity")]
         uid_validity: u32,
+        #[serde(default)]
+        format: Format,
     },
     Message(Entry),
     /// `file` is the name without its flags.
@@ -37,12 +41,31 @@ pub(super) enum Line {
         file: String,
         flags: String,
     },
+    /// The mbox was so long, in bytes, when a batch of so many messages began. As long as not all of them have lines behind this one, what
+    /// is longer than the last is a torn tail.
+    Growing {
+        length: u64,
+        messages: usize,
+    },
+    /// The torn tail that was there went into this file beside the mbox.
+    Torn {
+        aside: String,
+    },
     /// The message is none any more: taken out on purpose. `at` in unix seconds.
     Gone {
         file: String,
         at: i64,
         why: String,
     },
+}
+
+/// How a folder's mail is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Format {
+    #[default]
+    Maildir,
+    Mbox,
 }
 
 fn first_validity() -> u32 {
@@ -63,8 +86,11 @@ pub(super) struct Numbered {
 pub(super) struct Entry {
     /// What names it at its source.
     pub(super) source: String,
-    /// Its name in `cur/` when it was stored.
+    /// Its name in `cur/` when it was stored; in an mbox, its offset.
     pub(super) file: String,
+    /// Its place in an mbox.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) part: Option<Record>,
     /// 64 hex digits each.
     pub(super) digest: String,
     pub(super) loose: String,
@@ -77,22 +103,17 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(
-        source: &str,
-        file: &str,
-        body: &Body,
-        date: Option<InternalDate>,
-        flags: &Flags,
-    ) -> Self {
-        let digests = body.digests();
+    pub(super) fn new(item: &Keep<'_>, put: &Put) -> Self {
+        let digests = item.body.digests();
         Entry {
-            source: source.to_owned(),
-            file: file.to_owned(),
+            source: item.source.to_owned(),
+            file: put.file.clone(),
+            part: put.part,
             digest: digests.exact.to_string(),
             loose: digests.loose.to_string(),
-            date: date.map(|d| (d.epoch, d.offset_minutes)),
-            flags: flags.to_text(),
-            size: body.size(),
+            date: item.date.map(|d| (d.epoch, d.offset_minutes)),
+            flags: item.flags.to_text(),
+            size: item.body.size(),
         }
     }
 

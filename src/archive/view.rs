@@ -1,20 +1,19 @@
 //! A folder of the archive, read: nothing is written, and nobody needs to hold the archive.
 
 use super::index::{Index, Spot};
-use super::sidecar::{Entry, Line, Sidecar};
+use super::rack::Put;
+use super::sidecar::{Entry, Format, Line, Sidecar};
 use crate::error::{Code, Error, Kind, Result};
-use crate::format::maildir::{self, Letters, Places};
-use crate::fs;
-use crate::message::{Digest, Flags, Folder, InternalDate, header};
+use crate::format::maildir::{self, Letters, Mail, Places};
+use crate::format::mbox::Record;
+use crate::message::{Digest, Flags, Folder, InternalDate};
 use crate::net::Flow;
 use crate::spool::{Body, Budget};
 use std::cell::RefCell;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// As much of a file is read for its header; one that is longer counts up to there.
-const LONGEST_HEAD: u64 = 1 << 20;
-const PIECE: u64 = 16 << 10;
+/// Bytes held while a message is read for its header.
+const HEADS: u64 = 4 << 20;
 
 /// A message with a line in the sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +22,9 @@ pub struct Kept {
     pub uid: u32,
     /// What named it at its source.
     pub source: String,
-    /// The name that its file had, flags and all.
+    /// The name that its file had, flags and all; in an mbox, its offset.
     pub file: String,
+    part: Option<Record>,
     /// Of the canonical form; `None` in a line that tells none.
     pub digest: Option<Digest>,
     pub date: Option<InternalDate>,
@@ -40,6 +40,39 @@ impl Kept {
     pub fn base(&self) -> &str {
         maildir::base_name(&self.file)
     }
+
+    pub(super) fn put(&self) -> Put {
+        Put {
+            file: self.file.clone(),
+            part: self.part,
+        }
+    }
+}
+
+/// Where a message's bytes are now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum At {
+    /// In a Maildir.
+    File(PathBuf),
+    /// In an mbox.
+    Part(PathBuf, Record),
+}
+
+/// What tells the flags of messages as they are now: in a Maildir other programs change them.
+#[derive(Debug)]
+pub enum Now {
+    Maildir(Letters),
+    Mbox,
+}
+
+impl Now {
+    #[must_use]
+    pub fn flags(&self, kept: &Kept, at: &At) -> Flags {
+        match (self, at) {
+            (Now::Maildir(letters), At::File(path)) => letters.flags(path, &kept.flags),
+            _ => kept.flags.clone(),
+        }
+    }
 }
 
 /// A folder's sidecar and where its mail is.
@@ -47,8 +80,9 @@ impl Kept {
 pub struct View {
     pub folder: Folder,
     pub uid_validity: u32,
-    /// The folder's Maildir.
-    pub(super) dir: PathBuf,
+    /// The folder's Maildir or mbox.
+    pub(super) path: PathBuf,
+    pub(super) format: Format,
     pub(super) sidecar: Sidecar,
     pub(super) index: Index,
     /// The number of the next line, and where it will stand.
@@ -62,9 +96,10 @@ pub struct View {
 /// What the first line of a sidecar says.
 pub(super) struct Head {
     pub(super) folder: Folder,
-    /// The Maildir, relative to `mail/`.
+    /// The Maildir or mbox, relative to `mail/`.
     pub(super) dir: String,
     pub(super) uid_validity: u32,
+    pub(super) format: Format,
 }
 
 impl Head {
@@ -78,11 +113,13 @@ impl Head {
                 name,
                 dir,
                 uid_validity,
+                format,
                 ..
             }) => Folder::parse(&name).map(|folder| Head {
                 folder,
                 dir,
                 uid_validity,
+                format,
             }),
             _ => None,
         };
@@ -116,7 +153,8 @@ impl View {
         Ok(View {
             folder: head.folder,
             uid_validity: head.uid_validity,
-            dir: root.join(relative),
+            path: root.join(relative),
+            format: head.format,
             sidecar,
             index: Index::default(),
             next: (0, 0),
@@ -167,6 +205,36 @@ impl View {
         Ok(())
     }
 
+    /// The message with this UID; `None` where it is gone.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn message(&self, uid: u32) -> Result<Option<Kept>> {
+        match self.index.within((uid, uid)).first() {
+            Some(&spot) => self.at(spot),
+            None => Ok(None),
+        }
+    }
+
+    /// Messages that another program put into the folder's Maildir: nothing is known of them but their files.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn strangers(&self) -> Result<Vec<Mail>> {
+        if self.format != Format::Maildir {
+            return Ok(Vec::new());
+        }
+        let mut mails = maildir::list(&self.path)?;
+        mails.retain(|mail| !self.index.has_file(&mail.base));
+        Ok(mails)
+    }
+
+    /// The folder's Maildir or mbox.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The message at a spot.
     pub(super) fn at(&self, spot: Spot) -> Result<Option<Kept>> {
         match self.sidecar.line_at(spot.offset)? {
@@ -184,6 +252,7 @@ impl View {
             size: Some(entry.size).filter(|&size| size > 0),
             source: entry.source,
             file: entry.file,
+            part: entry.part,
         })
     }
 
@@ -197,40 +266,51 @@ impl View {
         Ok(Flags::from_text(&entry.flags))
     }
 
-    /// Where the message's file is now; `None`: another program has taken it away.
+    /// Where the message is now; `None`: another program has taken it away.
     ///
     /// # Errors
     /// `Code::Disk`.
-    pub fn find(&self, kept: &Kept) -> Result<Option<PathBuf>> {
-        let as_stored = self.dir.join("cur").join(&kept.file);
+    pub fn find(&self, kept: &Kept) -> Result<Option<At>> {
+        match (self.format, kept.part) {
+            (Format::Maildir, _) => Ok(self.file(kept)?.map(At::File)),
+            (Format::Mbox, Some(part)) => Ok(Some(At::Part(self.path.clone(), part))),
+            (Format::Mbox, None) => Ok(None),
+        }
+    }
+
+    fn file(&self, kept: &Kept) -> Result<Option<PathBuf>> {
+        let as_stored = self.path.join("cur").join(&kept.file);
         if std::fs::symlink_metadata(&as_stored).is_ok() {
             return Ok(Some(as_stored));
         }
         let mut places = self.places.borrow_mut();
         let places = match &mut *places {
             Some(places) => places,
-            None => places.insert(Places::open(&self.dir)?),
+            None => places.insert(Places::open(&self.path)?),
         };
         places.find(kept.base().as_bytes())
     }
 
-    /// What tells flags as they are now, other programs' changes in.
+    /// What tells flags as they are now.
     ///
     /// # Errors
     /// `Code::Disk`.
-    pub fn letters(&self) -> Result<Letters> {
-        Letters::load(&self.dir)
+    pub fn now(&self) -> Result<Now> {
+        Ok(match self.format {
+            Format::Maildir => Now::Maildir(Letters::load(&self.path)?),
+            Format::Mbox => Now::Mbox,
+        })
     }
 
-    /// Reads a message whose file was found, and checks it.
+    /// Reads a message that was found, and checks it.
     ///
     /// # Errors
     /// `Kind::Message`, naming the file: its bytes are not those that were stored. `Code::Disk`; what [`Budget::body`] says.
-    pub fn read(&self, kept: &Kept, path: &Path, budget: &Budget) -> Result<Body> {
-        let body = maildir::read(path, budget)?;
+    pub fn read(&self, kept: &Kept, at: &At, budget: &Budget) -> Result<Body> {
+        let body = at.body(budget)?;
         match kept.digest {
             Some(digest) if body.digests().exact != digest => Err(super::spoilt(
-                path,
+                at.path(),
                 "is not what was stored: its digest differs",
             )),
             _ => Ok(body),
@@ -238,23 +318,39 @@ impl View {
     }
 }
 
-/// The header of a message file, as its bytes are on disk.
-pub(crate) fn head(path: &Path) -> Result<Vec<u8>> {
-    let mut file = fs::open(path)?;
-    let mut head = Vec::new();
-    while (head.len() as u64) < LONGEST_HEAD {
-        let before = head.len();
-        (&mut file)
-            .take(PIECE)
-            .read_to_end(&mut head)
-            .map_err(|e| Error::disk("read", path, &e))?;
-        let end = header::head_len(&head);
-        if end < head.len() || head.len() == before {
-            head.truncate(end);
-            break;
+impl At {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            At::File(path) | At::Part(path, _) => path,
         }
     }
-    Ok(head)
+
+    /// The bytes as they are by now, canonical form.
+    ///
+    /// # Errors
+    /// `Kind::Message` where there is no message (any more); what [`Budget::body`] says.
+    pub fn body(&self, budget: &Budget) -> Result<Body> {
+        match self {
+            At::File(path) => maildir::read_message(path, budget),
+            At::Part(path, part) => part.read(path, budget),
+        }
+    }
+
+    /// The header alone.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn head(&self) -> Result<Vec<u8>> {
+        match self {
+            At::File(path) => maildir::read_head(path),
+            At::Part(path, part) => {
+                let body = part.read(path, &Budget::new(HEADS))?;
+                Ok(body.head().to_vec())
+            }
+        }
+    }
 }
 
 /// A sidecar's file that is none.

@@ -47,7 +47,7 @@ pub fn totals(totals: &[Total], paint: Paint) -> Vec<String> {
 pub fn listed(message: &Listed, paint: Paint) -> String {
     let sender = cut(&text(&message.from), SENDER);
     let subject = match message.missing {
-        true => paint.bad("its file is missing"),
+        true => paint.bad("missing, or it cannot be read"),
         false => text(&message.subject),
     };
     let flags = flags(&message.flags);

@@ -5,7 +5,7 @@
 //! finish what a killed run left.
 
 use super::{BatchLimit, Content, Delivery, Door, Removed, Report, Sink, StandingHead, Stored};
-use crate::archive::{self, Keep, Kept, Making, Shelves, Unstored, View, no_folder};
+use crate::archive::{self, At, Keep, Kept, Making, Shelves, Unstored, View, no_folder};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::job::Local;
 use crate::message::{FlagChange, Flags, Folder};
@@ -13,7 +13,6 @@ use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
-use std::path::PathBuf;
 
 /// What shares the fsyncs of one batch.
 const BATCH_MESSAGES: usize = 256;
@@ -29,7 +28,7 @@ pub(super) struct ArchiveSink {
 impl ArchiveSink {
     pub(super) fn open(local: &Local) -> Self {
         ArchiveSink {
-            shelves: Shelves::new(&local.path, local.layout.unwrap_or_default()),
+            shelves: Shelves::new(&local.path, local.mail, local.layout.unwrap_or_default()),
         }
     }
 
@@ -47,7 +46,7 @@ impl ArchiveSink {
         &mut self,
         name: &[u8],
         uids: (u32, u32),
-        mut on: impl FnMut(Kept, PathBuf) -> Result<Flow>,
+        mut on: impl FnMut(Kept, At) -> Result<Flow>,
     ) -> Result<Option<Door>> {
         let folder = folder(name)?;
         let Some(view) = self.shelves.view(&folder)? else {
@@ -56,9 +55,9 @@ impl ArchiveSink {
         let mut messages = 0;
         view.each(uids, |kept| match view.find(&kept)? {
             None => Ok(Flow::Continue),
-            Some(path) => {
+            Some(at) => {
                 messages += 1;
-                on(kept, path)
+                on(kept, at)
             }
         })?;
         Ok(Some(door_of(view, messages)))
@@ -120,11 +119,11 @@ impl Sink for ArchiveSink {
         uids: (u32, u32),
         on: &mut dyn FnMut(StandingHead) -> Result<()>,
     ) -> Result<()> {
-        self.each(name, uids, |kept, path| {
+        self.each(name, uids, |kept, at| {
             on(StandingHead {
                 uid: kept.uid,
                 size: kept.size,
-                head: archive::head(&path).map_err(here)?,
+                head: at.head().map_err(here)?,
             })?;
             Ok(Flow::Continue)
         })
@@ -141,9 +140,9 @@ impl Sink for ArchiveSink {
     ) -> Result<bool> {
         for &range in uids {
             let mut stopped = false;
-            self.each(name, range, |kept, path| {
+            self.each(name, range, |kept, at| {
                 // Whatever its bytes are by now: the caller knows what they should be.
-                let body = crate::format::maildir::read(&path, budget).map_err(here);
+                let body = at.body(budget).map_err(here);
                 let flow = on(kept.uid, body)?;
                 stopped = flow == Flow::Stop;
                 Ok(flow)
@@ -211,11 +210,11 @@ impl Sink for ArchiveSink {
         let root = self.shelves.root().to_owned();
         let view = self.shelves.view(&folder).map_err(here)?;
         let view = view.ok_or_else(|| here(no_folder(&root, &folder)))?;
-        let letters = view.letters().map_err(here)?;
-        let door = self.each(name, (0, u32::MAX), |kept, path| {
+        let now = view.now().map_err(here)?;
+        let door = self.each(name, (0, u32::MAX), |kept, at| {
             on(Content {
                 uid: kept.uid,
-                flags: letters.flags(&path, &kept.flags),
+                flags: now.flags(&kept, &at),
                 date: kept.date,
                 size: kept.size,
             })?;

@@ -5,6 +5,7 @@
 
 mod archive;
 mod imap;
+mod maildir;
 
 use crate::auth::Credentials;
 use crate::error::{End, Error, Result};
@@ -202,6 +203,7 @@ pub fn open(
 fn open_local(local: &Local) -> Result<Box<dyn Sink>> {
     match local.format {
         LocalFormat::Archive => Ok(Box::new(archive::ArchiveSink::open(local))),
-        LocalFormat::Maildir | LocalFormat::Mbox => Err(not_yet(local, End::Destination)),
+        LocalFormat::Maildir => Ok(Box::new(maildir::MaildirSink::open(local)?)),
+        LocalFormat::Mbox => Err(not_yet(local, End::Destination)),
     }
 }

@@ -11,7 +11,9 @@ mod incremental;
 mod interrupted;
 mod kill;
 mod lost;
+mod maildir;
 mod pop3_to_imap;
+mod restore;
 mod rules;
 
 use crate::support::{Job, Run, mailhaul};

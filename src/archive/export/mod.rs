@@ -3,11 +3,10 @@
 mod names;
 mod writer;
 
+use super::Selection;
 use super::survey::{Step, Survey, Watch};
-use super::view::{Kept, View, head};
-use super::{Place, Selection, read};
-use crate::error::{Code, Error, Kind, Result};
-use crate::format::maildir::Letters;
+use super::view::{At, Kept, Now, View};
+use crate::error::{Kind, Result};
 use crate::message::{Flags, Folder};
 use crate::net::Flow;
 use crate::spool::{Body, Budget};
@@ -105,10 +104,10 @@ struct Export<'a> {
 
 impl Export<'_> {
     fn folder(&mut self, view: &View, step: &dyn Fn(u64)) -> Result<()> {
-        let letters = view.letters()?;
+        let now = view.now()?;
         self.exported.folders.push((view.folder.clone(), 0));
         view.each((0, u32::MAX), |kept| {
-            let bytes = self.message(view, kept, &letters)?;
+            let bytes = self.message(view, kept, &now)?;
             step(bytes);
             Ok(Flow::Continue)
         })?;
@@ -116,48 +115,38 @@ impl Export<'_> {
     }
 
     /// The bytes that it has; 0 for one that is not meant, or not sound.
-    fn message(&mut self, view: &View, kept: Kept, letters: &Letters) -> Result<u64> {
+    fn message(&mut self, view: &View, kept: Kept, now: &Now) -> Result<u64> {
         if !self.selection.takes(&kept) {
             return Ok(0);
         }
-        let Some(path) = view.find(&kept)? else {
+        let there = |at: &At| std::fs::symlink_metadata(at.path()).is_ok();
+        let Some(at) = view.find(&kept)?.filter(there) else {
             self.exported.failed.push((kept.file, "missing".to_owned()));
             return Ok(0);
         };
-        if self.selection.wants_head() && !self.selection.takes_head(&head(&path)?) {
+        if self.selection.wants_head() && !self.selection.takes_head(&at.head()?) {
             return Ok(0);
         }
-        let body = match self.read(&kept, &path) {
+        let body = match view.read(&kept, &at, &self.budget) {
             Ok(body) => body,
             Err(error) if error.kind == Kind::Message => {
-                let place = path.strip_prefix(self.root).unwrap_or(&path);
-                let place = place.to_string_lossy().into_owned();
-                self.exported.failed.push((place, "changed".to_owned()));
+                let place = at.path().strip_prefix(self.root).unwrap_or(at.path());
+                let why = error.words.unwrap_or_else(|| "changed".to_owned());
+                self.exported
+                    .failed
+                    .push((place.to_string_lossy().into_owned(), why));
                 return Ok(0);
             }
             Err(error) => return Err(error),
         };
         let bytes = body.size();
-        let flags = letters.flags(&path, &kept.flags);
+        let flags = now.flags(&kept, &at);
         self.batch.push(Item { body, kept, flags });
         let waiting: u64 = self.batch.iter().map(|item| item.body.size()).sum();
         if self.batch.len() >= BATCH || waiting >= BATCH_BYTES {
             self.flush(&view.folder)?;
         }
         Ok(bytes)
-    }
-
-    fn read(&self, kept: &Kept, path: &Path) -> Result<Body> {
-        let Some(digest) = kept.digest else {
-            return Err(Error::new(
-                Kind::Message,
-                Code::Disk,
-                "its line tells no digest",
-            ));
-        };
-        let relative = path.strip_prefix(self.root).unwrap_or(path);
-        let path = relative.to_string_lossy().into_owned();
-        read(self.root, &Place { path, digest }, &self.budget)
     }
 
     fn flush(&mut self, folder: &Folder) -> Result<()> {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::archive::sample::{self, Sample, inbox, overwrite, work};
+use crate::error::Code;
 use crate::format::maildir;
 use crate::format::mbox::{LineEnds, MboxFile};
 use std::path::PathBuf;

@@ -5,7 +5,6 @@
 //! mailhaul or by Dovecot: never one below the `next` that was seen before it was published.
 
 use super::dotlock::{self, DotLock};
-use super::keywords::Keywords;
 use super::listing::Places;
 use super::uidlist::{self, UidList};
 use super::{MaildirFolder, name};
@@ -45,7 +44,7 @@ impl Live {
     /// `Code::Disk`; what [`DotLock::acquire`] says.
     pub fn look(dir: &Path) -> Result<Self> {
         if let Some(live) = Self::peek(dir)?
-            && live.messages.len() == live.places.len()
+            && live.is_whole()
         {
             return Ok(live);
         }
@@ -96,6 +95,12 @@ impl Live {
     #[must_use]
     pub fn files(&self) -> usize {
         self.places.len()
+    }
+
+    /// Has every file a UID?
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.messages.len() == self.places.len()
     }
 
     /// UIDs and file bases of those in `first..=last`, ascending.
@@ -164,8 +169,11 @@ impl MaildirFolder {
         self.publish(&names)?;
         failpoint::pass("messages published, not numbered");
         let mut uids = Vec::with_capacity(staged.len());
+        let mut shown = uidlist.uidls();
         for (name, uidl) in staged {
-            let uid = uidlist.add(name.as_bytes(), uidl.as_deref());
+            // Two messages under one unique-id would be one to a POP3 client.
+            let uidl = uidl.as_deref().filter(|&uidl| shown.insert(uidl.to_vec()));
+            let uid = uidlist.add(name.as_bytes(), uidl);
             uids.push(uid.ok_or_else(|| no_uids(&self.dir))?);
         }
         uidlist.save(&self.dir)?;
@@ -185,11 +193,8 @@ impl MaildirFolder {
     }
 
     /// Keywords for which no letter is left.
-    ///
-    /// # Errors
-    /// `Code::Disk`.
-    pub fn unfit(&self, flags: &Flags) -> Result<Vec<String>> {
-        Ok(Keywords::load(&self.dir)?.unfit(flags))
+    pub fn unfit(&mut self, flags: &Flags) -> Vec<String> {
+        self.keywords.unfit(flags)
     }
 
     /// Changes the flags of a message, by its base; letters of other programs stay. `false`: it is gone. Durable after

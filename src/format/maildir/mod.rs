@@ -26,7 +26,7 @@ pub use tree::Layout;
 pub(crate) use tree::{flat_name, short_name};
 pub use uidlist::UidList;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::fs;
 use crate::message::{Flags, Folder, InternalDate};
@@ -331,7 +331,23 @@ pub fn find(dir: &Path, name: &str) -> Result<Option<PathBuf>> {
 /// # Errors
 /// `Code::Disk`; what [`Budget::body`] says.
 pub fn read(path: &Path, budget: &Budget) -> Result<Body> {
-    bytes::read(path, budget)
+    bytes::read(path, budget, Kind::Internal)
+}
+
+/// As [`read`], a file of somebody else's: that it cannot be read is its own fault, `Kind::Message`.
+///
+/// # Errors
+/// `Code::Disk`; what [`Budget::body`] says.
+pub fn read_message(path: &Path, budget: &Budget) -> Result<Body> {
+    bytes::read(path, budget, Kind::Message)
+}
+
+/// A message's header alone, canonical form, at most a MiB.
+///
+/// # Errors
+/// `Code::Disk`.
+pub fn read_head(path: &Path) -> Result<Vec<u8>> {
+    bytes::head(path)
 }
 
 fn write_one(tmp: &Path, letter: &Letter<'_>) -> Result<String> {

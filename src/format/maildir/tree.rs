@@ -31,6 +31,12 @@ pub(super) struct Location {
 }
 
 impl Layout {
+    /// Where a folder's Maildir is, relative to the root; empty for INBOX.
+    #[must_use]
+    pub fn location(self, folder: &Folder) -> PathBuf {
+        self.locate(folder).path
+    }
+
     pub(super) fn locate(self, folder: &Folder) -> Location {
         if folder.is_inbox() {
             return Location {

@@ -13,7 +13,7 @@ use super::name;
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::fs;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -135,6 +135,18 @@ impl UidList {
     pub fn uids(&self) -> HashMap<&[u8], u32> {
         let pairs = self.records.iter();
         pairs.map(|record| (record.base(), record.uid)).collect()
+    }
+
+    /// The unique-ids that POP3 is to show.
+    pub(super) fn uidls(&self) -> HashSet<Vec<u8>> {
+        let fields = self
+            .records
+            .iter()
+            .filter(|record| !record.fields.is_empty());
+        let words = fields.flat_map(|record| record.fields.split(|&b| b == b' '));
+        words
+            .filter_map(|word| Some(word.strip_prefix(b"P")?.to_vec()))
+            .collect()
     }
 
     /// Bases of files by UID, those in `first..=last`, ascending.

@@ -121,7 +121,9 @@ fn keywords_that_others_add_meanwhile_are_kept() {
     let all: Vec<String> = (0..26).map(|n| format!("{n} k{n}\n")).collect();
     put(&root.path().join("dovecot-keywords"), &all.concat());
     assert_eq!(
-        folder.unfit(&Flags::from_text("k3 More \\Seen")).unwrap(),
+        MaildirFolder::shared(root.path())
+            .unwrap()
+            .unfit(&Flags::from_text("k3 More \\Seen")),
         ["More"]
     );
 }
