@@ -3,8 +3,9 @@
 use super::sidecar::{Entry, Format, Line};
 use super::survey::{Found, State, Survey, Watch, entries, read_all};
 use super::view::View;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::format::maildir::{self, Places, base_name};
+use crate::fs;
 use crate::journal::{Journal, JournalIdentity};
 use crate::message::Folder;
 use std::collections::HashSet;
@@ -87,8 +88,9 @@ pub struct Checked {
 /// Reads the whole archive at `root`, in parallel.
 ///
 /// # Errors
-/// `Code::Disk`: `root` is no archive, or a directory of it cannot be read. What is wrong inside is a finding.
+/// `Code::Locked`: a run holds it. `Code::Disk`: `root` is no archive, or a directory of it cannot be read. What is wrong inside is a finding.
 pub fn check(root: &Path, watch: Watch<'_>) -> Result<Checked> {
+    let _lock = hold(root)?;
     let survey = Survey::new(root)?;
     let mut checker = Checker {
         checked: Checked {
@@ -113,6 +115,18 @@ pub fn check(root: &Path, watch: Watch<'_>) -> Result<Checked> {
     checker.without_sidecar()?;
     checker.journal();
     Ok(checker.checked)
+}
+
+/// Nobody writes meanwhile. What cannot be locked, on a disk that cannot be written to, is read all the same.
+fn hold(root: &Path) -> Result<Option<fs::Lock>> {
+    let path = root.join("lock");
+    if std::fs::symlink_metadata(&path).is_err() {
+        return Ok(None);
+    }
+    match fs::Lock::acquire(&path) {
+        Err(error) if error.code == Code::Locked => Err(error),
+        held => Ok(held.ok()),
+    }
 }
 
 struct Checker<'s> {

@@ -1,6 +1,5 @@
 use super::*;
 use crate::archive::sample::{Sample, inbox, overwrite, work};
-use crate::fs;
 use crate::job::MailFormat;
 use crate::journal::{Place, Seen};
 use crate::message::{Digest, Flags, SourceKey};
@@ -177,6 +176,9 @@ fn an_unreadable_sidecar_and_a_link_are_findings() {
 #[test]
 fn what_is_no_archive_is_refused() {
     let sample = Sample::new();
+    let held = sample.open();
+    assert_eq!(check(&sample.root(), &|_| ()).unwrap_err().code, Code::Locked);
+    drop(held);
     for dir in [sample.beside("none"), sample.root().join("mail")] {
         assert!(check(&dir, &|_| ()).is_err());
     }

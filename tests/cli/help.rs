@@ -10,8 +10,12 @@ fn main_help() {
 
 #[test]
 fn help_of_each_command() {
-    for command in ["run", "plan", "status", "completions", "man"] {
+    for command in ["run", "plan", "status", "archive", "completions", "man"] {
         insta::assert_snapshot!(format!("help-{command}"), run(&[command, "--help"]));
+    }
+    for command in ["list", "show", "check", "rebuild", "export"] {
+        let shown = run(&["archive", command, "--help"]);
+        insta::assert_snapshot!(format!("help-archive-{command}"), shown);
     }
 }
 
@@ -23,7 +27,15 @@ fn version() {
 
 #[test]
 fn manual_pages() {
-    for page in ["run", "plan", "status", "completions", "man"] {
+    for page in [
+        "run",
+        "plan",
+        "status",
+        "archive",
+        "archive-check",
+        "completions",
+        "man",
+    ] {
         let shown = run(&["man", page]);
         assert!(shown.contains("--- exit 0") && shown.contains(&format!(".TH mailhaul-{page} 1")));
     }
