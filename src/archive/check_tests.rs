@@ -177,7 +177,10 @@ fn an_unreadable_sidecar_and_a_link_are_findings() {
 fn what_is_no_archive_is_refused() {
     let sample = Sample::new();
     let held = sample.open();
-    assert_eq!(check(&sample.root(), &|_| ()).unwrap_err().code, Code::Locked);
+    assert_eq!(
+        check(&sample.root(), &|_| ()).unwrap_err().code,
+        Code::Locked
+    );
     drop(held);
     for dir in [sample.beside("none"), sample.root().join("mail")] {
         assert!(check(&dir, &|_| ()).is_err());

@@ -1,6 +1,6 @@
 //! What an archive holds, to be listed and shown.
 
-use super::survey::Survey;
+use super::survey::{Survey, is_replaced};
 use super::view::{At, Kept, View};
 use super::{Selection, no_folder, view};
 use crate::error::{Code, Error, Kind, Result};
@@ -65,9 +65,10 @@ pub fn totals(root: &Path, selection: &Selection) -> Result<Vec<Total>> {
             bytes: 0,
         };
         view.each((0, u32::MAX), |kept| {
-            if selection.takes(&kept) {
+            let at = view.find(&kept)?;
+            if selection.takes(&kept) && (at.is_some() || !is_replaced(&view, &kept)) {
                 total.messages += 1;
-                total.bytes += size(&kept, view.find(&kept)?.as_ref());
+                total.bytes += size(&kept, at.as_ref());
             }
             Ok(Flow::Continue)
         })?;
@@ -88,6 +89,9 @@ pub fn list(root: &Path, selection: &Selection, take: &mut dyn FnMut(Listed)) ->
                 return Ok(Flow::Continue);
             }
             let at = view.find(&kept)?;
+            if at.is_none() && is_replaced(&view, &kept) {
+                return Ok(Flow::Continue);
+            }
             // What is wrong with a message is for `check` to say.
             let head = at.as_ref().and_then(|at| at.head().ok());
             if selection.takes_head(head.as_deref().unwrap_or_default()) {

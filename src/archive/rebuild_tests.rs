@@ -190,3 +190,16 @@ fn the_same_for_mboxes() {
     assert_eq!(rebuilt.messages, 10);
     assert_eq!(rebuilt.left_out[0].0, "mail/INBOX.mbox");
 }
+
+#[test]
+fn a_message_that_was_fetched_again_is_missing_no_more() {
+    let sample = Sample::new();
+    std::fs::remove_file(sample.file(2)).unwrap();
+    assert_eq!(made(&sample).messages, 39);
+    let place = sample::keep(&mut sample.open(), &inbox(), 2);
+    assert_ne!(place, sample.places[2]);
+    assert!(check(&sample.root(), &|_| ()).unwrap().findings.is_empty());
+    let rebuilt = made(&sample);
+    assert_eq!((rebuilt.messages, rebuilt.left_out.len()), (40, 0));
+    assert_eq!(rows(&sample.root())[0].2[2].place, Some(place));
+}

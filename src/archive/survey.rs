@@ -139,6 +139,14 @@ impl Survey {
     }
 }
 
+/// Was the message fetched once more, after its file had gone? Then its line is history.
+pub(super) fn is_replaced(view: &View, kept: &Kept) -> bool {
+    let newest = kept
+        .digest
+        .and_then(|digest| view.index.of_source(&kept.source, digest));
+    newest.is_some_and(|spot| spot.uid > kept.uid)
+}
+
 /// Files below a directory, without those of Maildirs, in the order of their names. Links are not followed, and count as files.
 fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut entries = entries(dir)?;
@@ -235,6 +243,9 @@ pub(super) fn read_all<T: Send>(
     let mut tasks = Vec::with_capacity(CHUNK);
     view.each((0, u32::MAX), |kept| {
         let at = view.find(&kept)?;
+        if at.is_none() && is_replaced(view, &kept) {
+            return Ok(Flow::Continue);
+        }
         let place = survey.place(view, &kept, at.as_ref());
         tasks.push(Task { kept, place, at });
         if tasks.len() == CHUNK {

@@ -117,7 +117,11 @@ fn a_backup_goes_on_after_its_journal_was_lost() {
             rebuilt.stdout
         );
         told("check", &archive, &[]).exits(0);
-        taken(&lines);
+        assert!(
+            taken(&lines)
+                .iter()
+                .any(|line| line.contains("BODY.PEEK[]"))
+        );
         assert_nothing_left(&job);
         let asked = taken(&lines);
         assert!(

@@ -4,7 +4,7 @@ mod names;
 mod writer;
 
 use super::Selection;
-use super::survey::{Step, Survey, Watch};
+use super::survey::{Step, Survey, Watch, is_replaced};
 use super::view::{At, Kept, Now, View};
 use crate::error::{Kind, Result};
 use crate::message::{Flags, Folder};
@@ -121,7 +121,9 @@ impl Export<'_> {
         }
         let there = |at: &At| std::fs::symlink_metadata(at.path()).is_ok();
         let Some(at) = view.find(&kept)?.filter(there) else {
-            self.exported.failed.push((kept.file, "missing".to_owned()));
+            if !is_replaced(view, &kept) {
+                self.exported.failed.push((kept.file, "missing".to_owned()));
+            }
             return Ok(0);
         };
         if self.selection.wants_head() && !self.selection.takes_head(&at.head()?) {

@@ -59,6 +59,13 @@ fn find(path: &Path, options: &Options, terminal: &Terminal) -> Result<Shelf, Ex
         );
         return Err(terminal.fail(&Error::new(Kind::Job, Code::Usage, what)));
     }
+    if !path.exists() {
+        let what = format!(
+            "{} is neither an archive nor a job file: nothing is there",
+            path.display()
+        );
+        return Err(terminal.fail(&Error::new(Kind::Job, Code::Usage, what)));
+    }
     let job = load::job(path, options, terminal)?;
     match &job.accounts[..] {
         [account] => Ok(Shelf {

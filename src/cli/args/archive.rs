@@ -112,7 +112,7 @@ pub struct RebuildArgs {
 /// (.eml, line ends CRLF). Nothing is overwritten: --to is a directory that is empty or not there yet.
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Example:\n  mailhaul archive export budi.archive --format mbox --to budi-2024.mbox --since 2024-01-01\n  mailhaul archive export budi.archive --format eml --to rent --search rent"
+    after_help = "Example:\n  mailhaul archive export budi.archive --format mbox --to budi.mbox\n  mailhaul archive export budi.archive --format eml --to rent --search rent"
 )]
 pub struct ExportArgs {
     /// The archive's directory, or a job file
