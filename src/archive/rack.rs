@@ -33,7 +33,7 @@ pub(super) struct Keeping {
 }
 
 pub(super) enum Rack {
-    Maildir(MaildirRack),
+    Maildir(Box<MaildirRack>),
     Mbox(MboxRack),
 }
 
@@ -83,7 +83,9 @@ impl Rack {
         place: &str,
     ) -> Result<Self> {
         Ok(match keeping.format {
-            Format::Maildir => Rack::Maildir(MaildirRack::open(mail, keeping.layout, folder)?),
+            Format::Maildir => {
+                Rack::Maildir(Box::new(MaildirRack::open(mail, keeping.layout, folder)?))
+            }
             Format::Mbox => Rack::Mbox(MboxRack::open(mail, place)?),
         })
     }

@@ -241,7 +241,8 @@ impl Shelf {
         for (kept, at) in self.standing(uids)? {
             let before = now.flags(&kept, &at);
             let flags = changed(&before, change);
-            if flags != before || flags != kept.flags {
+            // A kill may have left the line without the name; the keyword in it must get its letter before another message has it.
+            if flags != now.shown(&at).unwrap_or(before) || flags != kept.flags {
                 files.push(Refiled {
                     base: kept.base().to_owned(),
                     at,

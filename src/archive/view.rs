@@ -61,7 +61,7 @@ pub enum At {
 /// What tells the flags of messages as they are now: in a Maildir other programs change them.
 #[derive(Debug)]
 pub enum Now {
-    Maildir(Letters),
+    Maildir(Box<Letters>),
     Mbox,
 }
 
@@ -71,6 +71,14 @@ impl Now {
         match (self, at) {
             (Now::Maildir(letters), At::File(path)) => letters.flags(path, &kept.flags),
             _ => kept.flags.clone(),
+        }
+    }
+
+    /// Those of them that a file's name shows; `None` where no name shows any.
+    pub(super) fn shown(&self, at: &At) -> Option<Flags> {
+        match (self, at) {
+            (Now::Maildir(letters), At::File(path)) => Some(letters.flags(path, &Flags::default())),
+            _ => None,
         }
     }
 }
@@ -297,7 +305,7 @@ impl View {
     /// `Code::Disk`.
     pub fn now(&self) -> Result<Now> {
         Ok(match self.format {
-            Format::Maildir => Now::Maildir(Letters::load(&self.path)?),
+            Format::Maildir => Now::Maildir(Box::new(Letters::load(&self.path)?)),
             Format::Mbox => Now::Mbox,
         })
     }

@@ -3,9 +3,11 @@
 use super::imap_to_imap::large_account;
 use super::incremental::{listening, taken};
 use super::{assert_nothing_left, run};
+use crate::support::run::spawn_as;
 use crate::support::{
-    Corpus, Dovecot, End, Imap, Job, Snapshot, fresh_user, maildir, popped, shared,
+    Corpus, Dovecot, End, Imap, Job, Snapshot, fresh_user, maildir, popped, root, shared,
 };
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -228,4 +230,106 @@ fn python_reads_the_archive() {
         told.push(text);
     }
     assert_eq!(told[0], told[1]);
+}
+
+/// How many files are in `cur` of a folder.
+fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir.join("cur")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn what_has_gone_is_taken_out_if_the_job_says_so() {
+    let old = fresh_user("vanish");
+    let mut source = Imap::login(shared().imap, &old);
+    let mails = Corpus::new(&old, 30).mails(30);
+    for rule in ["delete", "trash"] {
+        source.expunge("INBOX", "1:*");
+        source.append("INBOX", &mails);
+        let more = format!("on-vanish = \"{rule}\"\ngrace-days = 0\n");
+        let job = backup(&End::imap(shared(), &old), &more);
+        run(&job).exits(0);
+        let first = Imap::login(shared().imap, &old).fetch("INBOX")[0].uid;
+        source.expunge("INBOX", &format!("{first}:{}", first + 4));
+        run(&job).exits(0);
+        let mail = archive(&job).join("mail");
+        let set_aside = files(&mail.join(".Vanished.INBOX"));
+        let want = if rule == "trash" { 5 } else { 0 };
+        assert_eq!((files(&mail), set_aside), (25, want), "{rule}");
+        let lines = std::fs::read_to_string(archive(&job).join("sidecar/INBOX.jsonl"));
+        assert_eq!(lines.expect("a sidecar").matches("{\"gone\"").count(), 5);
+        let back = restored(&job);
+        assert_eq!(back.0["INBOX"].len(), 25);
+        assert_nothing_left(&job);
+    }
+}
+
+#[test]
+fn without_its_journal_nothing_is_doubled() {
+    for kind in FORMATS {
+        let old = fresh_user("no-journal");
+        let mut source = Imap::login(shared().imap, &old);
+        let mails = Corpus::new(&old, 20).mails(20);
+        source.append("INBOX", &mails);
+        // The same once more: three of a kind stay three.
+        source.append("INBOX", &mails[..3]);
+        for rule in ["message-id", "content", "off"] {
+            let top = format!("dedup = \"{rule}\"\n");
+            let rest = format!("[archive]\npath = \"box.archive\"\n{}", format(kind));
+            let job = Job::backup(&top, &End::imap(shared(), &old), &rest);
+            run(&job).exits(0);
+            for file in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+                let path = archive(&job).join(file);
+                if path.exists() {
+                    std::fs::remove_file(path).expect("remove");
+                }
+            }
+            run(&job).exits(0).balance().assert_adds_up();
+            let want = Snapshot::of(shared().imap, &old);
+            let have = restored(&job);
+            have.without_empty()
+                .assert_same_order(&want.without_empty());
+        }
+    }
+}
+
+#[test]
+fn the_sample_jobs_run() {
+    let (old, new) = (fresh_user("sample"), fresh_user("sample-new"));
+    let mails = Corpus::new(&old, 8).mails(8);
+    Imap::login(shared().imap, &old).append("INBOX", &mails);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("budi.archive");
+    let server = |end: &str, user: &str| {
+        vec![
+            format!("{end}.host=127.0.0.1"),
+            format!("{end}.port={}", shared().imap),
+            format!("{end}.security=plain"),
+            format!("{end}.user={user}"),
+        ]
+    };
+    let run = |sample: &str, mut sets: Vec<String>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailhaul"));
+        // Beside the job its journal stands: the sample is copied.
+        let copy = dir.path().join(sample);
+        std::fs::copy(root().join("sample-jobs").join(sample), &copy).expect("copy");
+        command.arg("run").arg(copy);
+        for set in sets.drain(..) {
+            command.arg("--set").arg(set);
+        }
+        let password: &OsStr = crate::support::dovecot::PASSWORD.as_ref();
+        spawn_as(
+            command,
+            &[("MAIL_PASSWORD", password), ("NEW_PASSWORD", password)],
+        )
+        .wait()
+        .exits(0)
+    };
+    let set = |key: &str| format!("{key}={}", path.display());
+    let mut sets = server("source", &old);
+    sets.push(set("archive.path"));
+    run("06-backup.toml", sets);
+    let mut sets = server("destination", &new);
+    sets.push(set("source.path"));
+    run("07-restore.toml", sets);
+    Snapshot::of(shared().imap, &new).assert_same(&Snapshot::one("INBOX", &mails));
 }
