@@ -268,3 +268,80 @@ pub fn exported(exported: &Exported, to: &Path, paint: Paint) -> Vec<String> {
 fn shown(path: &Path) -> String {
     own(&path.to_string_lossy())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::samples;
+
+    #[test]
+    fn a_message_takes_one_line() {
+        let shown = listed(&samples::listed(), Paint::PLAIN);
+        let expected = "     12  1970-01-01 01:30  Budi \u{fffd}[2J                the rent\u{fffd}  [seen, Work]";
+        assert_eq!(shown, expected);
+        let gone = Listed {
+            missing: true,
+            date: None,
+            flags: Flags::default(),
+            ..samples::listed()
+        };
+        assert!(listed(&gone, Paint::PLAIN).ends_with("  missing, or it cannot be read"));
+    }
+
+    #[test]
+    fn a_message_is_shown_without_what_steers_a_terminal() {
+        let message = samples::readable();
+        let shown = readable(&message, Paint::PLAIN);
+        let expected = [
+            "From: b",
+            "Subject: a",
+            "",
+            "one     two\u{fffd}",
+            "\u{fffd}last",
+            "",
+            "attachment: without a name (image/png, 3 B)",
+        ];
+        assert_eq!(shown, expected);
+        let all = headers(&message, Paint::PLAIN);
+        assert_eq!(all.len(), 4);
+        assert_eq!(all[0], "X-Odd: \u{fffd}[1m");
+    }
+
+    #[test]
+    fn findings_are_named_and_summed_up() {
+        let shown = checked(&samples::checked(), Duration::from_secs(2), Paint::PLAIN);
+        assert_eq!(shown.len(), 8);
+        assert_eq!(
+            shown[0],
+            "changed: mail/cur/1.x\u{fffd}[2J (INBOX message 7)"
+        );
+        assert_eq!(shown[3], "damaged line: mail/cur/1.x\u{fffd}[2J line 7");
+        let sum = "1,200 messages in 1 folder, 2.0 KiB read, 1.0 KiB/s: 1 changed, 1 missing, 1 foreign, \
+                   1 damaged lines, 1 unfinished, 1 not kept, 1 unreadable";
+        assert_eq!(shown[7], sum);
+        let clean = checked(&Checked::default(), Duration::ZERO, Paint::PLAIN);
+        assert_eq!(
+            clean,
+            ["0 messages in 0 folders, 0 B read: nothing is wrong"]
+        );
+    }
+
+    #[test]
+    fn what_was_made_and_what_was_not() {
+        let shown = rebuilt(&samples::rebuilt(), Paint::PLAIN);
+        let expected = [
+            "INBOX had no sidecar: 3 lines made from mail/",
+            "left out: mail/cur/1.x: changed",
+            "3 messages stay in the archive, but nobody knows any more where they came from",
+            "the old journal is kept as a/journal.db.before-rebuild-1",
+            "journal rebuilt: 39 messages in 2 folders",
+        ];
+        assert_eq!(shown, expected);
+        let shown = exported(&samples::exported(), Path::new("out"), Paint::PLAIN);
+        let expected = [
+            "not exported: mail/cur/1.x: missing",
+            "2 messages of 1 folder, 2.0 KiB, written to out",
+        ];
+        assert_eq!(shown, expected);
+    }
+}
