@@ -84,9 +84,10 @@ impl Index {
         self.changed.get(&uid).copied()
     }
 
-    /// The last message with this source and digest, as far as 128 bits tell; it may be gone.
+    /// The last message with this source and digest, as far as 128 bits tell, unless it is gone.
     pub(super) fn of_source(&self, source: &str, digest: Digest) -> Option<Spot> {
-        self.marks.get(&source_mark(source, digest)).copied()
+        let spot = self.marks.get(&source_mark(source, digest)).copied()?;
+        self.within((spot.uid, spot.uid)).first().copied()
     }
 }
 

@@ -240,3 +240,7 @@ pub fn no_folder(root: &Path, folder: &Folder) -> Error {
     let what = format!("{} holds no folder {folder}", root.display());
     Error::new(Kind::Folder, Code::Refused, what)
 }
+
+#[cfg(test)]
+#[path = "shelves_tests.rs"]
+mod tests;

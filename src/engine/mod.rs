@@ -26,6 +26,7 @@ mod link;
 mod listing;
 mod look;
 mod planning;
+mod readback;
 mod reading;
 mod refusal;
 mod same;

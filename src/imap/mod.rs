@@ -28,6 +28,7 @@ mod scan;
 mod session;
 mod state;
 mod status;
+mod tour;
 mod vet;
 mod wire;
 

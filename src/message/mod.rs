@@ -21,6 +21,9 @@ pub use folder::{Folder, SpecialUse};
 pub use readable::{Attachment, Readable};
 pub use search::Search;
 
+/// UIDs as ranges, both ends in them; `u32::MAX` is the last one there is.
+pub type UidRanges = Vec<(u32, u32)>;
+
 /// What names a message at its source, within one folder (and, for IMAP, one UIDVALIDITY).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SourceKey {
