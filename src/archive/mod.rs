@@ -43,6 +43,9 @@ use crate::spool::{Body, Budget};
 use shelf::Shelf;
 use std::path::{Path, PathBuf};
 
+/// The folder below which an archive puts mail that has gone from its source (`on-vanish = "trash"`).
+pub const TRASH: &str = "Vanished";
+
 /// One message to be kept.
 #[derive(Clone, Copy)]
 pub struct Keep<'a> {

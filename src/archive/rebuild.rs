@@ -3,8 +3,9 @@
 //! It is made beside the old one and takes its place whole; the old one keeps a name of its own. What stood in it alone (runs, what other
 //! destinations have, what failed) is not in the new one: destinations are adopted again by the next run.
 
+use super::TRASH;
 use super::refill::{self, Refilled};
-use super::survey::{Found, State, Survey, Watch, read_all};
+use super::survey::{Found, State, Survey, Watch, entries, read_all};
 use super::view::{Kept, View};
 use crate::error::{Error, Result};
 use crate::failpoint;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 /// How a journal names an archive as a destination of its job.
 const SINK: &str = "archive:";
 const FILE: &str = "journal.db";
+const UNFINISHED: &str = ".rebuild-";
 /// Rows that share a commit.
 const BATCH: usize = 1000;
 
@@ -48,6 +50,7 @@ pub struct Rebuilt {
 pub fn rebuild(root: &Path, sources: &[String], watch: Watch<'_>) -> Result<Rebuilt> {
     super::expect_mail(root)?;
     let _lock = fs::Lock::acquire(&root.join("lock"))?;
+    clear(root)?;
     let mut rebuilt = Rebuilt {
         refilled: refill::refill(root)?,
         ..Rebuilt::default()
@@ -64,7 +67,7 @@ pub fn rebuild(root: &Path, sources: &[String], watch: Watch<'_>) -> Result<Rebu
     }
     let identity = identity(&survey, sources)?;
     let temporary = tempfile::Builder::new()
-        .prefix(".rebuild-")
+        .prefix(UNFINISHED)
         .tempdir_in(root)
         .map_err(|e| Error::disk("make a directory in", root, &e))?;
     let mut journal = Journal::open(temporary.path(), &identity)?;
@@ -76,13 +79,30 @@ pub fn rebuild(root: &Path, sources: &[String], watch: Watch<'_>) -> Result<Rebu
         folders: HashMap::new(),
         rebuilt: &mut rebuilt,
     };
-    for view in &survey.views {
+    // What has come again after it had gone is written over what lies in the trash.
+    let (trash, live): (Vec<&View>, Vec<&View>) = survey.views.iter().partition(|v| is_trash(v));
+    for view in trash.into_iter().chain(live) {
         writer.folder(&survey, view, watch)?;
     }
     journal.end_run(run, &format!(r#"{{"rebuilt":{}}}"#, rebuilt.messages))?;
     journal.close()?;
     rebuilt.old = put_in_place(&temporary.path().join(FILE), root)?;
     Ok(rebuilt)
+}
+
+fn is_trash(view: &View) -> bool {
+    matches!(view.folder.names(), [first, _, ..] if first == TRASH)
+}
+
+/// What rebuilds that were killed have left.
+fn clear(root: &Path) -> Result<()> {
+    for path in entries(root)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(UNFINISHED) && path.is_dir() {
+            std::fs::remove_dir_all(&path).map_err(|e| Error::disk("remove", &path, &e))?;
+        }
+    }
+    Ok(())
 }
 
 /// The sources that the lines tell of, behind those that are known.
@@ -126,6 +146,8 @@ struct Entry {
     seen: Seen,
     uid: u32,
     flags: Flags,
+    /// It lies in the trash: it has gone from its source.
+    gone: bool,
 }
 
 impl Writer<'_> {
@@ -138,7 +160,7 @@ impl Writer<'_> {
             .sink_folder(run, 0, name.as_bytes(), validity)?;
         let mut entries = Vec::with_capacity(BATCH);
         read_all(survey, view, watch, facts, |found| {
-            entries.extend(self.entry(found)?);
+            entries.extend(self.entry(found, is_trash(view))?);
             if entries.len() == BATCH {
                 self.write(&mut entries, sink, validity)?;
             }
@@ -147,7 +169,7 @@ impl Writer<'_> {
         self.write(&mut entries, sink, validity)
     }
 
-    fn entry(&mut self, found: Found<Facts>) -> Result<Option<Entry>> {
+    fn entry(&mut self, found: Found<Facts>, in_trash: bool) -> Result<Option<Entry>> {
         let Found { kept, place, state } = found;
         let facts = match state {
             State::Whole(facts) => facts,
@@ -161,6 +183,8 @@ impl Writer<'_> {
             return Ok(None);
         };
         let folder = self.source_folder(&origin)?;
+        // A folder of that name at the source is no trash.
+        let own = memchr::memmem::find(&origin.folder, TRASH.as_bytes()).is_some();
         let path = as_stored(&place, &kept);
         let seen = Seen {
             key: origin.key,
@@ -179,6 +203,7 @@ impl Writer<'_> {
             seen,
             uid: kept.uid,
             flags: kept.flags,
+            gone: in_trash && !own,
         }))
     }
 
@@ -201,23 +226,30 @@ impl Writer<'_> {
     }
 
     fn write(&mut self, entries: &mut Vec<Entry>, sink: SinkFolderId, validity: u32) -> Result<()> {
-        let mut by_folder: HashMap<FolderId, Vec<Entry>> = HashMap::new();
+        let mut by_folder: HashMap<(FolderId, bool), Vec<Entry>> = HashMap::new();
         for entry in entries.drain(..) {
-            by_folder.entry(entry.folder).or_default().push(entry);
+            by_folder
+                .entry((entry.folder, entry.gone))
+                .or_default()
+                .push(entry);
         }
-        for (folder, entries) in by_folder {
+        for ((folder, gone), entries) in by_folder {
             self.rebuilt.messages += entries.len() as u64;
             let seen: Vec<Seen> = entries.iter().map(|entry| entry.seen.clone()).collect();
             let rows = self.journal.record(self.run, folder, &seen)?;
+            match gone {
+                true => self.journal.removed_at_source(self.run, &rows)?,
+                false => self.journal.returned_to_source(self.run, &rows)?,
+            }
             let conclusions: Vec<Conclusion> = rows
                 .into_iter()
                 .zip(entries)
                 .map(|(row, entry)| Conclusion {
                     row,
                     sink: 0,
-                    outcome: "copied",
+                    outcome: if gone { "vanished" } else { "copied" },
                     words: None,
-                    delivered: Some(Delivered {
+                    delivered: (!gone).then_some(Delivered {
                         folder: sink,
                         uid_validity: validity,
                         uid: Some(entry.uid),

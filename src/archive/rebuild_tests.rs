@@ -203,3 +203,29 @@ fn a_message_that_was_fetched_again_is_missing_no_more() {
     assert_eq!((rebuilt.messages, rebuilt.left_out.len()), (40, 0));
     assert_eq!(rows(&sample.root())[0].2[2].place, Some(place));
 }
+
+#[test]
+fn what_lies_in_the_trash_has_gone_from_its_source() {
+    let sample = Sample::new();
+    let mut archive = sample.open();
+    let trash = crate::message::Folder::parse("Vanished/INBOX").unwrap();
+    for n in [3, 50] {
+        let item = crate::archive::Keep {
+            body: &sample::body(&sample::raw(n)),
+            flags: &sample::flags(n),
+            date: Some(sample::date(n)),
+            source: &sample::source(&inbox(), n),
+        };
+        archive.store(&trash, &[item]).unwrap();
+    }
+    drop(archive);
+    std::fs::create_dir(sample.root().join(".rebuild-killed")).unwrap();
+    assert_eq!(made(&sample).messages, 42);
+    let inbox = &rows(&sample.root())[0].2;
+    assert_eq!(inbox.len(), 31);
+    // The one came again, and stands in its folder; the other has gone.
+    let told = |row: &Row| (row.removed_at_source, row.outcome.clone().unwrap());
+    assert_eq!(told(&inbox[3]), (false, "copied".to_owned()));
+    assert_eq!(told(&inbox[30]), (true, "vanished".to_owned()));
+    assert!(!sample.root().join(".rebuild-killed").exists());
+}

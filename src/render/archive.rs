@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn a_message_takes_one_line() {
         let shown = listed(&samples::listed(), Paint::PLAIN);
-        let expected = "     12  1970-01-01 01:30  Budi \u{fffd}[2J                the rent\u{fffd}  [seen, Work]";
+        let expected = "     12  1970-01-01 01:30  Budi \u{fffd}[2J                 the rent\u{fffd}  [seen, Work]";
         assert_eq!(shown, expected);
         let gone = Listed {
             missing: true,

@@ -7,6 +7,8 @@ mod journals;
 #[cfg(feature = "failpoints")]
 mod kills;
 #[cfg(feature = "failpoints")]
+#[cfg(feature = "failpoints")]
+mod rebuild;
 mod removal;
 mod safe;
 #[cfg(feature = "failpoints")]
