@@ -7,8 +7,8 @@ mod journals;
 #[cfg(feature = "failpoints")]
 mod kills;
 #[cfg(feature = "failpoints")]
-#[cfg(feature = "failpoints")]
 mod rebuild;
+#[cfg(feature = "failpoints")]
 mod removal;
 mod safe;
 #[cfg(feature = "failpoints")]
