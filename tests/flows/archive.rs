@@ -213,6 +213,36 @@ fn a_message_shown_raw_is_the_one_that_was_stored() {
     }
 }
 
+#[test]
+fn a_bare_name_is_a_file_in_the_working_directory() {
+    let old = fresh_user("bare");
+    account(&old);
+    let job = backup(&End::imap(shared(), &old), "");
+    run(&job).exits(0);
+    let out = Command::new(env!("CARGO_BIN_EXE_mailhaul"))
+        .args([
+            "archive",
+            "export",
+            "box.archive",
+            "--format",
+            "mbox",
+            "--to",
+            "all.mbox",
+        ])
+        .current_dir(job.dir())
+        .env_clear()
+        .output()
+        .expect("mailhaul");
+    assert_eq!(
+        out.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    let found = python("print(len(mailbox.mbox(p)))", &job.dir().join("all.mbox"));
+    assert_eq!(found, "40\n");
+}
+
 /// What Python finds in an export: how many messages, and their Message-IDs.
 fn python(script: &str, path: &Path) -> String {
     let out = Command::new("python3")

@@ -38,6 +38,8 @@ enum Target {
 
 impl Writer {
     pub(super) fn new(to: &Path, shape: Shape) -> Result<Self> {
+        // A bare name has no directory above it, in which a lock could stand.
+        let to = &std::path::absolute(to).map_err(|e| Error::disk("find", to, &e))?;
         let one = to
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("mbox"));
