@@ -1,7 +1,8 @@
 //! What an archive holds, to be listed and shown.
 
+use super::At;
 use super::survey::{Survey, is_replaced};
-use super::view::{At, Kept, View};
+use super::view::{Kept, View};
 use super::{Selection, no_folder, view};
 use crate::error::{Code, Error, Kind, Result};
 use crate::message::{Flags, Folder, InternalDate, decoded, header};

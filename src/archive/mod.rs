@@ -2,6 +2,7 @@
 //!
 //! `mail/` can be read by any mail program; `sidecar/` has per folder what a Maildir cannot hold, and what each message's source was.
 
+mod at;
 mod check;
 mod export;
 mod folders;
@@ -21,6 +22,7 @@ mod survey;
 mod view;
 
 pub use crate::journal::Place;
+pub use at::{At, Now};
 pub use check::{Checked, Finding, Wrong, check};
 pub use export::{Exported, Shape, export};
 pub use folders::{FolderState, folders, stray, strays, view};
@@ -30,7 +32,7 @@ pub use refill::Refilled;
 pub use select::Selection;
 pub use shelves::{Making, Shelves, Unstored, no_folder};
 pub use survey::{Step, Watch, expect_mail};
-pub use view::{At, Kept, Now, View};
+pub use view::{Kept, View};
 
 use locate::{confined, locate, spoilt};
 

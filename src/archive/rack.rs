@@ -13,8 +13,8 @@ mod maildir;
 mod mbox;
 
 use super::Keep;
+use super::at::At;
 use super::sidecar::{Format, Line};
-use super::view::At;
 use crate::error::Result;
 use crate::format::maildir::Layout;
 use crate::format::mbox::Record;

@@ -3,9 +3,10 @@
 //! The order of a batch: bytes durable, lines durable, and only then visible, where the format knows the difference. What can be seen so
 //! always has its line, and after a kill between, the lines say what to finish. Flags and the end of a message are lines first.
 
+use super::at::At;
 use super::rack::{Keeping, Put, Rack, Refiled};
 use super::sidecar::{Entry, Format, Line, Numbered, Sidecar};
-use super::view::{At, Head, Kept, View};
+use super::view::{Head, Kept, View};
 use super::{Keep, Place};
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;

@@ -1,9 +1,10 @@
 //! An archive looked at as a whole, by somebody who takes nothing for granted.
 
+use super::At;
 use super::folders::sidecars;
 use super::locate::mbox_path;
 use super::sidecar::{Format, Sidecar};
-use super::view::{At, Kept, View};
+use super::view::{Kept, View};
 use crate::error::{Code, Error, Kind, Result};
 use crate::journal::Journal;
 use crate::message::Folder;

@@ -1,19 +1,18 @@
 //! A folder of the archive, read: nothing is written, and nobody needs to hold the archive.
 
+pub(super) use super::at::{At, Now};
 use super::index::{Index, Spot};
 use super::rack::Put;
 use super::sidecar::{Entry, Format, Line, Sidecar};
 use crate::error::{Code, Error, Kind, Result};
 use crate::format::maildir::{self, Letters, Mail, Places};
-use crate::format::mbox::Record;
+use crate::format::mbox::{Extent, MboxFile, Record};
 use crate::message::{Digest, Flags, Folder, InternalDate};
 use crate::net::Flow;
 use crate::spool::{Body, Budget};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Bytes held while a message is read for its header.
-const HEADS: u64 = 4 << 20;
 
 /// A message with a line in the sidecar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,40 +44,6 @@ impl Kept {
         Put {
             file: self.file.clone(),
             part: self.part,
-        }
-    }
-}
-
-/// Where a message's bytes are now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum At {
-    /// In a Maildir.
-    File(PathBuf),
-    /// In an mbox.
-    Part(PathBuf, Record),
-}
-
-/// What tells the flags of messages as they are now: in a Maildir other programs change them.
-#[derive(Debug)]
-pub enum Now {
-    Maildir(Box<Letters>),
-    Mbox,
-}
-
-impl Now {
-    #[must_use]
-    pub fn flags(&self, kept: &Kept, at: &At) -> Flags {
-        match (self, at) {
-            (Now::Maildir(letters), At::File(path)) => letters.flags(path, &kept.flags),
-            _ => kept.flags.clone(),
-        }
-    }
-
-    /// Those of them that a file's name shows; `None` where no name shows any.
-    pub(super) fn shown(&self, at: &At) -> Option<Flags> {
-        match (self, at) {
-            (Now::Maildir(letters), At::File(path)) => Some(letters.flags(path, &Flags::default())),
-            _ => None,
         }
     }
 }
@@ -237,6 +202,40 @@ impl View {
         Ok(mails)
     }
 
+    /// Messages that another program appended to the folder's mbox: what lies outside all that was ever written here. `None`: nothing does.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn appended(&self) -> Result<Option<(MboxFile, Vec<Extent>)>> {
+        if self.format != Format::Mbox || !self.path.exists() {
+            return Ok(None);
+        }
+        let mut parts = BTreeMap::new();
+        self.sidecar.read(|found| {
+            if let Line::Message(Entry {
+                part: Some(part), ..
+            }) = found.line
+            {
+                parts.insert(part.offset, part.offset + part.length);
+            }
+        })?;
+        let meta = std::fs::symlink_metadata(&self.path);
+        let length = meta
+            .map_err(|e| Error::disk("look at", &self.path, &e))?
+            .len();
+        if parts.iter().map(|(from, to)| to - from).sum::<u64>() == length {
+            return Ok(None);
+        }
+        let file = MboxFile::open(&self.path, None)?;
+        let mut extents = file.messages().to_vec();
+        // Whatever dialect the others write: what is ours is never taken for theirs.
+        extents.retain(|at| {
+            let before = parts.range(..=at.offset).next_back();
+            before.is_none_or(|(_, end)| *end <= at.offset)
+        });
+        Ok(Some((file, extents)))
+    }
+
     /// The folder's Maildir or mbox.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -322,41 +321,6 @@ impl View {
                 "is not what was stored: its digest differs",
             )),
             _ => Ok(body),
-        }
-    }
-}
-
-impl At {
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        match self {
-            At::File(path) | At::Part(path, _) => path,
-        }
-    }
-
-    /// The bytes as they are by now, canonical form.
-    ///
-    /// # Errors
-    /// `Kind::Message` where there is no message (any more); what [`Budget::body`] says.
-    pub fn body(&self, budget: &Budget) -> Result<Body> {
-        match self {
-            At::File(path) => maildir::read_message(path, budget),
-            At::Part(path, part) => part.read(path, budget),
-        }
-    }
-
-    /// The header alone.
-    ///
-    /// # Errors
-    /// `Code::Disk`.
-    pub fn head(&self) -> Result<Vec<u8>> {
-        match self {
-            At::File(path) => maildir::read_head(path),
-            At::Part(path, part) => {
-                let body = part.read(path, &Budget::new(HEADS))?;
-                Ok(body.head().to_vec())
-            }
         }
     }
 }

@@ -3,15 +3,19 @@
 //! A message is known by its file's name, in an mbox by its digest. Flags are as they are now, other programs' changes in; the
 //! date with its zone and all keywords are the sidecar's.
 
+mod appended;
+
 use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted, foreign_key};
 use crate::archive::{self, At, FolderState, Kept, Now, View, no_folder};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::format::maildir::{self, Mail};
+use crate::format::mbox::Extent;
 use crate::job::{After, Local};
 use crate::message::{Folder, SourceKey};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
 use crate::spool::Budget;
+use appended::Appended;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -26,6 +30,7 @@ struct Reading {
     now: Now,
     items: Vec<Item>,
     strangers: Vec<Mail>,
+    appended: Option<Appended>,
 }
 
 /// A message's key and where it is told.
@@ -40,6 +45,21 @@ enum What {
     Kept(u32),
     /// One of the strangers.
     Stranger(usize),
+    /// One of what was appended.
+    Appended(usize),
+}
+
+/// A message that was looked at.
+struct Looked {
+    listed: Listed,
+    bytes: Bytes,
+}
+
+/// Where its bytes are.
+enum Bytes {
+    Kept(Kept, At),
+    Stranger(At),
+    Appended(Extent),
 }
 
 impl ArchiveSource {
@@ -105,6 +125,18 @@ impl Reading {
             }
             Ok(Flow::Continue)
         })?;
+        let appended = Appended::of(&view)?;
+        for (at, mail) in appended.iter().flat_map(|a| a.mails.iter().enumerate()) {
+            let copy = copies.entry(mail.name.clone()).or_default();
+            items.push(Item {
+                key: SourceKey::Name {
+                    name: mail.name.clone(),
+                    ordinal: *copy,
+                },
+                what: What::Appended(at),
+            });
+            *copy += 1;
+        }
         let strangers = view.strangers()?;
         items.extend(strangers.iter().enumerate().map(|(at, mail)| Item {
             key: SourceKey::Name {
@@ -118,6 +150,7 @@ impl Reading {
             view,
             items,
             strangers,
+            appended,
         })
     }
 
@@ -130,7 +163,7 @@ impl Reading {
     }
 
     /// What is known of a message without its bytes, and where they are; `None`: it is gone by now.
-    fn look(&self, item: &Item) -> Result<Option<(Listed, At, Option<Kept>)>> {
+    fn look(&self, item: &Item) -> Result<Option<Looked>> {
         match item.what {
             What::Kept(uid) => {
                 let Some(kept) = self.view.message(uid)? else {
@@ -145,17 +178,19 @@ impl Reading {
                     date: kept.date,
                     size: kept.size,
                 };
-                Ok(Some((listed, at, Some(kept))))
+                let bytes = Bytes::Kept(kept, at);
+                Ok(Some(Looked { listed, bytes }))
             }
             What::Stranger(at) => self.look_at_stranger(item, &self.strangers[at]),
+            What::Appended(at) => Ok(self.appended.as_ref().and_then(|appended| {
+                let bytes = Bytes::Appended(appended.mails.get(at)?.at);
+                let listed = appended.listed(at, item.key.clone())?;
+                Some(Looked { listed, bytes })
+            })),
         }
     }
 
-    fn look_at_stranger(
-        &self,
-        item: &Item,
-        mail: &Mail,
-    ) -> Result<Option<(Listed, At, Option<Kept>)>> {
+    fn look_at_stranger(&self, item: &Item, mail: &Mail) -> Result<Option<Looked>> {
         let base = String::from_utf8_lossy(&mail.base);
         let Some(path) = maildir::find(self.view.path(), &base)? else {
             return Ok(None);
@@ -166,7 +201,8 @@ impl Reading {
             date: Some(mail.date),
             size: Some(mail.size),
         };
-        Ok(Some((listed, At::File(path), None)))
+        let bytes = Bytes::Stranger(At::File(path));
+        Ok(Some(Looked { listed, bytes }))
     }
 
     /// In the order of `wanted`, where it is said.
@@ -186,13 +222,23 @@ impl Reading {
         Ok(())
     }
 
+    fn head(&self, bytes: &Bytes) -> Result<Vec<u8>> {
+        match (bytes, &self.appended) {
+            (Bytes::Kept(_, at) | Bytes::Stranger(at), _) => at.head(),
+            (Bytes::Appended(at), Some(appended)) => appended.head(at),
+            (Bytes::Appended(_), None) => Ok(Vec::new()),
+        }
+    }
+
     fn arrival(&self, item: &Item, budget: &Budget) -> Result<Option<Arrival>> {
-        let Some((listed, at, kept)) = self.look(item)? else {
+        let Some(Looked { listed, bytes }) = self.look(item)? else {
             return Ok(None);
         };
-        let body = match &kept {
-            Some(kept) => self.view.read(kept, &at, budget),
-            None => at.body(budget),
+        let body = match (&bytes, &self.appended) {
+            (Bytes::Kept(kept, at), _) => self.view.read(kept, at, budget),
+            (Bytes::Stranger(at), _) => at.body(budget),
+            (Bytes::Appended(at), Some(appended)) => appended.body(at, budget),
+            (Bytes::Appended(_), None) => return Ok(None),
         };
         match body {
             Err(error) if error.kind != Kind::Message => Err(error),
@@ -236,7 +282,7 @@ impl Source for ArchiveSource {
         let mut opened = reading.opened();
         for item in &reading.items {
             match reading.look(item).map_err(of_folder)? {
-                Some((listed, ..)) => on(listed)?,
+                Some(looked) => on(looked.listed)?,
                 None => opened.messages -= 1,
             }
         }
@@ -275,10 +321,13 @@ impl Source for ArchiveSource {
     ) -> Result<Option<Opened>> {
         let reading = self.read(&folder.folder)?;
         for item in &reading.items {
-            if let Some((listed, at, _)) = reading.look(item).map_err(of_folder)? {
+            if let Some(looked) = reading.look(item).map_err(of_folder)? {
                 // What cannot be read has no header to be known by; read for good, it is named.
-                let head = at.head().unwrap_or_default();
-                on(Heading { listed, head })?;
+                let head = reading.head(&looked.bytes).unwrap_or_default();
+                on(Heading {
+                    listed: looked.listed,
+                    head,
+                })?;
             }
         }
         Ok(Some(reading.opened()))

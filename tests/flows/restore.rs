@@ -3,7 +3,8 @@
 use super::backup::{FORMATS, archive, backup, format};
 use super::imap_to_imap::{large_account, subscribed};
 use super::{assert_nothing_left, run};
-use crate::support::{Corpus, End, Imap, Job, Snapshot, fresh_user, shared};
+use crate::support::job::ARCHIVE;
+use crate::support::{Corpus, End, Imap, Job, Mail, Snapshot, fresh_user, maildir, popped, shared};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,73 @@ fn an_archive_goes_into_an_account_that_holds_part_of_it() {
         (18, 12)
     );
     Snapshot::of(shared().imap, &new).assert_same(&Snapshot::one("INBOX", &mails));
+}
+
+#[test]
+fn what_others_appended_to_an_mbox_comes_along() {
+    let old = fresh_user("appended");
+    let mut mails = Corpus::new(&old, 12).mails(6);
+    Imap::login(shared().imap, &old).append("INBOX", &mails[..3]);
+    let saved = backup(&End::imap(shared(), &old), &format("mbox"));
+    run(&saved).exits(0);
+    let mbox = archive(&saved).join("mail/INBOX.mbox");
+    let own = Mail {
+        bytes: b"Subject: own\r\nStatus: RO\r\n\r\nFrom me.\r\n".to_vec(),
+        flags: vec!["\\Seen".into()],
+        date: 1_000_000_000,
+    };
+    let text =
+        "From me@example.org Sun Sep  9 01:46:40 2001\nSubject: own\nStatus: RO\n\n>From me.\n\n";
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&mbox)
+        .expect("open");
+    file.write_all(text.as_bytes()).expect("write");
+    // The next backup goes on behind it, and leaves it alone.
+    Imap::login(shared().imap, &old).append("INBOX", &mails[3..]);
+    assert_eq!(run(&saved).exits(0).balance().part("copied"), 3);
+    let new = fresh_user("appended-new");
+    let job = restore(&saved, &new);
+    assert_eq!(run(&job).exits(0).balance().part("copied"), 7);
+    mails.push(own);
+    Snapshot::of(shared().imap, &new).assert_same(&Snapshot::one("INBOX", &mails));
+    assert_nothing_left(&job);
+}
+
+#[test]
+fn what_was_kept_on_its_way_comes_back() {
+    for kind in FORMATS {
+        let old = fresh_user("kept");
+        let mails = popped(&Corpus::new(&old, 30).mails(30));
+        maildir::fill(shared(), &old, &mails);
+        let (new, back) = (fresh_user("kept-new"), fresh_user("kept-back"));
+        let rest = format!("{ARCHIVE}{}", format(kind));
+        let job = Job::new(
+            "",
+            &End::pop3(shared(), &old),
+            &End::imap(shared(), &new),
+            &rest,
+        );
+        run(&job).exits(0);
+        run(&restore(&job, &back)).exits(0);
+        Snapshot::of(shared().imap, &back).assert_same(&Snapshot::of(shared().imap, &new));
+    }
+}
+
+#[test]
+fn an_archive_is_not_restored_into_itself() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let new = fresh_user("itself");
+    let source = End::files("archive", &dir.path().join("box.archive"));
+    for inside in ["", "/mail"] {
+        let rest = format!(
+            "[archive]\npath = {:?}\n",
+            dir.path().join(format!("box.archive{inside}"))
+        );
+        let job = Job::new("", &source, &End::imap(shared(), &new), &rest);
+        let done = run(&job).exits(2);
+        assert!(done.stderr.contains("archive.path"), "{}", done.stderr);
+    }
 }
 
 /// Changes one byte in the middle of a message's body.

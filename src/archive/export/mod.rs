@@ -5,7 +5,8 @@ mod writer;
 
 use super::Selection;
 use super::survey::{Step, Survey, Watch, is_replaced};
-use super::view::{At, Kept, Now, View};
+use super::view::{Kept, View};
+use super::{At, Now};
 use crate::error::{Kind, Result};
 use crate::message::{Flags, Folder};
 use crate::net::Flow;

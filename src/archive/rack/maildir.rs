@@ -1,8 +1,8 @@
 //! A folder's Maildir.
 
+use super::super::at::At;
 use super::super::index::file_mark;
 use super::super::sidecar::Line;
-use super::super::view::At;
 use super::{Keep, Mended, Put, Refiled};
 use crate::error::Result;
 use crate::format::maildir::{Layout, Leftovers, Letter, Maildir, MaildirFolder, Places};
