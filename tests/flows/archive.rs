@@ -186,6 +186,37 @@ fn a_job_with_an_archive_adopts_its_destination_after_a_rebuild() {
 }
 
 #[test]
+fn a_spoilt_message_comes_back_from_its_source() {
+    let old = fresh_user("spoilt");
+    account(&old);
+    let from = End::imap(shared(), &old);
+    let to = End::imap(shared(), &fresh_user("spoilt-new"));
+    let jobs = [
+        backup(&from, ""),
+        Job::new("", &from, &to, crate::support::job::ARCHIVE),
+    ];
+    for job in jobs {
+        run(&job).exits(0);
+        let archive = archive(&job);
+        let files = messages(&archive);
+        std::fs::write(&files[7], b"spoilt").expect("write");
+        told("check", &archive, &[]).exits(4);
+        std::fs::rename(&files[7], job.dir().join("moved-away")).expect("rename");
+        let rebuilt = told("rebuild", &archive, &[]).exits(4);
+        assert!(
+            rebuilt.stdout.contains("39 messages in 2 folders"),
+            "{}",
+            rebuilt.stdout
+        );
+        let again = run(&job).exits(0);
+        again.balance().assert_adds_up();
+        assert_eq!(messages(&archive).len(), 40);
+        told("check", &archive, &[]).exits(0);
+        assert_nothing_left(&job);
+    }
+}
+
+#[test]
 fn a_message_shown_raw_is_the_one_that_was_stored() {
     for kind in FORMATS {
         let old = fresh_user("raw");
