@@ -176,11 +176,11 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gives a file a second name, `NAME.EXTENSION-1` or the next number that is free, so that what replaces it destroys nothing;
+/// Gives a file a second name (or a copy), `NAME.EXTENSION-1` or the next number that is free, so that what replaces it destroys nothing;
 /// tells the name. Durable only after [`sync_dir`].
 ///
 /// # Errors
-/// `Code::Disk`, naming the path; also on a file system without hard links.
+/// `Code::Disk`, naming the path.
 pub fn keep_aside(path: &Path, extension: &str) -> Result<PathBuf> {
     for number in 1u32.. {
         let mut name = path.as_os_str().to_owned();
@@ -188,12 +188,20 @@ pub fn keep_aside(path: &Path, extension: &str) -> Result<PathBuf> {
         let aside = PathBuf::from(name);
         match std::fs::hard_link(path, &aside) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(Error::disk("keep aside", path, &e)),
             Ok(()) => return Ok(aside),
+            // Not every file system has hard links.
+            Err(_) => return copy(path, &aside).map(|()| aside),
         }
     }
     let taken = io::Error::from(io::ErrorKind::AlreadyExists);
     Err(Error::disk("keep aside", path, &taken))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let (mut source, mut target) = (open(from)?, create_new(to)?);
+    io::copy(&mut source, &mut target)
+        .and_then(|_| target.sync_all())
+        .map_err(|e| Error::disk("write", to, &e))
 }
 
 fn parent(path: &Path) -> &Path {
@@ -304,6 +312,9 @@ mod tests {
             b"two"
         );
         assert!(keep_aside(&dir.path().join("none"), "old").is_err());
+        copy(&path, &dir.path().join("copy")).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("copy")).unwrap(), b"new");
+        assert!(copy(&path, &dir.path().join("copy")).is_err());
     }
 
     #[test]
