@@ -132,6 +132,39 @@ fn create_dir(path: &Path) -> Result<()> {
     }
 }
 
+/// As [`private_dir`]; one that root makes in somebody's directory belongs to that somebody from the moment it is there.
+///
+/// # Errors
+/// `Code::Disk`, naming the path.
+pub fn inherited_dir(path: &Path) -> Result<()> {
+    let above = parent(path);
+    if std::fs::symlink_metadata(path).is_ok() {
+        return private_dir(path);
+    }
+    if !above.is_dir() {
+        inherited_dir(above)?;
+    }
+    let owner = |path: &Path| std::fs::metadata(path).map(|meta| meta.uid());
+    // A process belongs to whom it runs as; where /proc does not tell, nothing is given away.
+    let given = owner(above).is_ok_and(|uid| uid != 0)
+        && owner(Path::new("/proc/self")).is_ok_and(|uid| uid == 0);
+    if !given {
+        return private_dir(path);
+    }
+    let broken = |e: io::Error| Error::disk("create the directory", path, &e);
+    let made = tempfile::Builder::new()
+        .prefix(".mailhaul-")
+        .permissions(PermissionsExt::from_mode(PRIVATE_DIR))
+        .tempdir_in(above)
+        .map_err(broken)?;
+    let own = File::open(made.path()).map_err(broken)?;
+    inherit(&own, above).map_err(broken)?;
+    rename(made.path(), path)?;
+    // It has another name now: there is nothing left to remove.
+    drop(made.keep());
+    sync_dir(above)
+}
+
 /// Takes from everybody else the right to look into a directory of ours.
 ///
 /// # Errors

@@ -8,8 +8,8 @@ use crate::message::Flags;
 use crate::spool::{Body, Budget};
 use std::path::{Path, PathBuf};
 
-/// Bytes held while a message is read for its header.
-const HEADS: u64 = 4 << 20;
+/// A header that is longer counts up to there.
+const LONGEST_HEAD: usize = 1 << 20;
 
 /// Where a message's bytes are now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +72,7 @@ impl At {
     pub fn head(&self) -> Result<Vec<u8>> {
         match self {
             At::File(path) => maildir::read_head(path),
-            At::Part(path, part) => {
-                let body = part.read(path, &Budget::new(HEADS))?;
-                Ok(body.head().to_vec())
-            }
+            At::Part(path, part) => part.head(path, LONGEST_HEAD),
         }
     }
 }

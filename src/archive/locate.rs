@@ -33,13 +33,10 @@ fn mbox_part(text: &str) -> Option<(&str, Record)> {
         .and(Some(path))?;
     let bare = rest.strip_suffix('-');
     let (offset, length) = bare.unwrap_or(rest).split_once('+')?;
-    let part = Record {
-        offset: offset.parse().ok()?,
-        length: length.parse().ok()?,
-        line_ends: LineEnds {
-            final_added: bare.is_some(),
-        },
+    let line_ends = LineEnds {
+        final_added: bare.is_some(),
     };
+    let part = Record::new(offset.parse().ok()?, length.parse().ok()?, line_ends);
     Some((path, part))
 }
 

@@ -100,11 +100,11 @@ impl Shelves {
         Ok(made)
     }
 
-    /// Opens a folder that is there for writing; `None` where there is none.
+    /// Opens a folder that is there for writing, and finishes what a killed run left in it; `None` where there is none.
     ///
     /// # Errors
     /// `Code::Disk`; `Code::Foreign` where the folder was kept in another layout.
-    pub fn door(&mut self, folder: &Folder) -> Result<Option<&View>> {
+    pub fn open(&mut self, folder: &Folder) -> Result<Option<&View>> {
         if super::view::Head::read(&folders::sidecar(&self.root, folder))?.is_none() {
             return Ok(None);
         }
@@ -120,11 +120,14 @@ impl Shelves {
             return Ok(self.open.get_mut(folder).map(|shelf| &mut shelf.view));
         }
         let fresh = match self.views.remove(folder) {
-            Some(view) if view.is_current()? => Some(view),
-            _ => folders::view(&self.root, folder)?,
-        };
-        let Some(fresh) = fresh else {
-            return Ok(None);
+            Some(view) if view.is_current()? => view,
+            _ => match folders::view(&self.root, folder)? {
+                None => return Ok(None),
+                Some(mut view) => {
+                    view.forget_missing()?;
+                    view
+                }
+            },
         };
         self.views.insert(folder.clone(), fresh);
         Ok(self.views.get_mut(folder))

@@ -98,14 +98,14 @@ fn uids_are_line_numbers_and_never_come_again() {
         let second = add(&mut shelves, "Work", "b", "\\Seen");
         assert!(0 < first && first < second);
         assert_eq!(add(&mut shelves, "Work", "a", ""), first, "kept once");
-        let validity = shelves.door(&folder("Work")).unwrap().unwrap().uid_validity;
+        let validity = shelves.open(&folder("Work")).unwrap().unwrap().uid_validity;
         shelves
             .remove(&folder("Work"), &[second], "a test")
             .unwrap();
         shelves.close().unwrap();
 
         let mut shelves = archive.open();
-        let door = shelves.door(&folder("Work")).unwrap().unwrap();
+        let door = shelves.open(&folder("Work")).unwrap().unwrap();
         assert_eq!((door.uid_validity, door.messages()), (validity, 1));
         assert!(door.next_uid() > second);
         let again = add(&mut shelves, "Work", "b", "");
@@ -120,7 +120,7 @@ fn looking_writes_nothing() {
     let root = archive.root().join("nowhere");
     let mut shelves = Shelves::new(&root, MailFormat::Maildir, Layout::Fs);
     assert!(shelves.view(&folder("Work")).unwrap().is_none());
-    assert!(shelves.door(&folder("Work")).unwrap().is_none());
+    assert!(shelves.open(&folder("Work")).unwrap().is_none());
     assert_eq!(archive::folders(&root).unwrap(), []);
     shelves.close().unwrap();
     assert!(!root.exists());
@@ -235,7 +235,7 @@ fn an_archive_of_before_has_the_first_validity() {
     })
     .unwrap();
     let mut shelves = archive.open();
-    let door = shelves.door(&folder("Work")).unwrap().unwrap();
+    let door = shelves.open(&folder("Work")).unwrap().unwrap();
     assert_eq!((door.uid_validity, door.next_uid()), (1, 1));
     assert_eq!(add(&mut shelves, "Work", "a", ""), 1);
 }
@@ -245,7 +245,7 @@ fn another_format_is_refused() {
     let archive = Box::new(MailFormat::Maildir);
     archive.make("Work", None, false);
     let mut other = Shelves::new(archive.root(), MailFormat::Mbox, Layout::MaildirPlusPlus);
-    let refused = other.door(&folder("Work")).map(drop).unwrap_err();
+    let refused = other.open(&folder("Work")).map(drop).unwrap_err();
     assert_eq!(refused.code, Code::Foreign);
     assert!(!archive.root().join("mail/Work.mbox").exists());
 }

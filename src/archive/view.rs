@@ -1,7 +1,7 @@
 //! A folder of the archive, read: nothing is written, and nobody needs to hold the archive.
 
 pub(super) use super::at::{At, Now};
-use super::index::{Index, Spot};
+use super::index::{Index, Spot, file_mark};
 use super::rack::Put;
 use super::sidecar::{Entry, Format, Line, Sidecar};
 use crate::error::{Code, Error, Kind, Result};
@@ -134,6 +134,17 @@ impl View {
             damaged: 0,
             places: RefCell::new(None),
         })
+    }
+
+    /// Forgets messages whose files another program has taken away.
+    pub(super) fn forget_missing(&mut self) -> Result<()> {
+        if self.format == Format::Maildir {
+            let places = Places::open(&self.path)?;
+            let there = places.bases().iter().map(file_mark).collect();
+            self.index.settle(Some(&there));
+            self.places = RefCell::new(Some(places));
+        }
+        Ok(())
     }
 
     /// Did nobody write to the folder since it was opened?

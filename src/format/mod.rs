@@ -3,3 +3,4 @@
 mod lf;
 pub mod maildir;
 pub mod mbox;
+pub mod sidecar;

@@ -33,6 +33,7 @@ pub(super) const SOURCE: &[&str] = &[
     "shared",
     "path",
     "layout",
+    "dialect",
 ];
 pub(super) const DESTINATION: &[&str] = &[
     "protocol",

@@ -1,10 +1,14 @@
 //! mailhaul's own archive as a sink: what a backup writes to.
 //!
 //! A message's UID is the number of its line in the folder's sidecar. The run holds the archive's lock; each lane opens the folders
-//! that it writes to. Looking at folders (`folders`, `contents`, `heads`, `bodies`) writes nothing; `door` and all that follows it first
-//! finish what a killed run left.
+//! that it writes to, which first finishes what a killed run left in them. Looking at folders writes nothing, so that other commands may look
+//! while a backup runs; a message that a killed run left half done is seen by nobody until then, and is not stored twice when it comes
+//! again.
 
-use super::{BatchLimit, Content, Delivery, Door, Removed, Report, Sink, StandingHead, Stored};
+use super::disk::{count, is_full, no, report};
+use super::{
+    BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
+};
 use crate::archive::{self, At, Keep, Kept, Making, Shelves, Unstored, View, no_folder};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::job::Local;
@@ -29,15 +33,6 @@ impl ArchiveSink {
     pub(super) fn open(local: &Local) -> Self {
         ArchiveSink {
             shelves: Shelves::new(&local.path, local.mail, local.layout.unwrap_or_default()),
-        }
-    }
-
-    /// The folder for writing, as [`Sink::door`].
-    fn open_door(&mut self, folder: &Folder) -> Result<Door> {
-        let root = self.shelves.root().to_owned();
-        match self.shelves.door(folder)? {
-            Some(view) => Ok(door_of(view, view.messages())),
-            None => Err(no_folder(&root, folder)),
         }
     }
 
@@ -67,7 +62,7 @@ impl ArchiveSink {
     fn is_same(&mut self, folder: &Folder, uid_validity: u32) -> Result<bool> {
         Ok(self
             .shelves
-            .door(folder)?
+            .open(folder)?
             .is_some_and(|view| view.uid_validity == uid_validity))
     }
 }
@@ -105,10 +100,15 @@ impl Sink for ArchiveSink {
     }
 
     fn door(&mut self, name: &[u8]) -> Result<Door> {
-        self.open_door(&folder(name)?).map_err(here)
+        let folder = folder(name)?;
+        let root = self.shelves.root().to_owned();
+        match self.shelves.view(&folder).map_err(here)? {
+            Some(view) => Ok(door_of(view, view.messages())),
+            None => Err(here(no_folder(&root, &folder))),
+        }
     }
 
-    /// Each is opened once, by the lane that writes to it.
+    /// Each is looked at once, by the lane that writes to it.
     fn doors(&mut self, names: &[&[u8]]) -> Result<Vec<Option<Door>>> {
         Ok(vec![None; names.len()])
     }
@@ -167,12 +167,16 @@ impl Sink for ArchiveSink {
             .collect();
         match self.store(name, &items) {
             Ok(stored) => report(stored, None),
+            Err(Unstored {
+                error,
+                begun: false,
+            }) if is_full(&error) => report(vec![no(&error, Refusal::Full); batch.len()], None),
             Err(Unstored { error, begun }) => {
                 let each = match begun {
                     true => Stored::Unknown,
                     false => Stored::NotSent,
                 };
-                report(vec![each; batch.len()], Some(here(error)))
+                report(vec![each; batch.len()], Some(error))
             }
         }
     }
@@ -258,19 +262,13 @@ impl ArchiveSink {
         };
         let folder = folder(name).map_err(not_begun)?;
         let added = self.shelves.add(&folder, items)?;
-        let door = self
-            .open_door(&folder)
+        let opened = self
+            .shelves
+            .open(&folder)
             .map_err(|error| Unstored { error, begun: true })?;
-        let stored = |uid| Stored::Yes(Some((door.uid_validity, uid)));
+        let uid_validity = opened.map_or(0, |view| view.uid_validity);
+        let stored = |uid| Stored::Yes(Some((uid_validity, uid)));
         Ok(added.into_iter().map(stored).collect())
-    }
-}
-
-fn report(stored: Vec<Stored>, lost: Option<Error>) -> Report {
-    Report {
-        stored,
-        lost,
-        cautious: false,
     }
 }
 
@@ -278,7 +276,7 @@ fn door_of(view: &View, messages: usize) -> Door {
     Door {
         uid_validity: view.uid_validity,
         floor: view.next_uid(),
-        messages: u32::try_from(messages).unwrap_or(u32::MAX),
+        messages: count(messages),
     }
 }
 

@@ -3,13 +3,16 @@
 //! UIDs and UIDVALIDITY are those of `dovecot-uidlist`. A batch is made durable in `tmp/`, published and numbered: see
 //! [`maildir::Live`] for what a kill between these leaves, and why the next look finds it above the floor.
 
+mod terms;
+
+use super::disk::{count, is_full, name, no, no_folder, of_account, of_folder, report};
 use super::{
     BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
 };
-use crate::error::{Code, End, Error, Kind, Result};
+use crate::error::{Code, Error, Kind, Result};
 use crate::format::maildir::{self, Layout, Letter, Live, Maildir, MaildirFolder, subscriptions};
 use crate::job::Local;
-use crate::message::{FlagChange, Flags, Folder, SourceKey};
+use crate::message::{FlagChange, Flags, Folder};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
 use crate::source::{Traces, layout_of, maildir_traces};
@@ -18,6 +21,7 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
+use terms::{door, letter, uidl};
 
 /// What is made durable together: large enough that its fsyncs do not count.
 const BATCH_MESSAGES: usize = 500;
@@ -83,15 +87,19 @@ impl MaildirSink {
 
     fn make(&mut self, target: &Target) -> Result<()> {
         let tree = Maildir::open(&self.root, self.layout).map_err(of_folder)?;
-        match self.standing.get(&target.name) {
-            Some(_) => Ok(()),
-            None => tree.folder(&target.folder).map(drop).map_err(of_folder),
-        }
+        let made = match self.standing.get(&target.name) {
+            // A run killed while it made the folder may have left it without some of its parts.
+            Some(path) => maildir::complete(&self.root.join(path)),
+            None => tree.make(&target.folder),
+        };
+        made.map_err(of_folder)
     }
 
     /// The folder to write to; when it is opened, what a killed run left in its `tmp/` goes.
     fn folder(&mut self, name: &[u8]) -> Result<&mut MaildirFolder> {
         let dir = self.real(name)?;
+        // One folder is written to at a time, and what is kept of it grows with it.
+        self.open.retain(|open, _| open == name);
         match self.open.entry(name.to_vec()) {
             Entry::Occupied(open) => Ok(open.into_mut()),
             Entry::Vacant(place) => {
@@ -342,86 +350,5 @@ impl Sink for MaildirSink {
 
     fn close(self: Box<Self>) -> Result<()> {
         Ok(())
-    }
-}
-
-fn door(live: &Live) -> Door {
-    Door {
-        uid_validity: live.validity(),
-        floor: live.next(),
-        messages: count(live.files()),
-    }
-}
-
-fn letter<'a>(delivery: &Delivery<'a>) -> Letter<'a> {
-    Letter {
-        body: delivery.body,
-        flags: delivery.flags,
-        date: delivery.date,
-    }
-}
-
-/// The unique-id that a POP3 client knows the message by. One that stood on several messages names none of them.
-fn uidl(delivery: &Delivery<'_>) -> Option<Vec<u8>> {
-    match delivery.key {
-        SourceKey::Name { name, ordinal: 0 } if delivery.from_pop3 => Some(name.to_vec()),
-        _ => None,
-    }
-}
-
-fn name(folder: &Folder) -> Vec<u8> {
-    Naming::of_files().name(folder)
-}
-
-fn count(messages: usize) -> u32 {
-    u32::try_from(messages).unwrap_or(u32::MAX)
-}
-
-fn no_folder(name: &[u8]) -> Error {
-    let what = format!("there is no folder {} yet", String::from_utf8_lossy(name));
-    Error::new(Kind::Folder, Code::Refused, what).at(End::Destination)
-}
-
-/// An error is the disk's: no message is to be blamed for it, and no further try helps.
-fn report(stored: Vec<Stored>, lost: Option<Error>) -> Report {
-    let lost = lost.map(|error| Error {
-        kind: Kind::Internal,
-        ..error.at(End::Destination)
-    });
-    Report {
-        stored,
-        lost,
-        cautious: false,
-    }
-}
-
-fn no(error: &Error, why: Refusal) -> Stored {
-    Stored::No {
-        words: error.to_string(),
-        why,
-        batch: false,
-    }
-}
-
-/// ENOSPC and EDQUOT, by which the system tells that there is no room.
-fn is_full(error: &Error) -> bool {
-    let words = error.words.as_deref().unwrap_or_default();
-    error.code == Code::Disk
-        && ["(os error 28)", "(os error 122)"]
-            .iter()
-            .any(|number| words.ends_with(number))
-}
-
-fn of_folder(error: Error) -> Error {
-    Error {
-        kind: Kind::Folder,
-        ..error.at(End::Destination)
-    }
-}
-
-fn of_account(error: Error) -> Error {
-    Error {
-        kind: Kind::Account,
-        ..error.at(End::Destination)
     }
 }

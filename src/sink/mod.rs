@@ -4,8 +4,10 @@
 //! the engine wraps it. To add one, implement [`Sink`] and let it pass the flows under `tests/flows`.
 
 mod archive;
+mod disk;
 mod imap;
 mod maildir;
+mod mbox;
 
 use crate::auth::Credentials;
 use crate::error::{End, Error, Kind, Result};
@@ -223,6 +225,7 @@ fn open_local(local: &Local) -> Result<Box<dyn Sink>> {
     match local.format {
         LocalFormat::Archive => Ok(Box::new(archive::ArchiveSink::open(local))),
         LocalFormat::Maildir => Ok(Box::new(maildir::MaildirSink::open(local)?)),
-        LocalFormat::Mbox => Err(not_yet(local, End::Destination)),
+        LocalFormat::Mbox => Ok(Box::new(mbox::MboxSink::open(local)?)),
+        LocalFormat::Eml => Err(not_yet(local, End::Destination)),
     }
 }

@@ -4,8 +4,10 @@
 //! writes: the engine wraps it. To add one, implement [`Source`] and let it pass the flows under `tests/flows`.
 
 mod archive;
+mod eml;
 mod imap;
 mod maildir;
+mod mbox;
 mod pop3;
 
 pub(crate) use maildir::{layout as layout_of, traces as maildir_traces};
@@ -171,7 +173,8 @@ fn open_local(local: &Local, index: u32) -> Result<Box<dyn Source>> {
     match local.format {
         LocalFormat::Maildir => Ok(Box::new(maildir::MaildirSource::open(local, index)?)),
         LocalFormat::Archive => Ok(Box::new(archive::ArchiveSource::open(local, index)?)),
-        LocalFormat::Mbox => Err(not_yet(local, End::Source)),
+        LocalFormat::Mbox => Ok(Box::new(mbox::MboxSource::open(local, index)?)),
+        LocalFormat::Eml => Ok(Box::new(eml::EmlSource::open(local, index)?)),
     }
 }
 

@@ -7,6 +7,8 @@ mod journals;
 #[cfg(feature = "failpoints")]
 mod kills;
 #[cfg(feature = "failpoints")]
+mod maildir;
+#[cfg(feature = "failpoints")]
 mod rebuild;
 #[cfg(feature = "failpoints")]
 mod removal;

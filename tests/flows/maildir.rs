@@ -285,3 +285,113 @@ fn python_reads_what_was_written() {
         String::from_utf8_lossy(&out.stderr)
     );
 }
+
+#[test]
+fn the_very_maildir_that_a_server_serves_is_refused() {
+    let server = shared();
+    let user = fresh_user("same-maildir");
+    Imap::login(server.imap, &user).append("INBOX", &Corpus::new(&user, 1).mails(3));
+    let before = Snapshot::of(server.imap, &user);
+    let own = || files(server, &user, "fs");
+    for (source, destination) in [
+        (End::imap(server, &user), own()),
+        (End::pop3(server, &user), own()),
+        (own(), End::imap(server, &user)),
+    ] {
+        let job = Job::new("", &source, &destination, "");
+        for _ in 0..2 {
+            let refused = run(&job).exits(2);
+            let words = refused.stderr;
+            assert!(words.contains("same mailbox"), "{words}");
+        }
+    }
+    assert_eq!(Snapshot::of(server.imap, &user), before);
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_is_copied() {
+    let root = tempfile::tempdir().expect("a directory");
+    let put = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
+        std::fs::write(path, text).expect("write");
+    };
+    put("cur/1.a:2,S", "Message-ID: <1@x>\n\none\n");
+    put("new/2.b", "Message-ID: <2@x>\n\ntwo\n");
+    put(".Good/cur/3.c:2,", "Message-ID: <3@x>\n\nthree\n");
+    put(".Bad/cur", "no directory");
+    put(".Bad/new/4.d", "Message-ID: <4@x>\n\nfour\n");
+    std::os::unix::fs::symlink("/etc/hostname", root.path().join("cur/5.e:2,")).expect("link");
+    std::os::unix::fs::symlink(root.path().join(".Good"), root.path().join(".Link")).expect("link");
+    let server = shared();
+    let user = fresh_user("unreadable");
+    let source = End::files("maildir", root.path());
+    let job = Job::new("", &source, &End::imap(server, &user), "");
+    let done = run(&job).exits(3);
+    let told = done.stdout + &done.stderr;
+    for words in ["Bad/cur", "5.e", "Link is a symbolic link"] {
+        assert!(told.contains(words), "{words} not in:\n{told}");
+    }
+    let there = Snapshot::of(server.imap, &user).without_empty();
+    let count = |name: &str| there.0.get(name).map_or(0, Vec::len);
+    assert_eq!((count("INBOX"), count("Good"), there.total()), (2, 1, 3));
+}
+
+#[test]
+fn unique_ids_beside_mail_that_pop3_has_shown() {
+    let old_server = shared();
+    let old = fresh_user("pop-live");
+    named_maildrop(old_server, &old, 6);
+    let new_server = server("fs");
+    let mut imap = Imap::login(new_server.imap, &old);
+    imap.append("INBOX", &Corpus::new("own", 3).mails(4));
+    let own = pop3::unique_ids(new_server.pop3, &old);
+    let job = Job::new(
+        "",
+        &End::pop3(old_server, &old),
+        &files(&new_server, &old, "fs"),
+        "",
+    );
+    run(&job).exits(0).balance().assert_adds_up();
+    let there = pop3::unique_ids(new_server.pop3, &old);
+    assert_eq!(there[..4], own);
+    assert_eq!(there[4..], pop3::unique_ids(old_server.pop3, &old));
+}
+
+#[test]
+fn the_27th_keyword_is_told() {
+    let server = shared();
+    let user = fresh_user("keywords");
+    let mut mails = Corpus::new(&user, 4).mails(30);
+    for (n, mail) in mails.iter_mut().enumerate() {
+        mail.flags = vec!["\\Seen".into(), format!("key{n:02}")];
+    }
+    Imap::login(server.imap, &user).append("INBOX", &mails);
+    let new_server = self::server("maildir++");
+    let job = Job::new(
+        "",
+        &End::imap(server, &user),
+        &files(&new_server, &user, "maildir++"),
+        "",
+    );
+    run(&job).exits(0);
+    let journal = rusqlite::Connection::open(job.journal()).expect("a journal");
+    let told: u32 = journal
+        .query_row(
+            "SELECT count(*) FROM outcome WHERE words LIKE 'stored without keyword key2_'",
+            [],
+            |row| row.get(0),
+        )
+        .expect("a count");
+    assert_eq!(told, 4);
+    let there = Imap::login(new_server.imap, &user).fetch("INBOX");
+    let with = |n: usize| {
+        there
+            .iter()
+            .filter(|f| f.flags.contains(&format!("key{n:02}")))
+            .count()
+    };
+    assert_eq!((0..26).map(with).sum::<usize>(), 26);
+    assert_eq!((26..30).map(with).sum::<usize>(), 0);
+    assert!(there.iter().all(|f| f.flags.contains(&"\\Seen".to_owned())));
+}

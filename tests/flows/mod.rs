@@ -13,6 +13,8 @@ mod interrupted;
 mod kill;
 mod lost;
 mod maildir;
+mod mbox;
+mod mbox_files;
 mod pop3_to_imap;
 mod restore;
 mod rules;

@@ -8,10 +8,12 @@ use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
 use crate::fs;
 use std::ffi::OsString;
+use std::fs::{Metadata, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
 
 /// Dovecot's two minutes, and a little more.
 const STALE: Duration = Duration::from_secs(125);
@@ -54,26 +56,40 @@ impl DotLock {
     }
 
     fn attempt(path: &Path) -> Result<Option<Self>> {
-        let broken = |e: io::Error| Error::disk("write", path, &e);
-        let mut options = std::fs::OpenOptions::new();
-        let mut file = match options.write(true).create_new(true).open(path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => return Ok(None),
-            Err(e) => return Err(Error::disk("create", path, &e)),
-        };
-        failpoint::pass("lock file made");
-        let meta = file.metadata().map_err(broken)?;
-        let lock = DotLock {
-            path: path.to_owned(),
-            own: (meta.dev(), meta.ino()),
-        };
-        if let Some(dir) = path.parent() {
-            fs::inherit(&file, dir).map_err(broken)?;
+        if inode(path).is_some() {
+            return Ok(None);
         }
-        write!(file, "{}:{}", std::process::id(), name::this_host()).map_err(broken)?;
-        failpoint::pass("lock file written");
-        Ok(Some(lock))
+        let broken = |e: io::Error| Error::disk("lock with", path, &e);
+        let written = write_aside(path).map_err(broken)?;
+        let own = inode_of(&written.as_file().metadata().map_err(broken)?);
+        failpoint::pass("lock file to be put in place");
+        let taken = written.persist_noclobber(path).map_err(|e| e.error);
+        failpoint::pass("lock file in place");
+        match taken {
+            Ok(_) => {
+                let path = path.to_owned();
+                Ok(Some(DotLock { path, own }))
+            }
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(None),
+            Err(e) => Err(broken(e)),
+        }
     }
+}
+
+/// A lock that is there has its holder's name in it: one without would be waited for when its holder has died. So it is written
+/// in `tmp/`, where what is left behind is swept away, or beside.
+fn write_aside(path: &Path) -> io::Result<NamedTempFile> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let tmp = dir.join("tmp");
+    let at = if tmp.is_dir() { &tmp } else { dir };
+    let mut written = tempfile::Builder::new()
+        .prefix(&name::unique(None))
+        .rand_bytes(0)
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(at)?;
+    fs::inherit(written.as_file(), dir)?;
+    write!(written, "{}:{}", std::process::id(), name::this_host())?;
+    Ok(written)
 }
 
 impl Drop for DotLock {
@@ -86,8 +102,11 @@ impl Drop for DotLock {
 }
 
 fn inode(path: &Path) -> Option<(u64, u64)> {
-    let meta = std::fs::symlink_metadata(path).ok()?;
-    Some((meta.dev(), meta.ino()))
+    Some(inode_of(&std::fs::symlink_metadata(path).ok()?))
+}
+
+fn inode_of(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
 }
 
 /// Removes the lock file, if it is still the one that was found stale.
@@ -103,17 +122,17 @@ fn take_away(path: &Path, seen: Option<Seen>) -> Result<()> {
 
 /// What shows that a file was changed or replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    inode: (u64, u64),
+pub(super) struct Seen {
+    pub(super) inode: (u64, u64),
     size: u64,
     modified: (i64, i64),
 }
 
 impl Seen {
-    fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let meta = std::fs::symlink_metadata(path).ok()?;
         Some(Seen {
-            inode: (meta.dev(), meta.ino()),
+            inode: inode_of(&meta),
             size: meta.size(),
             modified: (meta.mtime(), meta.mtime_nsec()),
         })

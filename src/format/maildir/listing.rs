@@ -44,9 +44,7 @@ pub fn list(dir: &Path) -> Result<Vec<Mail>> {
     let mut mails = Vec::with_capacity(places.at.len());
     for base in places.bases() {
         // Gone since: it is no message any more.
-        if let Some((path, meta)) = places.look(&base)?
-            && !meta.is_dir()
-        {
+        if let Some((path, meta)) = places.look(&base)? {
             let uid = uids.get(base.as_slice()).copied();
             mails.push(mail(base, &path, &meta, &keywords, uid));
         }
@@ -218,7 +216,7 @@ fn times(dir: &Path) -> Result<[(i64, i64); 2]> {
     Ok(times)
 }
 
-/// Names of files, without hidden ones.
+/// Names of all but directories and what is hidden.
 fn files(dir: &Path) -> Result<Vec<Vec<u8>>> {
     let broken = |e: io::Error| Error::disk("list", dir, &e);
     let entries = match std::fs::read_dir(dir) {
@@ -227,8 +225,10 @@ fn files(dir: &Path) -> Result<Vec<Vec<u8>>> {
     };
     let mut files = Vec::new();
     for entry in entries {
-        let name = entry.map_err(broken)?.file_name().into_vec();
-        if !name.starts_with(b".") {
+        let entry = entry.map_err(broken)?;
+        let name = entry.file_name().into_vec();
+        let directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !directory && !name.starts_with(b".") {
             files.push(name);
         }
     }

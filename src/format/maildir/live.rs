@@ -6,6 +6,7 @@
 
 use super::dotlock::{self, DotLock};
 use super::listing::Places;
+use super::numbering::Numbering;
 use super::uidlist::{self, UidList};
 use super::{MaildirFolder, name};
 use crate::error::{Code, Error, Kind, Result};
@@ -14,10 +15,10 @@ use crate::fs;
 use crate::message::{FlagChange, Flags};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::hash::{BuildHasher, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// What programs leave in `tmp/` for longer is abandoned, by Maildir's own rule.
@@ -123,16 +124,13 @@ fn unnumbered(uidlist: &UidList, places: &Places) -> Vec<Vec<u8>> {
     missing.map(|(_, file)| file.to_vec()).collect()
 }
 
-/// The clock, but never twice the same.
+/// The clock, less up to 18 hours by chance. Servers take the clock itself: a copy made in the second in which its original was made would
+/// be taken for the original, by mailhaul too.
 fn fresh_validity() -> u32 {
-    static LAST: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
-    let next = |last: u32| now.max(last.saturating_add(1));
-    let step = |last| Some(next(last));
-    match LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
-        Ok(last) | Err(last) => next(last),
-    }
+    let back = std::hash::RandomState::new().build_hasher().finish() & 0xffff;
+    let validity = now.as_secs().saturating_sub(back).max(1);
+    u32::try_from(validity).unwrap_or(u32::MAX)
 }
 
 fn no_uids(dir: &Path) -> Error {
@@ -159,26 +157,25 @@ impl MaildirFolder {
     /// # Errors
     /// `Code::Disk`; what [`DotLock::acquire`] says. What was published by then stays.
     pub fn publish_numbered(
-        &self,
+        &mut self,
         staged: &[(String, Option<Vec<u8>>)],
     ) -> Result<(u32, Vec<u32>)> {
         let _lock = lock(&self.dir)?;
-        let mut uidlist =
-            UidList::load(&self.dir)?.unwrap_or_else(|| UidList::new(fresh_validity()));
+        let before = self.numbering.take();
+        let mut numbering = Numbering::open(&self.dir, before, fresh_validity())?;
         let names: Vec<String> = staged.iter().map(|(name, _)| name.clone()).collect();
         self.publish(&names)?;
         failpoint::pass("messages published, not numbered");
         let mut uids = Vec::with_capacity(staged.len());
-        let mut shown = uidlist.uidls();
         for (name, uidl) in staged {
-            // Two messages under one unique-id would be one to a POP3 client.
-            let uidl = uidl.as_deref().filter(|&uidl| shown.insert(uidl.to_vec()));
-            let uid = uidlist.add(name.as_bytes(), uidl);
+            let uid = numbering.add(name.as_bytes(), uidl.as_deref());
             uids.push(uid.ok_or_else(|| no_uids(&self.dir))?);
         }
-        uidlist.save(&self.dir)?;
+        numbering.save(&self.dir)?;
         failpoint::pass("messages numbered");
-        Ok((uidlist.validity(), uids))
+        let validity = numbering.uidlist.validity();
+        self.numbering = Some(numbering);
+        Ok((validity, uids))
     }
 
     /// Removes from `tmp/` what a killed run of ours left there: its process is gone from this host, or it is older than 36 hours.

@@ -10,7 +10,9 @@ mod keywords;
 mod listing;
 mod live;
 mod name;
+mod numbering;
 mod refile;
+mod root;
 mod scan;
 pub mod subscriptions;
 mod tree;
@@ -20,6 +22,7 @@ pub use dotlock::DotLock;
 pub use listing::{Mail, Places, list};
 pub use live::Live;
 pub use refile::Letters;
+pub use root::{Maildir, complete};
 pub(super) use scan::free_name;
 pub use scan::{Found, Scan, scan};
 pub use tree::Layout;
@@ -29,22 +32,14 @@ pub use uidlist::UidList;
 use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::fs;
-use crate::message::{Flags, Folder, InternalDate};
+use crate::message::{Flags, InternalDate};
 use crate::spool::{Body, Budget};
 use keywords::Keywords;
 use rayon::prelude::*;
 use std::collections::HashSet;
-use std::fs::{File, FileTimes};
-use std::io::Write;
+use std::fs::FileTimes;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-
-/// A tree of Maildirs, INBOX its root.
-#[derive(Debug)]
-pub struct Maildir {
-    root: PathBuf,
-    layout: Layout,
-}
 
 /// One message to be written.
 #[derive(Clone, Copy)]
@@ -54,89 +49,6 @@ pub struct Letter<'a> {
     pub date: Option<InternalDate>,
 }
 
-impl Maildir {
-    /// Opens the tree at `root`, and makes its directory, 0700, where there is none.
-    ///
-    /// # Errors
-    /// `Code::Disk`.
-    pub fn open(root: &Path, layout: Layout) -> Result<Self> {
-        inherited_dir(root)?;
-        Ok(Maildir {
-            root: root.to_owned(),
-            layout,
-        })
-    }
-
-    /// The tree at `root`; nothing is made before a folder is.
-    #[must_use]
-    pub fn at(root: &Path, layout: Layout) -> Self {
-        Maildir {
-            root: root.to_owned(),
-            layout,
-        }
-    }
-
-    /// Where a folder's Maildir is, relative to the root, whether it exists or not.
-    #[must_use]
-    pub fn location(&self, folder: &Folder) -> PathBuf {
-        self.layout.locate(folder).path
-    }
-
-    /// A folder to write to and read from, made where there is none.
-    ///
-    /// # Errors
-    /// `Code::Disk`.
-    pub fn folder(&self, folder: &Folder) -> Result<MaildirFolder> {
-        let location = self.layout.locate(folder);
-        let mut dir = self.root.clone();
-        for level in location.path.components() {
-            dir.push(level);
-            inherited_dir(&dir)?;
-        }
-        make_parts(&dir)?;
-        if dir != self.root && self.layout == Layout::PlusPlus {
-            ensure(&dir, "maildirfolder", b"")?;
-        }
-        if location.shortened {
-            ensure(&dir, decode::NAME_FILE, folder.to_string().as_bytes())?;
-        }
-        MaildirFolder::at(dir)
-    }
-}
-
-fn make_parts(dir: &Path) -> Result<()> {
-    for part in ["tmp", "new", "cur"] {
-        inherited_dir(&dir.join(part))?;
-    }
-    Ok(())
-}
-
-/// A private directory that, where root makes it, belongs to whom the one above belongs.
-fn inherited_dir(path: &Path) -> Result<()> {
-    if std::fs::symlink_metadata(path).is_ok() {
-        return fs::private_dir(path);
-    }
-    let above = path.parent().filter(|above| *above != Path::new(""));
-    let above = above.unwrap_or(Path::new("."));
-    if !above.exists() {
-        inherited_dir(above)?;
-    }
-    fs::private_dir(path)?;
-    let inherit = File::open(path).and_then(|dir| fs::inherit(&dir, above));
-    inherit.map_err(|e| Error::disk("give to its owner", path, &e))
-}
-
-fn ensure(dir: &Path, name: &str, content: &[u8]) -> Result<()> {
-    let path = dir.join(name);
-    if std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_file()) {
-        return Ok(());
-    }
-    fs::persist(&path, |file| {
-        fs::inherit(file, dir)?;
-        file.write_all(content)
-    })
-}
-
 /// One Maildir. Written to by one owner at a time; other programs may read it and change flags meanwhile.
 #[derive(Debug)]
 pub struct MaildirFolder {
@@ -144,6 +56,8 @@ pub struct MaildirFolder {
     keywords: Keywords,
     /// Do other programs write `dovecot-keywords` too?
     shared: bool,
+    /// `dovecot-uidlist` as this process has written it last.
+    numbering: Option<numbering::Numbering>,
 }
 
 impl MaildirFolder {
@@ -152,6 +66,7 @@ impl MaildirFolder {
             keywords: Keywords::load(&dir)?,
             dir,
             shared: false,
+            numbering: None,
         })
     }
 
@@ -233,7 +148,11 @@ impl MaildirFolder {
     pub fn discard(&self, leftovers: &Leftovers) -> Result<()> {
         for left in &leftovers.0 {
             let path = self.dir.join("tmp").join(left);
-            std::fs::remove_file(&path).map_err(|e| Error::disk("remove", &path, &e))?;
+            let removed = match path.is_dir() {
+                true => std::fs::remove_dir_all(&path),
+                false => std::fs::remove_file(&path),
+            };
+            removed.map_err(|e| Error::disk("remove", &path, &e))?;
         }
         Ok(())
     }

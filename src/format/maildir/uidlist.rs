@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::fs;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "dovecot-uidlist";
@@ -47,6 +47,17 @@ struct Record {
 }
 
 impl Record {
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        write!(out, "{} ", self.uid)?;
+        if !self.fields.is_empty() {
+            out.write_all(&self.fields)?;
+            out.write_all(b" ")?;
+        }
+        out.write_all(b":")?;
+        out.write_all(&self.file)?;
+        out.write_all(b"\n")
+    }
+
     /// The file's name without its flags, however they are set apart.
     fn base(&self) -> &[u8] {
         name::parts(&self.file).0
@@ -71,6 +82,11 @@ impl UidList {
     /// # Errors
     /// `Code::Disk`.
     pub fn load(dir: &Path) -> Result<Option<Self>> {
+        Ok(Self::load_told(dir)?.map(|(list, _)| list))
+    }
+
+    /// The same, and whether the file is whole: of version 3, no line damaged, the last one ended.
+    pub(super) fn load_told(dir: &Path) -> Result<Option<(Self, bool)>> {
         let path = path(dir);
         match std::fs::symlink_metadata(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -80,13 +96,15 @@ impl UidList {
         fs::open(&path)?
             .read_to_end(&mut bytes)
             .map_err(|e| Error::disk("read", &path, &e))?;
-        Ok(Self::parse(&bytes))
+        Ok(Self::parse_told(&bytes))
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    fn parse_told(bytes: &[u8]) -> Option<(Self, bool)> {
         let mut lines = bytes.split(|&b| b == b'\n');
+        let mut lines_seen = 0;
         let mut list = header(std::str::from_utf8(lines.next()?).ok()?)?;
-        for line in lines {
+        for line in lines.filter(|line| !line.is_empty()) {
+            lines_seen += 1;
             if let Some(record) = record(line, bytes.starts_with(b"1 ")) {
                 list.next = list.next.max(record.uid.saturating_add(1));
                 list.records.push(record);
@@ -96,7 +114,9 @@ impl UidList {
             }
         }
         list.settle();
-        Some(list)
+        let whole =
+            bytes.starts_with(b"3 ") && bytes.ends_with(b"\n") && lines_seen == list.records.len();
+        Some((list, whole))
     }
 
     /// Each UID and each file once; of a file's two lines the later counts.
@@ -175,6 +195,29 @@ impl UidList {
         Some(uid)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Adds the lines behind the first `written` to a file that is whole. The caller holds its dot lock.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub(super) fn append(&self, dir: &Path, written: usize) -> Result<()> {
+        let mut lines = Vec::new();
+        let path = path(dir);
+        let broken = |e: io::Error| Error::disk("write", &path, &e);
+        for record in self.records.iter().skip(written) {
+            record.write(&mut lines).map_err(broken)?;
+        }
+        let mut file = fs::open_or_create(&path)?;
+        file.seek(SeekFrom::End(0)).map_err(broken)?;
+        failpoint::pass("uidlist to be appended to");
+        file.write_all(&lines).map_err(broken)?;
+        failpoint::pass("uidlist appended to, not durable");
+        file.sync_all().map_err(broken)
+    }
+
     /// Replaces the file. The caller holds its dot lock.
     ///
     /// # Errors
@@ -195,17 +238,7 @@ impl UidList {
             write!(out, " {field}")?;
         }
         out.write_all(b"\n")?;
-        for record in &self.records {
-            write!(out, "{} ", record.uid)?;
-            if !record.fields.is_empty() {
-                out.write_all(&record.fields)?;
-                out.write_all(b" ")?;
-            }
-            out.write_all(b":")?;
-            out.write_all(&record.file)?;
-            out.write_all(b"\n")?;
-        }
-        Ok(())
+        self.records.iter().try_for_each(|record| record.write(out))
     }
 }
 
@@ -296,6 +329,34 @@ fn rand_bits() -> u128 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    impl UidList {
+        fn parse(bytes: &[u8]) -> Option<Self> {
+            Self::parse_told(bytes).map(|(list, _)| list)
+        }
+    }
+
+    #[test]
+    fn only_what_is_whole_is_appended_to() {
+        let whole = |bytes: &[u8]| UidList::parse_told(bytes).unwrap().1;
+        assert!(whole(b"3 V5 N2 Gx\n1 :a\n"));
+        for bytes in [
+            &b"3 V5 N2 Gx\n1 :a"[..],
+            b"3 V5 N2 Gx\n1 :a\n1 :b\n",
+            b"1 5 2\n1 a\n",
+            b"3 V5 N2\nx\n",
+        ] {
+            assert!(!whole(bytes), "{}", bytes.escape_ascii());
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let mut list = UidList::new(9);
+        list.add(b"a", None);
+        list.save(dir.path()).unwrap();
+        list.add(b"b", Some(b"id"));
+        list.append(dir.path(), 1).unwrap();
+        let (back, whole) = UidList::load_told(dir.path()).unwrap().unwrap();
+        assert!(whole && back.records == list.records && back.next() == 3);
+    }
 
     fn text(list: &UidList) -> String {
         let mut out = Vec::new();

@@ -16,8 +16,8 @@ use crate::fs;
 use crate::message::InternalDate;
 use crate::spool::Body;
 use std::fs::{File, TryLockError};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -96,6 +96,30 @@ impl Appender {
         }
     }
 
+    /// Where [`Appender::append`] will put these messages, if nothing else comes before them. Writes nothing.
+    ///
+    /// # Errors
+    /// `Code::Disk`, for a body that is in a file.
+    pub fn plan(&self, posts: &[Post<'_>]) -> Result<Vec<Record>> {
+        let broken = |e: io::Error| Error::disk("read", &self.path, &e);
+        let mut out = Counted {
+            to: io::sink(),
+            written: self.length + self.gap().map_err(broken)?.len() as u64,
+        };
+        let planned = posts.iter().map(|post| write_one(&mut out, post));
+        planned.collect::<io::Result<_>>().map_err(broken)
+    }
+
+    /// When the file was last changed, nanoseconds since 1970; to see whether another program has been there.
+    pub(super) fn modified(&self) -> Result<i64> {
+        let meta = self.file.metadata();
+        let meta = meta.map_err(|e| Error::disk("look at", &self.path, &e))?;
+        Ok(meta
+            .mtime()
+            .saturating_mul(1_000_000_000)
+            .saturating_add(meta.mtime_nsec()))
+    }
+
     fn write(&mut self, posts: &[Post<'_>]) -> io::Result<Vec<Record>> {
         let gap = self.gap()?;
         self.file.seek(SeekFrom::Start(self.length))?;
@@ -120,6 +144,18 @@ impl Appender {
         failpoint::pass("mbox: durable");
         self.length = end;
         Ok(records)
+    }
+
+    /// Replaces the file by one that holds these pieces of it alone, offset and length each, whole or not at all.
+    pub(super) fn rewrite(&self, pieces: &[(u64, u64)]) -> Result<()> {
+        fs::persist(&self.path, |to| {
+            let mut from = &self.file;
+            for &(offset, length) in pieces {
+                from.seek(SeekFrom::Start(offset))?;
+                io::copy(&mut from.take(length), to)?;
+            }
+            Ok(())
+        })
     }
 
     /// What the file lacks so that a From_ line may follow.
@@ -186,6 +222,7 @@ fn write_one(out: &mut Counted<impl Write>, post: &Post<'_>) -> io::Result<Recor
         offset,
         length: out.written - offset,
         line_ends,
+        blank: 1,
     })
 }
 

@@ -3,11 +3,12 @@
 use super::dialect::{Dialect, Reason, judge, lengths_decide};
 use super::from_line::{self, FromLine};
 use super::line_ends::LineEnds;
+use super::marks::state_fields;
 use super::record;
 use super::scan::{Extent, Scan, scan};
 use crate::error::{Error, Result};
 use crate::fs;
-use crate::message::header;
+use crate::message::{Digest, header};
 use crate::spool::{Body, Budget};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -123,17 +124,42 @@ impl MboxFile {
         Ok(head)
     }
 
+    /// BLAKE3 of the message's canonical form; nothing is kept in memory.
+    ///
+    /// # Errors
+    /// `Code::Disk`; `Kind::Message` where the file was changed meanwhile.
+    pub fn digest(&self, at: &Extent, line_ends: LineEnds) -> Result<Digest> {
+        record::digest(&self.file, &self.path, &self.span(at), line_ends)
+    }
+
+    /// The same without the header fields in which programs keep a message's state: it stays when a message is read or marked. `head` is what
+    /// [`MboxFile::head`] gave.
+    ///
+    /// # Errors
+    /// As [`MboxFile::digest`].
+    pub fn stable_digest(&self, at: &Extent, head: &[u8], line_ends: LineEnds) -> Result<Digest> {
+        let (start, _) = at.message();
+        let state: Vec<(u64, u64)> = state_fields(head)
+            .into_iter()
+            .map(|(from, to)| (start + from as u64, start + to as u64))
+            .collect();
+        record::digest_without(&self.file, &self.path, &self.span(at), line_ends, &state)
+    }
+
     /// The message's bytes, unquoted as the dialect says.
     ///
     /// # Errors
     /// `Code::Disk`; `Kind::Message` where the file was changed meanwhile; what [`Budget::body`] says.
     pub fn read(&self, at: &Extent, line_ends: LineEnds, budget: &Budget) -> Result<Body> {
-        let span = record::Span {
+        record::read(&self.file, &self.path, &self.span(at), line_ends, budget)
+    }
+
+    fn span(&self, at: &Extent) -> record::Span {
+        record::Span {
             offset: at.offset,
             message: at.message(),
             rule: self.dialect.unquoting(),
-        };
-        record::read(&self.file, &self.path, &span, line_ends, budget)
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 /// What the labels of one message say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {
-    /// Where the message is, each folder once, in the order of the labels. Never empty: what has no label of its own is in `Archive`.
-    pub folders: Vec<Folder>,
+    /// Each once, in the order of the labels.
+    named: Vec<Folder>,
     pub unread: bool,
     pub starred: bool,
     pub draft: bool,
@@ -71,15 +71,21 @@ pub(super) fn parse(value: &[u8]) -> Labels {
     for label in names(&decode(value)) {
         labels.take(&label);
     }
-    if labels.folders.is_empty() {
-        labels
-            .folders
-            .extend(Folder::new(vec!["Archive".to_owned()]));
-    }
     labels
 }
 
 impl Labels {
+    /// Where the message is: `Archive` where no label says so.
+    #[must_use]
+    pub fn folders(&self) -> Vec<Folder> {
+        match self.named.is_empty() {
+            true => Folder::new(vec!["Archive".to_owned()])
+                .into_iter()
+                .collect(),
+            false => self.named.clone(),
+        }
+    }
+
     fn take(&mut self, label: &str) {
         let lower = label.to_lowercase();
         match own(&lower) {
@@ -99,8 +105,8 @@ impl Labels {
     }
 
     fn add(&mut self, folder: Folder) {
-        if !self.folders.contains(&folder) {
-            self.folders.push(folder);
+        if !self.named.contains(&folder) {
+            self.named.push(folder);
         }
     }
 }
@@ -186,7 +192,7 @@ mod tests {
 
     fn folders(value: &str) -> Vec<String> {
         let labels = parse(value.as_bytes());
-        labels.folders.iter().map(ToString::to_string).collect()
+        labels.folders().iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -36,6 +36,38 @@ pub fn marks(head: &[u8]) -> Marks {
     marks
 }
 
+/// Fields that change while the message stays the same.
+const STATE: [&str; 13] = [
+    "Status",
+    "X-Status",
+    "X-Keywords",
+    "X-UID",
+    "X-IMAP",
+    "X-IMAPbase",
+    "X-Mozilla-Status",
+    "X-Mozilla-Status2",
+    "X-Mozilla-Keys",
+    "X-Evolution",
+    "X-Gmail-Labels",
+    "Content-Length",
+    "Lines",
+];
+
+/// Where they stand in a header: the first byte of each and the first behind its line end.
+pub(super) fn state_fields(head: &[u8]) -> Vec<(usize, usize)> {
+    let start = head.as_ptr() as usize;
+    let place = |field: Field<'_>| {
+        let from = field.name.as_ptr() as usize - start;
+        let end = field.value.as_ptr() as usize - start + field.value.len();
+        let line_end = memchr::memchr(b'\n', &head[end..]).map_or(head.len(), |at| end + at + 1);
+        (from, line_end)
+    };
+    header::fields(head)
+        .filter(|field| STATE.iter().any(|name| is(field, name)))
+        .map(place)
+        .collect()
+}
+
 fn is(field: &Field<'_>, name: &str) -> bool {
     field.name.eq_ignore_ascii_case(name.as_bytes())
 }
@@ -142,6 +174,20 @@ mod tests {
         assert!(marks(data).internal);
         assert!(!marks(b"Subject: hello\nX-IMAPbase: 1 2\n\n").internal);
         assert!(!marks(b"Subject: about FOLDER INTERNAL DATA\n\n").internal);
+    }
+
+    #[test]
+    fn state_is_told_from_what_stays() {
+        let head = b"A: 1\r\nStatus: RO\r\nB: 2\r\n C\r\nX-Mozilla-Keys:  \r\n  x\r\n\r\n";
+        let without: Vec<&[u8]> = state_fields(head)
+            .iter()
+            .map(|&(a, b)| &head[a..b])
+            .collect();
+        assert_eq!(
+            without,
+            [&b"Status: RO\r\n"[..], b"X-Mozilla-Keys:  \r\n  x\r\n"]
+        );
+        assert_eq!(state_fields(b"Status: RO"), [(0, 10)]);
     }
 
     #[test]

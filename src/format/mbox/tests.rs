@@ -219,7 +219,11 @@ fn append(path: &Path, raws: &[&[u8]]) -> Vec<Record> {
         .iter()
         .map(|body| Post { body, date: None })
         .collect();
-    Appender::open(path).unwrap().append(&posts).unwrap()
+    let mut appender = Appender::open(path).unwrap();
+    let planned = appender.plan(&posts).unwrap();
+    let written = appender.append(&posts).unwrap();
+    assert_eq!(planned, written);
+    written
 }
 
 #[test]

@@ -25,8 +25,8 @@ pub struct Place {
 pub struct Tree {
     /// INBOX first, the others by name; no name twice.
     pub places: Vec<Place>,
-    /// Symbolic links, which were passed by.
-    pub links: Vec<PathBuf>,
+    /// Symbolic links that lead to mail: they are not followed, and what they lead to should not be missed without a word.
+    pub links: Vec<Place>,
     /// Files that are no mail.
     pub others: Vec<PathBuf>,
 }
@@ -58,14 +58,16 @@ fn walk(dir: &Path, levels: &mut Vec<String>, tree: &mut Tree) -> Result<()> {
             continue;
         }
         if kind.is_symlink() {
-            tree.links.push(path);
+            if let Some(folder) = file_folder(levels, &path).filter(|_| leads_to_mail(&path)) {
+                tree.links.push(Place { folder, path });
+            }
         } else if kind.is_dir() {
             levels.push(without_ending(&name, &[".sbd", ".fol", ".mbox"]).to_owned());
             walk(&path, levels, tree)?;
             levels.pop();
         } else if kind.is_file() {
             match file_folder(levels, &path).filter(|_| !is_torn(&name)) {
-                Some(folder) if holds_mail(&path)? => tree.places.push(Place { folder, path }),
+                Some(folder) if holds_mail(&path) => tree.places.push(Place { folder, path }),
                 _ => tree.others.push(path),
             }
         }
@@ -84,7 +86,7 @@ impl Tree {
         }
         self.places
             .sort_by_key(|place| (!place.folder.is_inbox(), place.folder.clone()));
-        self.links.sort();
+        self.links.sort_by(|a, b| a.path.cmp(&b.path));
         self.others.sort();
     }
 }
@@ -127,21 +129,25 @@ fn is_torn(name: &str) -> bool {
     number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
+fn leads_to_mail(link: &Path) -> bool {
+    let target = std::fs::canonicalize(link);
+    target.is_ok_and(|target| target.is_file() && holds_mail(&target))
+}
+
 /// Does it begin as an mbox does? An empty file is one if its name or its neighbours say so.
-fn holds_mail(path: &Path) -> Result<bool> {
+fn holds_mail(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = first_bytes(path, &mut start);
-    match read {
-        // A packed file that cannot be unpacked is told when it is read.
-        Err(e) if e.kind() == io::ErrorKind::InvalidData => return Ok(true),
-        other => other.map_err(|e| Error::disk("read", path, &e))?,
+    if read.is_err() {
+        // It may be mail: opened as a folder, it tells why it cannot be read.
+        return true;
     }
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
     let text = text.trim_ascii_start();
     if text.is_empty() {
-        return Ok(start.len() < 1024 && is_empty_folder(path));
+        return start.len() < 1024 && is_empty_folder(path);
     }
-    Ok(begins(text))
+    begins(text)
 }
 
 fn first_bytes(path: &Path, into: &mut Vec<u8>) -> io::Result<()> {
@@ -258,6 +264,6 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("a"), dir.path().join("b")).unwrap();
         std::os::unix::fs::symlink(dir.path(), dir.path().join("c")).unwrap();
         let tree = tree(dir.path()).unwrap();
-        assert_eq!((tree.places.len(), tree.links.len()), (1, 2));
+        assert_eq!((tree.places.len(), tree.links.len()), (1, 1));
     }
 }
