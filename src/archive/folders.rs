@@ -111,6 +111,9 @@ pub(super) fn places(root: &Path) -> Result<HashSet<PathBuf>> {
 /// tree that cannot be understood has none.
 #[must_use]
 pub fn strays(root: &Path, known: &[FolderState]) -> Vec<(Folder, PathBuf)> {
+    if holds_mbox(root) {
+        return Vec::new();
+    }
     let known: HashSet<&Folder> = known.iter().map(|state| &state.folder).collect();
     let found = maildir::scan(&root.join("mail"), None).map(|scan| scan.folders);
     found
@@ -119,6 +122,13 @@ pub fn strays(root: &Path, known: &[FolderState]) -> Vec<(Folder, PathBuf)> {
         .filter(|found| !found.link && !known.contains(&found.folder))
         .map(|found| (found.folder, found.path))
         .collect()
+}
+
+/// An archive has one format: in a tree of mbox files no directory is a Maildir, whatever its name.
+fn holds_mbox(root: &Path) -> bool {
+    let heads = sidecars(root).unwrap_or_default().into_iter();
+    let mut heads = heads.filter_map(|path| Head::read(&Sidecar::new(path)).ok()?);
+    heads.next().is_some_and(|head| head.format == Format::Mbox)
 }
 
 /// Such a folder, to be read.
