@@ -10,7 +10,17 @@ fn main_help() {
 
 #[test]
 fn help_of_each_command() {
-    for command in ["run", "plan", "status", "archive", "completions", "man"] {
+    for command in [
+        "run",
+        "plan",
+        "status",
+        "verify",
+        "undo",
+        "explain",
+        "archive",
+        "completions",
+        "man",
+    ] {
         insta::assert_snapshot!(format!("help-{command}"), run(&[command, "--help"]));
     }
     for command in ["list", "show", "check", "rebuild", "export"] {
@@ -33,6 +43,9 @@ fn manual_pages() {
         "status",
         "archive",
         "archive-check",
+        "verify",
+        "undo",
+        "explain",
         "completions",
         "man",
     ] {

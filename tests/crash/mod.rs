@@ -9,6 +9,10 @@ mod kills;
 #[cfg(feature = "failpoints")]
 mod maildir;
 #[cfg(feature = "failpoints")]
+mod mbox;
+#[cfg(feature = "failpoints")]
+mod power;
+#[cfg(feature = "failpoints")]
 mod rebuild;
 #[cfg(feature = "failpoints")]
 mod removal;

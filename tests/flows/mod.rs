@@ -18,6 +18,8 @@ mod mbox_files;
 mod pop3_to_imap;
 mod restore;
 mod rules;
+mod undo;
+mod verify;
 
 use crate::support::{Job, Run, mailhaul};
 

@@ -11,6 +11,7 @@ mod listing;
 mod live;
 mod name;
 mod numbering;
+mod promise;
 mod refile;
 mod root;
 mod scan;
