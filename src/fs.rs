@@ -209,6 +209,34 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Gives a file a second name (or a copy), `NAME.EXTENSION-1` or the next number that is free, so that what replaces it destroys nothing;
+/// tells the name. Durable only after [`sync_dir`].
+///
+/// # Errors
+/// `Code::Disk`, naming the path.
+pub fn keep_aside(path: &Path, extension: &str) -> Result<PathBuf> {
+    for number in 1u32.. {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{extension}-{number}"));
+        let aside = PathBuf::from(name);
+        match std::fs::hard_link(path, &aside) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Ok(()) => return Ok(aside),
+            // Not every file system has hard links.
+            Err(_) => return copy(path, &aside).map(|()| aside),
+        }
+    }
+    let taken = io::Error::from(io::ErrorKind::AlreadyExists);
+    Err(Error::disk("keep aside", path, &taken))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let (mut source, mut target) = (open(from)?, create_new(to)?);
+    io::copy(&mut source, &mut target)
+        .and_then(|_| target.sync_all())
+        .map_err(|e| Error::disk("write", to, &e))
+}
+
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if dir != Path::new("") => dir,
@@ -296,6 +324,30 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_is_kept_aside_survives_its_replacement() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        for (n, text) in [(1, b"one"), (2, b"two")] {
+            persist(&path, |f| f.write_all(text)).unwrap();
+            let aside = keep_aside(&path, "old").unwrap();
+            assert_eq!(aside, dir.path().join(format!("a.db.old-{n}")));
+        }
+        persist(&path, |f| f.write_all(b"new")).unwrap();
+        assert_eq!(
+            std::fs::read(dir.path().join("a.db.old-1")).unwrap(),
+            b"one"
+        );
+        assert_eq!(
+            std::fs::read(dir.path().join("a.db.old-2")).unwrap(),
+            b"two"
+        );
+        assert!(keep_aside(&dir.path().join("none"), "old").is_err());
+        copy(&path, &dir.path().join("copy")).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("copy")).unwrap(), b"new");
+        assert!(copy(&path, &dir.path().join("copy")).is_err());
     }
 
     #[test]

@@ -145,7 +145,8 @@ pub fn stray(root: &Path, folder: &Folder, place: &Path) -> Result<View> {
     View::of(root, head, sidecar(root, folder))
 }
 
-fn sidecars(root: &Path) -> Result<Vec<PathBuf>> {
+/// The sidecars' files, in the order of their names.
+pub(super) fn sidecars(root: &Path) -> Result<Vec<PathBuf>> {
     let dir = root.join("sidecar");
     let broken = |e: std::io::Error| Error::disk("list", &dir, &e);
     let entries = match std::fs::read_dir(&dir) {
@@ -159,6 +160,7 @@ fn sidecars(root: &Path) -> Result<Vec<PathBuf>> {
             paths.push(path);
         }
     }
+    paths.sort();
     Ok(paths)
 }
 

@@ -3,19 +3,35 @@
 //! `mail/` can be read by any mail program; `sidecar/` has per folder what a Maildir cannot hold, and what each message's source was.
 
 mod at;
+mod check;
+mod export;
 mod folders;
 mod index;
+mod listing;
 mod locate;
 mod rack;
+mod rebuild;
+mod refill;
+#[cfg(test)]
+mod sample;
+mod select;
 mod shelf;
 mod shelves;
 mod sidecar;
+mod survey;
 mod view;
 
 pub use crate::journal::Place;
 pub use at::{At, Now};
+pub use check::{Checked, Finding, Wrong, check};
+pub use export::{Exported, Shape, export};
 pub use folders::{FolderState, folders, stray, strays, view};
+pub use listing::{Listed, Total, Wanted, list, message, totals};
+pub use rebuild::{Rebuilt, rebuild};
+pub use refill::Refilled;
+pub use select::Selection;
 pub use shelves::{Making, Shelves, Unstored, no_folder};
+pub use survey::{Step, Watch, expect_mail};
 pub use view::{Kept, View};
 
 use locate::{confined, locate, spoilt};
@@ -28,6 +44,9 @@ use crate::message::{Digest, Flags, Folder, InternalDate};
 use crate::spool::{Body, Budget};
 use shelf::Shelf;
 use std::path::{Path, PathBuf};
+
+/// The folder below which an archive puts mail that has gone from its source (`on-vanish = "trash"`).
+pub const TRASH: &str = "Vanished";
 
 /// One message to be kept.
 #[derive(Clone, Copy)]

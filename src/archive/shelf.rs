@@ -106,7 +106,7 @@ impl Shelf {
     }
 
     /// Appends lines, durably, and takes them into the index; their numbers.
-    fn append(&mut self, lines: Vec<Line>) -> Result<Vec<u32>> {
+    pub(super) fn append(&mut self, lines: Vec<Line>) -> Result<Vec<u32>> {
         if lines.is_empty() {
             return Ok(Vec::new());
         }

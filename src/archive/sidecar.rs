@@ -201,6 +201,26 @@ impl Sidecar {
         })
     }
 
+    /// The numbers of the lines that cannot be read, those of a write cut short at the end too.
+    pub(super) fn bad_lines(&self) -> Result<Vec<u32>> {
+        let mut reader = BufReader::with_capacity(1 << 16, fs::open(&self.path)?);
+        let (mut bytes, mut number, mut bad) = (Vec::new(), 0, Vec::new());
+        loop {
+            bytes.clear();
+            let read = (&mut reader)
+                .take(LONGEST)
+                .read_until(b'\n', &mut bytes)
+                .map_err(|e| self.broken("read", &e))?;
+            if read == 0 {
+                return Ok(bad);
+            }
+            if parse_line(&bytes).is_none() {
+                bad.push(number);
+            }
+            number += 1;
+        }
+    }
+
     /// The line at an offset that [`Sidecar::recover`] gave.
     pub(super) fn line_at(&self, offset: u64) -> Result<Option<Line>> {
         let mut file = fs::open(&self.path)?;

@@ -1,5 +1,9 @@
 //! The arguments as they are written; [`super::options`] makes sense of them.
 
+mod archive;
+
+pub(super) use archive::*;
+
 use crate::compare::{Level, Share};
 use crate::engine::undo::Which;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
@@ -57,6 +61,7 @@ pub enum Command {
     Run(RunArgs),
     Plan(PlanArgs),
     Status(StatusArgs),
+    Archive(ArchiveArgs),
     Verify(VerifyArgs),
     Undo(UndoArgs),
     Explain(ExplainArgs),
@@ -211,12 +216,30 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
+/// A page for each command, and for each command of `archive`.
+const PAGES: [&str; 14] = [
+    "run",
+    "plan",
+    "status",
+    "verify",
+    "undo",
+    "explain",
+    "archive",
+    "archive-list",
+    "archive-show",
+    "archive-check",
+    "archive-rebuild",
+    "archive-export",
+    "completions",
+    "man",
+];
+
 /// Write the manual page to stdout
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  mailhaul man run | man -l -")]
 pub struct ManArgs {
     /// The page of this command; without it the main page
-    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "verify", "undo", "explain", "completions", "man"])]
+    #[arg(value_name = "COMMAND", value_parser = PAGES)]
     pub page: Option<String>,
 }
 
@@ -232,11 +255,18 @@ mod tests {
 
     #[test]
     fn every_command_but_help_has_a_page_and_an_example() {
-        for command in Args::command().get_subcommands() {
-            let page = Args::try_parse_from(["mailhaul", "man", command.get_name()]);
-            assert!(page.is_ok(), "{}", command.get_name());
+        let main = Args::command();
+        let named = |c: &clap::Command| (c.get_name().to_owned(), c.clone());
+        let mut commands: Vec<_> = main.get_subcommands().map(named).collect();
+        for (name, command) in commands.clone() {
+            let below = command.get_subcommands();
+            commands.extend(below.map(|c| (format!("{name}-{}", c.get_name()), c.clone())));
+        }
+        for (name, command) in commands {
+            let page = Args::try_parse_from(["mailhaul", "man", &name]);
+            assert!(page.is_ok(), "{name}");
             let example = command.get_after_help().map(ToString::to_string);
-            assert!(example.is_some_and(|e| e.starts_with("Example:")));
+            assert!(example.is_some_and(|e| e.starts_with("Example:")), "{name}");
         }
     }
 

@@ -29,21 +29,25 @@ pub(super) fn run(args: &ManArgs, terminal: &Terminal) -> ExitCode {
 fn render(page: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let mut main = Args::command().disable_help_subcommand(true);
     main.build();
-    let sub = page.and_then(|name| main.find_subcommand(name).cloned());
-    let is_main = sub.is_none();
-    let command = sub.unwrap_or(main);
+    let mut command = main;
+    for name in page.unwrap_or_default().split('-') {
+        if let Some(sub) = command.find_subcommand(name) {
+            command = sub.clone();
+        }
+    }
     let example = command.get_after_help().map(ToString::to_string);
     let title = command
         .get_bin_name()
         .unwrap_or("mailhaul")
         .replace(' ', "-");
+    let has_commands = command.has_subcommands();
     let man = Man::new(command.display_name(title));
     man.render_title(out)?;
     man.render_name_section(out)?;
     man.render_synopsis_section(out)?;
     man.render_description_section(out)?;
     man.render_options_section(out)?;
-    if is_main {
+    if has_commands {
         man.render_subcommands_section(out)?;
     }
     show_example(example.as_deref().unwrap_or_default(), out)?;

@@ -1,5 +1,6 @@
 //! The command line: arguments, one file a command, and the only writer to the terminal.
 
+mod archive;
 mod args;
 mod bars;
 mod completions;
@@ -55,6 +56,7 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Run(run) => run::run(run, &options, &terminal),
         Command::Plan(plan) => plan::run(plan, &options, &terminal),
         Command::Status(status) => status::run(status, &options, &terminal),
+        Command::Archive(archive) => archive::run(archive, &options, &terminal),
         Command::Verify(verify) => verify::run(verify, &options, &terminal),
         Command::Undo(undo) => undo::run(undo, &options, &terminal),
         Command::Explain(explain) => explain::run(explain, &terminal),

@@ -58,6 +58,24 @@ impl Terminal {
         drop(out.write_all(bytes).and_then(|()| out.flush()));
     }
 
+    /// Data in large pieces, by whoever has them. Whether all of it was written matters here: what is half is told, unless nobody
+    /// reads it any more.
+    pub(crate) fn stream(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        match write(&mut out).and_then(|()| out.flush()) {
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Does a person look at stdout?
+    pub(crate) fn is_terminal(&self) -> bool {
+        std::io::stdout().is_terminal()
+    }
+
     /// A line, or several, for the person in front.
     pub(crate) fn say(&self, text: &str) {
         drop(writeln!(std::io::stderr().lock(), "{text}"));

@@ -27,7 +27,7 @@ const CHUNK: usize = 100;
 /// Bytes held while moving.
 const MOVING: u64 = 4 << 20;
 /// What is moved goes below this folder.
-pub(super) const TRASH: &str = "Vanished";
+pub(super) use crate::archive::TRASH;
 
 /// One source folder's messages that are to be touched.
 struct Gone<'a> {

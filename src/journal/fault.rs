@@ -4,7 +4,8 @@ use crate::error::{Code, Error, Kind};
 use rusqlite::{Error as Sql, ErrorCode};
 use std::path::Path;
 
-const REBUILD: &str = "keep this file, then restore it from a backup; nothing was changed";
+const REBUILD: &str = "mailhaul archive rebuild makes a new one from the mail of an archive (this file is kept aside); without an \
+                       archive restore it from a backup; nothing was changed";
 
 /// SQLite refused; `path` is the journal's.
 pub(super) fn refused(path: &Path, e: &Sql) -> Error {

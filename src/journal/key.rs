@@ -91,9 +91,110 @@ pub fn source_text(source: &str, folder: &[u8], uid_validity: u32, key: &SourceK
     format!("{source} {uid_validity} {} {folder}", key_text(key))
 }
 
+/// What [`source_text`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// `imap://user@host`.
+    pub source: String,
+    /// The folder's wire name.
+    pub folder: Vec<u8>,
+    pub uid_validity: u32,
+    pub key: SourceKey,
+}
+
+/// The inverse of [`source_text`]. A source whose own name looks like the rest of such a text ends too early.
+#[must_use]
+pub fn parse_source_text(text: &str) -> Option<Origin> {
+    let spaces = text.match_indices(' ').map(|(at, _)| at);
+    spaces
+        .filter_map(|at| origin(&text[..at], &text[at + 1..]))
+        .next()
+}
+
+fn origin(source: &str, rest: &str) -> Option<Origin> {
+    let mut parts = rest.splitn(3, ' ');
+    let uid_validity = parts.next()?.parse().ok()?;
+    let key = parse_key(parts.next()?)?;
+    let folder = unescape(parts.next()?)?;
+    Some(Origin {
+        source: source.to_owned(),
+        folder,
+        uid_validity,
+        key,
+    })
+}
+
+fn parse_key(text: &str) -> Option<SourceKey> {
+    if let Some(uid) = text.strip_prefix("uid:") {
+        return uid.parse().ok().map(SourceKey::Uid);
+    }
+    let (ordinal, hex) = text.strip_prefix("name:")?.split_once(':')?;
+    let bytes = hex.as_bytes().chunks(2).map(byte);
+    Some(SourceKey::Name {
+        name: bytes.collect::<Option<Vec<u8>>>()?.into(),
+        ordinal: ordinal.parse().ok()?,
+    })
+}
+
+/// Two hex digits.
+fn byte(pair: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(*pair.get(at)?).to_digit(16);
+    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+}
+
+/// The inverse of `escape_ascii`.
+fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        if first != b'\\' {
+            out.push(first);
+            continue;
+        }
+        let (&escape, after) = rest.split_first()?;
+        rest = after;
+        out.push(match escape {
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'n' => b'\n',
+            b'x' => {
+                let (pair, after) = rest.split_at_checked(2)?;
+                rest = after;
+                byte(pair)?
+            }
+            other => other,
+        });
+    }
+    Some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn source_texts_come_apart_again(
+            source in "(imap|pop3)://[a-z@. ]{1,20}",
+            folder: Vec<u8>,
+            uid_validity: u32,
+            uid: Option<u32>,
+            name: Vec<u8>,
+            ordinal: u32,
+        ) {
+            let key = uid.map_or(SourceKey::Name { name: name.into(), ordinal }, SourceKey::Uid);
+            let text = source_text(&source, &folder, uid_validity, &key);
+            prop_assert_eq!(parse_source_text(&text), Some(Origin { source, folder, uid_validity, key }));
+        }
+
+        #[test]
+        fn any_text_can_be_read(text in "[ -~]{0,40}") {
+            let same = parse_source_text(&text).is_none_or(|o| text.starts_with(&o.source));
+            prop_assert!(same);
+        }
+    }
 
     #[test]
     fn texts_tell_keys_apart() {

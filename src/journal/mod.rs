@@ -20,7 +20,7 @@ mod undo;
 mod values;
 mod vanished;
 
-pub use key::{key_text, source_text};
+pub use key::{Origin, key_text, parse_source_text, source_text};
 pub use undo::{ABOUT, UNDONE};
 pub use values::*;
 
@@ -85,6 +85,15 @@ impl Journal {
             sources: ends.sources,
             sinks: ends.sinks,
         })
+    }
+
+    /// Folds what is written into the one file, so that it can be moved: nothing stands beside it any more.
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`.
+    pub fn close(self) -> Result<()> {
+        let closed = self.connection.close();
+        closed.map_err(|(_, e)| fault::refused(&self.path, &e))
     }
 
     /// The journal's file.

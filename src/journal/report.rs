@@ -1,7 +1,7 @@
 //! What `status` shows, and what may be deleted at a source.
 
 use super::messages::delivered;
-use super::{Count, Deletable, DeletableAt, Failed, FolderId, Journal, key, unsigned};
+use super::{Count, Deletable, DeletableAt, Failed, FolderId, Journal, KeptRow, key, unsigned};
 use crate::error::Result;
 use rusqlite::{Result as SqlResult, Row as SqlRow};
 
@@ -52,7 +52,30 @@ JOIN outcome o ON o.message = m.id
 WHERE m.folder = ?1 AND m.removed IS NULL AND m.digest IS NULL
   AND o.outcome IN ('copied', 'present', 'duplicate', 'altered')";
 
+const KEPT: &str = "
+SELECT m.*, f.name, f.uid_validity, s.identity
+FROM message m JOIN folder f ON f.id = m.folder JOIN source s ON s.id = f.source
+WHERE m.place IS NOT NULL AND m.removed IS NULL ORDER BY m.place";
+
 impl Journal {
+    /// Gives every message that is kept, and has not gone from its source, to `f`: of all sources that the journal knows.
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`.
+    pub fn each_place(&self, f: &mut dyn FnMut(KeptRow)) -> Result<()> {
+        let read = |row: &SqlRow<'_>| {
+            let message_id: Option<Vec<u8>> = row.get("message_id")?;
+            let (source, folder): (String, Vec<u8>) = (row.get("identity")?, row.get("name")?);
+            let validity = row.get("uid_validity")?;
+            Ok(KeptRow {
+                path: row.get("place")?,
+                source: key::source_text(&source, &folder, validity, &key::key(row)?),
+                message_id: message_id.map(|id| String::from_utf8_lossy(&id).into_owned()),
+            })
+        };
+        self.each(KEPT, [], read, f)
+    }
+
     /// How many messages of a source folder stand at a sink by their headers alone: nobody has read their bytes, so
     /// [`Journal::deletable`] leaves them out.
     ///

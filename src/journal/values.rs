@@ -64,6 +64,17 @@ pub struct Place {
     pub digest: Digest,
 }
 
+/// A message that the journal says is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRow {
+    /// As [`Place::path`].
+    pub path: String,
+    /// As [`source_text`](super::source_text).
+    pub source: String,
+    /// Bytes that are no UTF-8 as U+FFFD.
+    pub message_id: Option<String>,
+}
+
 /// A message that a source has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {

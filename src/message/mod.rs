@@ -2,11 +2,14 @@
 
 pub mod canonical;
 pub mod date;
+pub mod decoded;
 pub mod digest;
 pub mod flags;
 pub mod folder;
 pub mod header;
 mod header_date;
+mod readable;
+mod search;
 mod special_use;
 pub mod text;
 pub mod utf7;
@@ -15,6 +18,8 @@ pub use date::InternalDate;
 pub use digest::{Digest, Digester, Digests};
 pub use flags::{FlagChange, Flags};
 pub use folder::{Folder, SpecialUse};
+pub use readable::{Attachment, Readable};
+pub use search::Search;
 
 /// UIDs as ranges, both ends in them; `u32::MAX` is the last one there is.
 pub type UidRanges = Vec<(u32, u32)>;

@@ -2,6 +2,7 @@
 //!
 //! Texts of servers stand in it unchanged, but every character that could act on a terminal is written `\uXXXX`.
 
+pub mod archive;
 mod explain;
 mod parts;
 mod undo;

@@ -143,7 +143,21 @@ fn every_line() -> Vec<String> {
         error(None, &Error::new(Kind::Job, Code::Job, "x")),
         warning("x"),
     ]);
+    lines.extend(archive_lines());
     lines.extend(of_proofs());
+    lines
+}
+
+fn archive_lines() -> Vec<String> {
+    use crate::render::{json::archive, samples};
+    let mut lines = archive::checked(&samples::checked(), Duration::ZERO);
+    lines.extend([
+        archive::total(&samples::total()),
+        archive::listed(&samples::listed()),
+        archive::readable(&samples::readable(), true),
+        archive::rebuilt(&samples::rebuilt()),
+        archive::exported(&samples::exported(), std::path::Path::new("out")),
+    ]);
     lines
 }
 

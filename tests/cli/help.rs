@@ -17,10 +17,15 @@ fn help_of_each_command() {
         "verify",
         "undo",
         "explain",
+        "archive",
         "completions",
         "man",
     ] {
         insta::assert_snapshot!(format!("help-{command}"), run(&[command, "--help"]));
+    }
+    for command in ["list", "show", "check", "rebuild", "export"] {
+        let shown = run(&["archive", command, "--help"]);
+        insta::assert_snapshot!(format!("help-archive-{command}"), shown);
     }
 }
 
@@ -36,6 +41,8 @@ fn manual_pages() {
         "run",
         "plan",
         "status",
+        "archive",
+        "archive-check",
         "verify",
         "undo",
         "explain",

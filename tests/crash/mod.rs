@@ -13,6 +13,8 @@ mod mbox;
 #[cfg(feature = "failpoints")]
 mod power;
 #[cfg(feature = "failpoints")]
+mod rebuild;
+#[cfg(feature = "failpoints")]
 mod removal;
 mod safe;
 #[cfg(feature = "failpoints")]
