@@ -7,6 +7,7 @@ pub use secret::SecretRef;
 
 use crate::error::{Code, Error, Kind, Result};
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 /// Who logs in.
 #[derive(Debug, Clone)]
@@ -28,6 +29,23 @@ impl Credentials {
         }
         Ok(())
     }
+
+    /// An error of a login, without what its words repeat of the password (as it is, quoted as IMAP does, or in the base64 of
+    /// SASL PLAIN): some servers repeat the command that they refuse.
+    #[must_use]
+    pub fn redact(&self, mut error: Error) -> Error {
+        let password = self.password.expose_secret();
+        let quoted = Zeroizing::new(password.replace('\\', "\\\\").replace('"', "\\\""));
+        let encoded = sasl::plain_base64(self);
+        if let Some(words) = &mut error.words {
+            for secret in [password, quoted.as_str(), encoded.as_str()] {
+                if !secret.is_empty() {
+                    *words = words.replace(secret, "…");
+                }
+            }
+        }
+        error
+    }
 }
 
 fn unsafe_in_line(text: &str) -> bool {
@@ -37,6 +55,18 @@ fn unsafe_in_line(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_repeats_is_taken_out() {
+        let budi = Credentials {
+            user: "budi".into(),
+            password: "a\"b\\c".into(),
+        };
+        let words = r#"no: a"b\c, "a\"b\\c", AGJ1ZGkAYSJiXGM=, budi"#;
+        let error = Error::new(Kind::Account, Code::Auth, "x").words(words);
+        let left = budi.redact(error).words.unwrap();
+        assert_eq!(left, r#"no: …, "…", …, budi"#);
+    }
 
     #[test]
     fn line_ends_and_nul_are_refused_and_nothing_secret_is_shown() {

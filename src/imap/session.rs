@@ -45,7 +45,7 @@ impl Session {
     /// server's words for a refused login; `Kind::Throttled` where the server has no room for one more session.
     pub fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session> {
         let opened = login::open(endpoint)?;
-        Self::start(opened, credentials)
+        Self::start(opened, credentials).map_err(|e| credentials.redact(e))
     }
 
     fn start(opened: login::Opened, credentials: &Credentials) -> Result<Session> {
@@ -74,6 +74,12 @@ impl Session {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// How many messages of the selected mailbox were told as expunged since it was selected.
+    #[must_use]
+    pub fn expunged(&self) -> u32 {
+        self.handle.gate().link.state.expunged
     }
 
     /// The user's own namespace.

@@ -51,7 +51,7 @@ pub(super) fn login(
     let what = "the server offers no way to log in that mailhaul knows here";
     let e = wire.endpoint().error(Kind::Account, Code::Auth, what);
     Err(match last {
-        Some(refusal) => e.words(redacted(&refusal.words(), credentials)),
+        Some(refusal) => e.words(refusal.words()),
         None => e,
     })
 }
@@ -153,18 +153,6 @@ fn refused(
                 .error(Kind::Account, Code::Auth, &what)
                 .hint("check `user` and `password`; many providers want an app password, or POP3 allowed in the account's settings")
         });
-    e.words = Some(redacted(&refusal.words(), credentials));
+    e.words = Some(refusal.words());
     e
-}
-
-/// Some servers repeat the command that they refuse.
-fn redacted(words: &str, credentials: &Credentials) -> String {
-    let mut words = words.to_owned();
-    let encoded = sasl::plain_base64(credentials);
-    for secret in [credentials.password.expose_secret(), encoded.as_str()] {
-        if !secret.is_empty() {
-            words = words.replace(secret, "…");
-        }
-    }
-    words
 }

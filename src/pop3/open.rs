@@ -23,8 +23,12 @@ pub(super) fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Ses
             endpoint.clone(),
         );
     }
+    log_in(wire, &greeting, credentials).map_err(|e| credentials.redact(e))
+}
+
+fn log_in(mut wire: Wire, greeting: &[u8], credentials: &Credentials) -> Result<Session> {
     let before = capa(&mut wire)?;
-    login::login(&mut wire, &greeting, &before, credentials)?;
+    login::login(&mut wire, greeting, &before, credentials)?;
     let after = capa(&mut wire)?;
     Ok(Session::new(wire, after.over(before)))
 }

@@ -9,6 +9,8 @@ mod maildir;
 #[cfg(feature = "failpoints")]
 mod mbox;
 #[cfg(feature = "failpoints")]
+mod power;
+#[cfg(feature = "failpoints")]
 mod removal;
 mod safe;
 #[cfg(feature = "failpoints")]

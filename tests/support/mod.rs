@@ -1,8 +1,10 @@
 //! What the tests stand on: real servers, readers that share no code with mailhaul, and made-up mail.
 
 pub mod canonical;
+pub mod certificates;
 pub mod corpus;
 pub mod dovecot;
+pub mod fake;
 pub mod imap;
 pub mod job;
 pub mod maildir;
@@ -16,6 +18,7 @@ pub mod real;
 pub mod run;
 pub mod script;
 pub mod snapshot;
+pub mod talk;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -25,8 +28,9 @@ pub use dovecot::{Dovecot, fresh_user, shared};
 pub use imap::Imap;
 pub use job::{End, Job};
 pub use random::Random;
-pub use run::{Run, mailhaul};
+pub use run::{Run, impatient, mailhaul};
 pub use snapshot::Snapshot;
+pub use talk::{Talk, Talker};
 
 use std::io::Write;
 use std::path::PathBuf;
