@@ -5,6 +5,7 @@ use super::section::Section;
 use super::server::{self, Context, no_column};
 use super::spec::{Layout, MailFormat};
 use super::store::{Local, LocalFormat, Store};
+use crate::error::End;
 use crate::format::mbox::Dialect;
 
 /// What `protocol` says.
@@ -66,6 +67,12 @@ fn local(
     context: &Context<'_>,
     faults: &mut Faults,
 ) -> Option<Local> {
+    if format == LocalFormat::Eml && context.end == End::Destination {
+        let node = section.get("protocol")?;
+        let message = r#"expected "imap", "maildir", "mbox" or "archive", found "eml": such files are only read"#;
+        faults.add(&node.place, &section.key("protocol"), message);
+        return None;
+    }
     let words = format!("is for servers: {} mail is files", format.as_str());
     refuse(section, SERVER_KEYS, &words, faults);
     let layout = layout(section, faults);

@@ -82,12 +82,6 @@ pub(super) fn protocol(section: &Section<'_>, end: End, faults: &mut Faults) -> 
         faults.add(&node.place, &section.key("protocol"), message);
         return None;
     }
-    if matches!(protocol, Word::Local(LocalFormat::Eml)) && end == End::Destination {
-        let node = section.get("protocol")?;
-        let message = r#"expected "imap", "maildir", "mbox" or "archive", found "eml": such directories are only read"#;
-        faults.add(&node.place, &section.key("protocol"), message);
-        return None;
-    }
     Some(protocol)
 }
 

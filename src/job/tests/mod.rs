@@ -369,3 +369,27 @@ fn files_that_would_be_read_and_written_are_refused() {
     let error = only_error(&format!("version = 1\n{ends}"));
     assert!(error.contains("same mailbox"), "{error}");
 }
+
+#[test]
+fn a_dialect_is_for_mbox_files_that_are_read() {
+    let job = |source: &str, destination: &str| {
+        format!(
+            "version = 1\n[source]\n{source}\npath = \"a\"\n[destination]\n{destination}\npath = \"b\"\n"
+        )
+    };
+    let (mbox, maildir) = ("protocol = \"mbox\"", "protocol = \"maildir\"");
+    let rd = format!("{mbox}\ndialect = \"mboxrd\"");
+    let dialect = |text: &str| {
+        let account = load_text(&job(text, maildir)).unwrap().accounts.remove(0);
+        account.sources[0].store.local().unwrap().dialect
+    };
+    assert_eq!(dialect(&rd), Some(crate::format::mbox::Dialect::Mboxrd));
+    assert_eq!(dialect(&format!("{mbox}\ndialect = \"auto\"")), None);
+    assert_eq!(dialect(mbox), None);
+    let error = only_error(&job(&format!("{maildir}\ndialect = \"mboxrd\""), mbox));
+    assert!(error.contains("is for mbox files"), "{error}");
+    let error = only_error(&job(&format!("{mbox}\ndialect = \"mmdf\""), maildir));
+    assert!(error.contains("mboxcl2"), "{error}");
+    let error = only_error(&job(maildir, "protocol = \"eml\""));
+    assert!(error.contains("only read"), "{error}");
+}
