@@ -32,6 +32,8 @@ pub mod identity;
 pub mod outcome;
 pub mod plan;
 
+pub mod compare;
+
 pub mod source;
 
 pub mod sink;

@@ -4,6 +4,7 @@ mod args;
 mod bars;
 mod completions;
 mod exit_codes;
+mod explain;
 mod load;
 mod man;
 mod options;
@@ -12,6 +13,8 @@ mod run;
 mod status;
 mod talk;
 mod terminal;
+mod undo;
+mod verify;
 
 pub use args::{Args, Command};
 pub use exit_codes::ExitCode;
@@ -27,7 +30,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     forbid_core_dumps();
     match Args::try_parse_from(args) {
         Ok(args) => dispatch(&args),
-        Err(refusal) => explain(&refusal),
+        Err(refusal) => tell(&refusal),
     }
 }
 
@@ -52,13 +55,16 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Run(run) => run::run(run, &options, &terminal),
         Command::Plan(plan) => plan::run(plan, &options, &terminal),
         Command::Status(status) => status::run(status, &options, &terminal),
+        Command::Verify(verify) => verify::run(verify, &options, &terminal),
+        Command::Undo(undo) => undo::run(undo, &options, &terminal),
+        Command::Explain(explain) => explain::run(explain, &terminal),
         Command::Completions(completions) => completions::run(completions, &terminal),
         Command::Man(man) => man::run(man, &terminal),
     }
 }
 
 /// Help and version are data and succeed; all else that clap has to say is wrong usage.
-fn explain(refusal: &clap::Error) -> ExitCode {
+fn tell(refusal: &clap::Error) -> ExitCode {
     let terminal = Terminal::plain();
     let text = refusal.render().to_string();
     if refusal.use_stderr() {

@@ -63,6 +63,19 @@ impl Terminal {
         drop(writeln!(std::io::stderr().lock(), "{text}"));
     }
 
+    /// Asks a question that only `y` or `yes` answers with yes. `None`: nobody is there to answer.
+    pub(crate) fn ask(&self, question: &str) -> Option<bool> {
+        let input = std::io::stdin();
+        if !input.is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let mut err = std::io::stderr().lock();
+        drop(write!(err, "{question} [y/N] ").and_then(|()| err.flush()));
+        let mut answer = String::new();
+        input.read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
     pub(crate) fn warn(&self, text: &str) {
         if self.json {
             self.data(&json::warning(text));

@@ -1,20 +1,13 @@
 //! What the journal knows of a folder, set against its listing.
 
 use super::cargo::FlagWork;
+pub(super) use crate::compare::key_words as shown_key;
 use crate::error::Result;
 use crate::journal::{FolderId, Journal, Place, Row, RunId};
 use crate::message::{Folder, InternalDate, SourceKey};
 use crate::outcome::{Outcome, Trouble};
 use crate::source::Listed;
 use std::collections::HashMap;
-
-/// A key as a person finds it again: the UID, or what the source calls it (raw; whoever prints it escapes it).
-pub(super) fn shown_key(key: &SourceKey) -> String {
-    match key {
-        SourceKey::Uid(uid) => format!("UID {uid}"),
-        SourceKey::Name { name, .. } => String::from_utf8_lossy(name).into_owned(),
-    }
-}
 
 /// What is still to be done for a listed message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 pub mod balance;
 pub mod errors;
+pub mod explain;
 pub mod json;
 pub mod paint;
 pub mod plan;
@@ -13,7 +14,9 @@ mod samples;
 pub mod status;
 pub mod summary;
 pub mod table;
+pub mod undo;
 pub mod units;
+pub mod verify;
 
 pub use paint::Paint;
 

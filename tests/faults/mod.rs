@@ -6,6 +6,7 @@ mod changes;
 mod cuts;
 mod hostile;
 mod maildrop;
+mod proof;
 mod refusals;
 mod secrets;
 mod session;

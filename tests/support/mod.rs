@@ -12,6 +12,7 @@ pub mod names;
 pub mod normal;
 pub mod pop3;
 pub mod proxy;
+pub mod python;
 pub mod random;
 pub mod real;
 pub mod run;
