@@ -225,7 +225,7 @@ fn a_destination_that_never_comes_back_ends_the_run() {
     let sink = through("imap", proxy.port, &new);
     let source = End::imap(shared(), &old);
     let job = Job::new("budget = \"1 MiB\"", &source, &sink, "");
-    run(&job).exits(11).balance().assert_adds_up();
+    impatient(&job).exits(11).balance().assert_adds_up();
     health.store(true, Ordering::SeqCst);
     run(&job).exits(0).balance().assert_adds_up();
     assert_arrived(shared(), &new, &mails, &job);

@@ -1,10 +1,12 @@
 //! A destination that says NO, in many ways, or closes the connection.
 
-use super::{assert_arrived, before, filled, find, mail, open_intents, run, small_mails, through};
+use super::{assert_arrived, before, filled, find, mail, open_intents, small_mails, through};
 use crate::support::job::ARCHIVE;
 use crate::support::proxy::{Fault, Proxy, Side};
 use crate::support::run::Balance;
-use crate::support::{Dovecot, End, Imap, Job, Snapshot, fresh_user, maildir, mailhaul, shared};
+use crate::support::{
+    Dovecot, End, Imap, Job, Snapshot, fresh_user, impatient as run, maildir, mailhaul, shared,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
