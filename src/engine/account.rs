@@ -7,7 +7,7 @@ use super::link::{SinkLink, SourceLink};
 use super::planning::{look_ahead, make_plan, prepare, tell_plan};
 use super::{Stop, after, doubt, lane, same};
 use crate::archive::Archive;
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Secret};
 use crate::error::{End, Result};
 use crate::job::{Account, Server};
 use crate::journal::{FolderId, Journal, RunId};
@@ -40,14 +40,11 @@ impl Logins {
     /// Gets every secret the account needs; may ask at the terminal.
     pub(super) fn of(account: &Account) -> Result<Self> {
         let login = |server: &Server, end: End| {
-            let password = server
+            let secret = server
                 .password
                 .resolve(&address(server))
                 .map_err(|error| error.at(end))?;
-            Ok(Credentials {
-                user: server.user.clone(),
-                password,
-            })
+            Ok(server.credentials(Secret::Password(secret)))
         };
         Ok(Logins {
             sources: account

@@ -135,7 +135,7 @@ fn one_lane(
 /// One more connection to the destination. Servers limit connections in many ways and words: without it the others go on.
 fn further(context: &Context, number: usize) -> Option<Box<dyn Sink>> {
     let (spec, credentials) = &context.destination;
-    sink::open(spec, &credentials.password, false)
+    sink::open(spec, credentials, false)
         .inspect_err(|error| context.warn(format!("going on with {number} connections: {error}")))
         .ok()
 }

@@ -128,11 +128,7 @@ impl<'a> SourceLink<'a> {
     /// Connects, trying once only.
     pub(super) fn connect(&mut self) -> Result<()> {
         let (spec, credentials) = &self.context.sources[self.index];
-        self.open = Some(source::open(
-            spec,
-            self.index as u32,
-            &credentials.password,
-        )?);
+        self.open = Some(source::open(spec, self.index as u32, credentials)?);
         Ok(())
     }
 
@@ -144,7 +140,7 @@ impl<'a> SourceLink<'a> {
         while self.open.is_none() {
             self.context.check_stop()?;
             let (spec, credentials) = &self.context.sources[self.index];
-            match source::open(spec, self.index as u32, &credentials.password) {
+            match source::open(spec, self.index as u32, credentials) {
                 Ok(source) => self.open = Some(source),
                 Err(error) => self.patience.wait(self.context, error)?,
             }
@@ -227,7 +223,7 @@ impl<'a> SinkLink<'a> {
     pub(super) fn get(&mut self) -> Result<&mut dyn Sink> {
         while self.open.is_none() {
             let (spec, credentials) = &self.context.destinations[self.sink];
-            match sink::open(spec, &credentials.password, self.cautious) {
+            match sink::open(spec, credentials, self.cautious) {
                 Ok(sink) => self.open = Some(sink),
                 Err(error) => self.patience.wait(self.context, error)?,
             }

@@ -174,7 +174,7 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
     let mut plans = Vec::new();
     let mut folders = Vec::new();
     for (index, (spec, login)) in account.sources.iter().zip(&logins.sources).enumerate() {
-        let mut source = crate::source::open(spec, index as u32, &login.password)?;
+        let mut source = crate::source::open(spec, index as u32, login)?;
         folders.extend(source.folders()?);
         source.close()?;
     }
@@ -184,7 +184,7 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
         .zip(&logins.destinations)
         .enumerate()
     {
-        let mut open = crate::sink::open(spec, &login.password, false)?;
+        let mut open = crate::sink::open(spec, login, false)?;
         let (naming, standing) = open.folders()?;
         open.close()?;
         let landscape = Landscape {

@@ -1,6 +1,6 @@
 //! IMAP4 (RFC 3501, RFC 9051): session, bulk fetch, bulk append.
 //!
-//! Two engines share one wire, one at a time. The `imap` crate is the control plane: it logs in, selects, stores, expunges, keeps alive
+//! Two engines share one wire, one at a time. The `imap` crate is the control plane: it selects, stores, expunges, keeps alive
 //! and logs out, and sees of the server only what the vetting filter lets through. Everything in bulk, and
 //! everything whose exact bytes count, is our own scanner's.
 //!
@@ -26,6 +26,7 @@ mod quote;
 mod response;
 mod scan;
 mod session;
+mod sign_in;
 mod state;
 mod status;
 mod vet;

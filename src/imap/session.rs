@@ -6,9 +6,10 @@ use super::list::{self, Namespace};
 use super::login;
 use super::quote::{self, Command};
 use super::response::{Completion, Line};
+use super::sign_in::sign_in;
 use super::state::Selected;
 use super::vet::{Gate, Handle};
-use crate::auth::Credentials;
+use crate::auth::{Credentials, with_fresh_secret};
 use crate::error::{Error, Kind, Result};
 use crate::message::{Flags, SpecialUse};
 use crate::net::Endpoint;
@@ -44,13 +45,20 @@ impl Session {
     /// Errors: `Code::Tls` before anything secret is sent where TLS cannot be had; `Code::Auth`, `Kind::Account` with the
     /// server's words for a refused login; `Kind::Throttled` where the server has no room for one more session.
     pub fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session> {
-        let opened = login::open(endpoint)?;
-        Self::start(opened, credentials)
+        with_fresh_secret(credentials, |secret| {
+            let opened = login::open(endpoint)?;
+            let peer_address = opened.peer_address;
+            let (handle, control) = sign_in(opened, endpoint, credentials, secret)?;
+            Self::start(handle, control, peer_address)
+        })
+        .map_err(|e| e.at(endpoint.end))
     }
 
-    fn start(opened: login::Opened, credentials: &Credentials) -> Result<Session> {
-        let handle = Handle::new(opened.link);
-        let control = login::login(&handle, opened.preauth, credentials)?;
+    fn start(
+        handle: Handle,
+        control: imap::Session<Handle>,
+        peer_address: Option<SocketAddr>,
+    ) -> Result<Session> {
         let (capabilities, namespaces) = {
             let mut gate = handle.gate();
             let capabilities = login::capabilities(&mut gate.link)?;
@@ -63,7 +71,7 @@ impl Session {
             capabilities,
             namespaces,
             selected: None,
-            peer_address: opened.peer_address,
+            peer_address,
             synchronising: false,
             literal_plus_proved: false,
         };

@@ -5,6 +5,7 @@ use super::fill::first_column;
 use super::secret;
 use super::section::{Section, as_text};
 use super::spec::{Preset, Protocol, Server};
+use crate::auth::Mechanism;
 use crate::error::End;
 use crate::net::{Endpoint, Security, Trust};
 use std::net::IpAddr;
@@ -34,6 +35,8 @@ pub(super) fn server(
     let host = host(section, preset.zip(protocol), context, faults);
     let port = section.number("port", 1..=65535, faults);
     let user = user(section, context, faults);
+    let master_user = master_user(section, context, faults);
+    let mechanism = mechanism(section, protocol, faults);
     let password = secret::password(section, context.dir, faults);
     let trust = trust(section, security, context.dir, faults);
     let timeout = timeout(section, faults);
@@ -52,7 +55,9 @@ pub(super) fn server(
             timeout: timeout?,
         },
         user: user?,
+        master_user,
         password: password?,
+        mechanism,
         connections: connections?,
     })
 }
@@ -149,6 +154,26 @@ fn user(section: &Section<'_>, context: &Context<'_>, faults: &mut Faults) -> Op
     }
     let text = section.text("user", what, faults)?;
     no_column(section, "user", text, context, faults).then(|| text.to_owned())
+}
+
+fn master_user(
+    section: &Section<'_>,
+    context: &Context<'_>,
+    faults: &mut Faults,
+) -> Option<String> {
+    let text = section.text("master-user", "the name of who signs in", faults)?;
+    no_column(section, "master-user", text, context, faults).then(|| text.to_owned())
+}
+
+fn mechanism(
+    section: &Section<'_>,
+    protocol: Option<Protocol>,
+    faults: &mut Faults,
+) -> Option<Mechanism> {
+    let fits = |m: &Mechanism| *m != Mechanism::Apop || protocol != Some(Protocol::Imap);
+    let all = Mechanism::ALL.into_iter().filter(fits);
+    let words: Vec<(&str, Option<Mechanism>)> = all.map(|m| (m.word(), Some(m))).collect();
+    section.choice("mechanism", &words, faults)
 }
 
 /// Without a CSV, `{user}` is no value.

@@ -1,6 +1,6 @@
 //! A checked job: what the rest of the program works with.
 
-use crate::auth::SecretRef;
+use crate::auth::{Credentials, Mechanism, Secret, SecretRef};
 use crate::message::Folder;
 use crate::net::Endpoint;
 use std::path::PathBuf;
@@ -44,9 +44,26 @@ pub struct Server {
     pub preset: Preset,
     pub endpoint: Endpoint,
     pub user: String,
+    /// Who signs in where that is not the user: an administrator, whose password it then is (`master-user`).
+    pub master_user: Option<String>,
     pub password: SecretRef,
+    /// The only way to sign in (`mechanism`); `None`: the strongest that the server has too.
+    pub mechanism: Option<Mechanism>,
     /// At most so many connections at once (`connections`).
     pub connections: usize,
+}
+
+impl Server {
+    /// Who signs in there, with a secret that was had by `password`.
+    #[must_use]
+    pub fn credentials(&self, secret: Secret) -> Credentials {
+        Credentials {
+            user: self.user.clone(),
+            master: self.master_user.clone(),
+            mechanism: self.mechanism,
+            secret,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

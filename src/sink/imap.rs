@@ -10,7 +10,6 @@ use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
-use secrecy::SecretString;
 use std::collections::HashMap;
 
 /// One MULTIAPPEND at most: large enough that a round trip does not count, small enough that what is in doubt after a
@@ -27,14 +26,10 @@ pub(super) struct ImapSink {
 impl ImapSink {
     pub(super) fn open(
         spec: &DestinationSpec,
-        password: &SecretString,
+        credentials: &Credentials,
         cautious: bool,
     ) -> Result<Self> {
-        let credentials = Credentials {
-            user: spec.server.user.clone(),
-            password: password.clone(),
-        };
-        let mut session = Session::open(&spec.server.endpoint, &credentials)?;
+        let mut session = Session::open(&spec.server.endpoint, credentials)?;
         session.set_synchronising(cautious);
         Ok(ImapSink {
             session,

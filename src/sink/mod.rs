@@ -5,6 +5,7 @@
 
 mod imap;
 
+use crate::auth::Credentials;
 use crate::error::{Error, Result};
 use crate::job::DestinationSpec;
 use crate::message::{FlagChange, Flags, InternalDate};
@@ -12,7 +13,6 @@ use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
-use secrecy::SecretString;
 
 /// A folder opened for delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,8 +153,8 @@ pub trait Sink: Send {
 /// Connects and logs in. `cautious`: the server was seen to mishandle non-synchronising literals.
 pub fn open(
     spec: &DestinationSpec,
-    password: &SecretString,
+    credentials: &Credentials,
     cautious: bool,
 ) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(imap::ImapSink::open(spec, password, cautious)?))
+    Ok(Box::new(imap::ImapSink::open(spec, credentials, cautious)?))
 }

@@ -10,7 +10,6 @@ use crate::message::{Flags, Folder, SourceKey, SpecialUse};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
 use crate::spool::Budget;
-use secrecy::SecretString;
 
 /// Every UID of a folder.
 const ALL: (u32, u32) = (1, u32::MAX);
@@ -22,12 +21,8 @@ pub(super) struct ImapSource {
 }
 
 impl ImapSource {
-    pub(super) fn open(spec: &SourceSpec, index: u32, password: &SecretString) -> Result<Self> {
-        let credentials = Credentials {
-            user: spec.server.user.clone(),
-            password: password.clone(),
-        };
-        let session = Session::open(&spec.server.endpoint, &credentials)?;
+    pub(super) fn open(spec: &SourceSpec, index: u32, credentials: &Credentials) -> Result<Self> {
+        let session = Session::open(&spec.server.endpoint, credentials)?;
         Ok(ImapSource {
             session,
             spec: spec.clone(),

@@ -6,13 +6,13 @@
 mod imap;
 mod pop3;
 
+use crate::auth::Credentials;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{After, Protocol, SourceSpec};
 use crate::message::{Digest, Flags, InternalDate, SourceKey};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
 use crate::spool::{Body, Budget};
-use secrecy::SecretString;
 
 /// One message of a listing, its bytes not read yet.
 #[derive(Debug, Clone)]
@@ -141,10 +141,10 @@ pub struct AfterMessage {
 }
 
 /// Connects and logs in.
-pub fn open(spec: &SourceSpec, index: u32, password: &SecretString) -> Result<Box<dyn Source>> {
+pub fn open(spec: &SourceSpec, index: u32, credentials: &Credentials) -> Result<Box<dyn Source>> {
     Ok(match spec.server.protocol {
-        Protocol::Imap => Box::new(imap::ImapSource::open(spec, index, password)?),
-        Protocol::Pop3 => Box::new(pop3::Pop3Source::open(spec, index, password)?),
+        Protocol::Imap => Box::new(imap::ImapSource::open(spec, index, credentials)?),
+        Protocol::Pop3 => Box::new(pop3::Pop3Source::open(spec, index, credentials)?),
     })
 }
 

@@ -10,7 +10,6 @@ use crate::net::Flow;
 use crate::plan::SourceFolder;
 use crate::pop3::Session;
 use crate::spool::Budget;
-use secrecy::SecretString;
 use std::collections::HashMap;
 
 /// Headers longer than this are compared up to here.
@@ -34,12 +33,8 @@ pub(super) struct Pop3Source {
 }
 
 impl Pop3Source {
-    pub(super) fn open(spec: &SourceSpec, index: u32, password: &SecretString) -> Result<Self> {
-        let credentials = Credentials {
-            user: spec.server.user.clone(),
-            password: password.clone(),
-        };
-        let session = Session::open(&spec.server.endpoint, &credentials)?;
+    pub(super) fn open(spec: &SourceSpec, index: u32, credentials: &Credentials) -> Result<Self> {
+        let session = Session::open(&spec.server.endpoint, credentials)?;
         let flags = Flags {
             seen: spec.seen,
             ..Flags::default()

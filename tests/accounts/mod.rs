@@ -1,0 +1,3 @@
+//! Signing in at real servers, and what comes before the first run.
+
+mod sign_in;
