@@ -68,6 +68,8 @@ pub enum Code {
     Throttled,
     /// No room at the destination.
     Full,
+    /// More messages would be taken out of the archive than is plausible.
+    Deletions,
     /// Both ends are the same mailbox.
     SameMailbox,
     /// Another run holds the account.
@@ -100,6 +102,7 @@ impl Code {
             Code::Refused => "refused",
             Code::Throttled => "throttled",
             Code::Full => "full",
+            Code::Deletions => "deletions",
             Code::SameMailbox => "same-mailbox",
             Code::Locked => "locked",
             Code::Foreign => "foreign",

@@ -184,6 +184,8 @@ pub struct AccountReport {
     pub elapsed: Duration,
     /// Messages removed, moved or marked at the source after delivery (`after`).
     pub after: u64,
+    /// Messages gone from the source that were moved or removed in the archive (`on-vanish`).
+    pub vanished: u64,
     /// What ended the account early, if anything did.
     pub error: Option<Error>,
     /// The byte budget's high-water mark, in bytes.

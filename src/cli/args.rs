@@ -72,6 +72,9 @@ pub struct RunArgs {
     /// End with exit code 5 if a server altered messages
     #[arg(long)]
     pub strict: bool,
+    /// Let `on-vanish` take up to N messages out of the archive, however large a part of it they are
+    #[arg(long, value_name = "N")]
+    pub accept_deletions: Option<u64>,
 }
 
 /// Show what `run` would do now

@@ -163,6 +163,7 @@ mod tests {
             trouble: Vec::new(),
             elapsed: Duration::ZERO,
             after: 0,
+            vanished: 0,
             error,
             high_water: 0,
         }

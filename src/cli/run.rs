@@ -13,10 +13,13 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(super) fn run(args: &RunArgs, options: &Options, terminal: &Terminal) -> ExitCode {
-    let job = match load::job(&args.job, options, terminal) {
+    let mut job = match load::job(&args.job, options, terminal) {
         Ok(job) => job,
         Err(code) => return code,
     };
+    for account in &mut job.accounts {
+        account.archive.accept_deletions = args.accept_deletions;
+    }
     let stop = Stop::default();
     let _watch = match front::watch_signals(&stop, leave) {
         Ok(watch) => watch,

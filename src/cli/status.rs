@@ -135,7 +135,7 @@ fn trouble(failed: &Failed) -> Trouble {
         folder: shown(&failed.folder),
         key: match &failed.key {
             SourceKey::Uid(uid) => uid.to_string(),
-            SourceKey::Uidl { uidl, .. } => String::from_utf8_lossy(uidl).into_owned(),
+            SourceKey::Name { name, .. } => String::from_utf8_lossy(name).into_owned(),
         },
         message_id: lossy(failed.message_id.as_deref()),
         outcome: Outcome::from_word(&failed.outcome).unwrap_or(Outcome::Failed),

@@ -133,7 +133,10 @@ fn a_journal_of_another_account_is_foreign() {
     let dir = tempfile::tempdir().unwrap();
     let mut account = account(dir.path());
     fill(&account);
-    account.sources[0].server.user = "siti".into();
+    let crate::job::Store::Server(server) = &mut account.sources[0].store else {
+        panic!("no server")
+    };
+    server.user = "siti".into();
     let error = read(&account, false).unwrap_err();
     assert_eq!(ExitCode::of_error(&error), ExitCode::Archive);
 }

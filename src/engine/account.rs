@@ -1,15 +1,15 @@
 //! One account: from the job's words to a report.
 
 use super::context::{Context, lock};
-use super::front::{address, journal_identity};
+use super::front::journal_identity;
 use super::ledger::ledger;
 use super::link::{SinkLink, SourceLink};
 use super::planning::{look_ahead, make_plan, prepare, tell_plan};
-use super::{Stop, after, doubt, lane, same};
+use super::{Stop, after, doubt, lane, same, vanish};
 use crate::archive::Archive;
-use crate::auth::{Credentials, Secret};
+use crate::auth::Credentials;
 use crate::error::{End, Result};
-use crate::job::{Account, Server};
+use crate::job::{Account, Store};
 use crate::journal::{FolderId, Journal, RunId};
 use crate::message::SourceKey;
 use crate::outcome::{AccountReport, Event};
@@ -30,32 +30,35 @@ pub(super) struct Frame<'a> {
     pub(super) stop: Stop,
 }
 
+/// Who logs in at an end; files need nobody.
+pub(super) type Login = Option<Credentials>;
+
 /// Logins of an account's ends, in the job's order.
 pub(super) struct Logins {
-    pub(super) sources: Vec<Credentials>,
-    pub(super) destinations: Vec<Credentials>,
+    pub(super) sources: Vec<Login>,
+    pub(super) destinations: Vec<Login>,
 }
 
 impl Logins {
     /// Gets every secret the account needs; may ask at the terminal.
     pub(super) fn of(account: &Account) -> Result<Self> {
-        let login = |server: &Server, end: End| {
-            let secret = server
-                .password
-                .resolve(&address(server))
-                .map_err(|error| error.at(end))?;
-            Ok(server.credentials(Secret::Password(secret)))
+        let login = |store: &Store, end: End| {
+            let Some(server) = store.server() else {
+                return Ok(None);
+            };
+            let login = server.login().map_err(|error| error.at(end))?;
+            Ok(Some(login))
         };
         Ok(Logins {
             sources: account
                 .sources
                 .iter()
-                .map(|source| login(&source.server, End::Source))
+                .map(|source| login(&source.store, End::Source))
                 .collect::<Result<_>>()?,
             destinations: account
                 .destinations
                 .iter()
-                .map(|destination| login(&destination.server, End::Destination))
+                .map(|destination| login(&destination.store, End::Destination))
                 .collect::<Result<_>>()?,
         })
     }
@@ -74,6 +77,7 @@ pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
         trouble: Vec::new(),
         elapsed: started.elapsed(),
         after: 0,
+        vanished: 0,
         error: None,
         high_water: 0,
     };
@@ -155,12 +159,17 @@ fn context(
         sink: sink as u32,
         run,
         ledger,
-        archive: archive.filter(|_| frame.account.archive.keep_mail),
+        archive: archive.filter(|_| keeps(frame.account, sink)),
         budget: frame.budget.clone(),
         events: frame.events.clone(),
         stop: frame.stop.child(),
     };
     Context::new(parts)
+}
+
+/// Is mail kept on its way to this destination? Not where the destination is the archive itself.
+fn keeps(account: &Account, sink: usize) -> bool {
+    account.archive.keep_mail && !account.destinations[sink].store.is_archive()
 }
 
 /// Takes what the leg gathered into the report; gives the archive back.
@@ -187,6 +196,7 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
     lane::run(context, lane::groups(steps, plan.routed), sink.take())
         .and_then(|()| settle_late(context, &plan))
         .inspect_err(|error| context.close_books(&plan, error))?;
+    report.vanished += vanish::carry_out(context, &plan)?;
     if last {
         report.after = after::carry_out(context, &plan)?;
     }

@@ -160,12 +160,18 @@ fn send_part(
         .get(deliverer.context, &mut deliverer.link, target)?;
     let (id, door) = (landing.id, landing.door.clone());
     let intent = intend(deliverer, &mut part, id, door.uid_validity, door.floor)?;
+    let texts = source_texts(deliverer, &part)?;
+    let from_pop3 = deliverer.is_from_pop3()?;
     let deliveries: Vec<Delivery<'_>> = part
         .iter()
-        .map(|item| Delivery {
+        .zip(&texts)
+        .map(|(item, source)| Delivery {
             flags: &item.flags,
             date: item.date,
             body: &item.load.body,
+            key: &item.load.key,
+            from_pop3,
+            source,
         })
         .collect();
     let report = deliverer.link.get()?.deliver(&target.name, &deliveries);
@@ -224,6 +230,17 @@ fn send_part(
         deliverer.link.patience.wait(deliverer.context, error)?;
     }
     Ok(again)
+}
+
+/// What names each message among all of the account.
+fn source_texts(deliverer: &Deliverer<'_>, part: &[Pending]) -> Result<Vec<String>> {
+    let step = deliverer.step()?;
+    let text = |item: &Pending| {
+        deliverer
+            .context
+            .source_text(&step.step.source, &item.load.key)
+    };
+    Ok(part.iter().map(text).collect())
 }
 
 /// A connection lost while delivering is worth another, whatever it was lost by.

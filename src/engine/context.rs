@@ -1,15 +1,15 @@
 //! What all workers of one account share.
 
 use super::Stop;
+use super::account::Login;
 use super::ledger::Ledger;
 use crate::archive::Archive;
-use crate::auth::Credentials;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{Account, DestinationSpec, SourceSpec};
-use crate::journal::{FolderId, RunId};
+use crate::journal::{FolderId, RunId, source_text};
 use crate::message::{Folder, SourceKey};
 use crate::outcome::{Counts, Event, FolderReport, Outcome, Trouble};
-use crate::plan::{Landscape, Plan, Step, Target};
+use crate::plan::{Landscape, Plan, SourceFolder, Step, Target};
 use crate::sink::Door;
 use crate::source::Source;
 use crate::spool::Budget;
@@ -24,10 +24,10 @@ const TROUBLE_TOLD: usize = 1000;
 /// One account on its way to one destination.
 pub(super) struct Context {
     pub(super) account: Account,
-    pub(super) sources: Vec<(SourceSpec, Credentials)>,
-    pub(super) destination: (DestinationSpec, Credentials),
+    pub(super) sources: Vec<(SourceSpec, Login)>,
+    pub(super) destination: (DestinationSpec, Login),
     /// All of the account, that one too.
-    pub(super) destinations: Vec<(DestinationSpec, Credentials)>,
+    pub(super) destinations: Vec<(DestinationSpec, Login)>,
     /// Which destination of the account, from 0: the journal keeps their deliveries apart.
     pub(super) sink: u32,
     pub(super) run: RunId,
@@ -53,8 +53,8 @@ pub(super) struct Context {
 /// What a context is made of.
 pub(super) struct Parts {
     pub(super) account: Account,
-    pub(super) sources: Vec<(SourceSpec, Credentials)>,
-    pub(super) destinations: Vec<(DestinationSpec, Credentials)>,
+    pub(super) sources: Vec<(SourceSpec, Login)>,
+    pub(super) destinations: Vec<(DestinationSpec, Login)>,
     pub(super) sink: u32,
     pub(super) run: RunId,
     pub(super) ledger: Ledger,
@@ -120,6 +120,13 @@ impl Context {
             .map(|run| run.folder)
     }
 
+    /// Was the plan's step `order` worked on without an error, now?
+    pub(super) fn ended_well(&self, order: usize) -> bool {
+        let steps = lock(&self.steps);
+        let mut runs = steps.iter().filter(|run| run.order == order).peekable();
+        runs.peek().is_some() && runs.all(|run| run.report().error.is_none())
+    }
+
     /// The account ended early: what has no outcome by then has failed, but for an interruption, which leaves it to the next run.
     pub(super) fn close_books(&self, plan: &Plan, error: &Error) {
         for (order, step) in plan.steps.iter().enumerate() {
@@ -154,6 +161,12 @@ impl Context {
             .iter()
             .find(|run| run.folder == folder)
             .map_or_else(String::new, |run| run.report().folder.clone())
+    }
+
+    /// What names a message among all of the account, for ever.
+    pub(super) fn source_text(&self, folder: &SourceFolder, key: &SourceKey) -> String {
+        let source = &self.sources[folder.source as usize].0.store;
+        source_text(&source.to_string(), &folder.name, folder.uid_validity, key)
     }
 
     /// What the account's report is made of, and the archive, which outlives the leg.

@@ -11,7 +11,7 @@ use crate::job::Dedup;
 use crate::journal::{Delivered, MessageRow, Seen};
 use crate::message::{Digest, Flags};
 use crate::outcome::Outcome;
-use crate::plan::{Target, route};
+use crate::plan::{Target, map, route};
 use crate::source::Listed;
 use crossbeam_channel::Sender;
 
@@ -28,7 +28,10 @@ impl Deliverer<'_> {
         let run = self.step()?;
         let routed = route::route(&self.context.account.routes, load.body.head(), load.date);
         Ok(match routed {
-            Some(folder) => self.context.target(&folder),
+            Some(folder) => {
+                let rules = &self.context.account.folders;
+                self.context.target(&map::below(rules, folder))
+            }
             None => run.step.target.clone(),
         })
     }

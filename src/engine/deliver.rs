@@ -164,6 +164,12 @@ impl<'a> Deliverer<'a> {
         })
     }
 
+    /// Does what is delivered now come by POP3?
+    pub(super) fn is_from_pop3(&self) -> Result<bool> {
+        let source = self.step()?.step.source.source as usize;
+        Ok(self.context.sources[source].0.store.is_pop3())
+    }
+
     fn end(&mut self, ending: Ending) -> Result<()> {
         self.guarded(Self::flush)?;
         self.guarded(finish::change_flags)?;

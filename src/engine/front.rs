@@ -2,7 +2,7 @@
 
 use super::Stop;
 use crate::error::{Code, Error, Kind, Result};
-use crate::job::{Account, Job, Protocol, Server};
+use crate::job::{Account, Job, Store};
 use crate::journal::JournalIdentity;
 use crate::outcome::{AccountReport, Event};
 use crate::plan::Plan;
@@ -40,25 +40,23 @@ pub fn plan_with(
 /// Whose mail an account's journal is about.
 #[must_use]
 pub fn journal_identity(account: &Account) -> JournalIdentity {
+    let destination = |store: &Store| match store.is_archive() {
+        // The journal stands in it: the two may move together and stay what they are.
+        true => "archive:".to_owned(),
+        false => store.to_string(),
+    };
     JournalIdentity {
-        sources: account.sources.iter().map(|s| address(&s.server)).collect(),
+        sources: account
+            .sources
+            .iter()
+            .map(|s| s.store.to_string())
+            .collect(),
         destinations: account
             .destinations
             .iter()
-            .map(|d| address(&d.server))
+            .map(|d| destination(&d.store))
             .collect(),
     }
-}
-
-/// `imap://user@host`: what makes an end another one. Port and security may change without that.
-#[must_use]
-pub fn address(server: &Server) -> String {
-    let scheme = match server.protocol {
-        Protocol::Pop3 => "pop3",
-        Protocol::Imap => "imap",
-    };
-    let host = server.endpoint.host.to_ascii_lowercase();
-    format!("{scheme}://{}@{host}", server.user)
 }
 
 fn attend<T: Send>(

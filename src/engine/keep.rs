@@ -4,7 +4,6 @@ use super::cargo::{Cargo, Load};
 use super::context::{Context, StepRun, interrupted, lock};
 use crate::archive::{Archive, Keep};
 use crate::error::Result;
-use crate::journal::source_text;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -80,10 +79,9 @@ impl Keeper<'_> {
             return Ok(());
         };
         let source = &run.step.source;
-        let label = super::front::address(&self.context.sources[source.source as usize].0.server);
         let names: Vec<String> = batch
             .iter()
-            .map(|load| source_text(&label, &source.name, source.uid_validity, &load.key))
+            .map(|load| self.context.source_text(source, &load.key))
             .collect();
         let items: Vec<Keep<'_>> = batch
             .iter()

@@ -8,11 +8,11 @@ use crate::outcome::{Outcome, Trouble};
 use crate::source::Listed;
 use std::collections::HashMap;
 
-/// A key as a person finds it again: the UID, or the POP3 unique-id (raw; whoever prints it escapes it).
+/// A key as a person finds it again: the UID, or what the source calls it (raw; whoever prints it escapes it).
 pub(super) fn shown_key(key: &SourceKey) -> String {
     match key {
         SourceKey::Uid(uid) => format!("UID {uid}"),
-        SourceKey::Uidl { uidl, .. } => String::from_utf8_lossy(uidl).into_owned(),
+        SourceKey::Name { name, .. } => String::from_utf8_lossy(name).into_owned(),
     }
 }
 
@@ -78,16 +78,24 @@ pub(super) fn compare(
     order.sort_unstable_by(|&a, &b| listing[a].key.cmp(&listing[b].key));
     let mut fates: Vec<Option<Fate>> = vec![Some(Fate::Fetch); listing.len()];
     let mut compared = Compared::default();
-    let mut gone = Vec::new();
+    let (mut gone, mut returned) = (Vec::new(), Vec::new());
     journal.for_each_message(folder, sink, &mut |row| match order
         .binary_search_by(|&at| listing[at].key.cmp(&row.key))
     {
-        Ok(at) => fates[order[at]] = fate(&listing[order[at]], row, &mut compared),
+        Ok(at) => {
+            if row.removed_at_source {
+                returned.push(row.row);
+            }
+            fates[order[at]] = fate(&listing[order[at]], row, &mut compared);
+        }
         Err(_) if row.removed_at_source => {}
         Err(_) => gone.push(row.row),
     })?;
     if complete && !gone.is_empty() {
         journal.removed_at_source(run, &gone)?;
+    }
+    if !returned.is_empty() {
+        journal.returned_to_source(run, &returned)?;
     }
     for (listed, fate) in listing.drain(..).zip(fates) {
         match fate {

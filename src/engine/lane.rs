@@ -77,10 +77,10 @@ fn lanes(context: &Context, groups: &VecDeque<Group>) -> usize {
     let readers = context
         .sources
         .iter()
-        .map(|(spec, _)| spec.server.connections)
+        .map(|(spec, _)| spec.store.connections())
         .max()
         .unwrap_or(1);
-    let writers = context.destination.0.server.connections;
+    let writers = context.destination.0.store.connections();
     busy.min(readers).min(writers).max(1)
 }
 
@@ -134,8 +134,8 @@ fn one_lane(
 
 /// One more connection to the destination. Servers limit connections in many ways and words: without it the others go on.
 fn further(context: &Context, number: usize) -> Option<Box<dyn Sink>> {
-    let (spec, credentials) = &context.destination;
-    sink::open(spec, credentials, false)
+    let (spec, login) = &context.destination;
+    sink::open(spec, login.as_ref(), false)
         .inspect_err(|error| context.warn(format!("going on with {number} connections: {error}")))
         .ok()
 }

@@ -127,8 +127,8 @@ impl<'a> SourceLink<'a> {
 
     /// Connects, trying once only.
     pub(super) fn connect(&mut self) -> Result<()> {
-        let (spec, credentials) = &self.context.sources[self.index];
-        self.open = Some(source::open(spec, self.index as u32, credentials)?);
+        let (spec, login) = &self.context.sources[self.index];
+        self.open = Some(source::open(spec, self.index as u32, login.as_ref())?);
         Ok(())
     }
 
@@ -139,8 +139,8 @@ impl<'a> SourceLink<'a> {
         }
         while self.open.is_none() {
             self.context.check_stop()?;
-            let (spec, credentials) = &self.context.sources[self.index];
-            match source::open(spec, self.index as u32, credentials) {
+            let (spec, login) = &self.context.sources[self.index];
+            match source::open(spec, self.index as u32, login.as_ref()) {
                 Ok(source) => self.open = Some(source),
                 Err(error) => self.patience.wait(self.context, error)?,
             }
@@ -222,8 +222,8 @@ impl<'a> SinkLink<'a> {
     /// in flight is still brought to its end.
     pub(super) fn get(&mut self) -> Result<&mut dyn Sink> {
         while self.open.is_none() {
-            let (spec, credentials) = &self.context.destinations[self.sink];
-            match sink::open(spec, credentials, self.cautious) {
+            let (spec, login) = &self.context.destinations[self.sink];
+            match sink::open(spec, login.as_ref(), self.cautious) {
                 Ok(sink) => self.open = Some(sink),
                 Err(error) => self.patience.wait(self.context, error)?,
             }

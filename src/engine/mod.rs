@@ -30,6 +30,7 @@ mod refusal;
 mod same;
 mod settle;
 mod target;
+mod vanish;
 
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::Job;

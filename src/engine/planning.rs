@@ -2,7 +2,7 @@
 
 use super::account::{Frame, Logins};
 use super::context::{Context, lock};
-use super::front::{address, journal_identity};
+use super::front::journal_identity;
 use super::lane;
 use super::link::SinkLink;
 use crate::error::Result;
@@ -80,9 +80,9 @@ pub(super) fn plan_from(
         sources: account
             .sources
             .iter()
-            .map(|source| address(&source.server))
+            .map(|source| source.store.to_string())
             .collect(),
-        destination: address(&account.destinations[sink as usize].server),
+        destination: account.destinations[sink as usize].store.to_string(),
         folders,
         landscape,
         known: &|folder| {
@@ -92,8 +92,7 @@ pub(super) fn plan_from(
         },
         unsettled,
         folders_ignore_case: account.destinations[sink as usize]
-            .server
-            .preset
+            .store
             .folders_ignore_case(),
     })
 }
@@ -174,7 +173,7 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
     let mut plans = Vec::new();
     let mut folders = Vec::new();
     for (index, (spec, login)) in account.sources.iter().zip(&logins.sources).enumerate() {
-        let mut source = crate::source::open(spec, index as u32, login)?;
+        let mut source = crate::source::open(spec, index as u32, login.as_ref())?;
         folders.extend(source.folders()?);
         source.close()?;
     }
@@ -184,7 +183,7 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
         .zip(&logins.destinations)
         .enumerate()
     {
-        let mut open = crate::sink::open(spec, login, false)?;
+        let mut open = crate::sink::open(spec, login.as_ref(), false)?;
         let (naming, standing) = open.folders()?;
         open.close()?;
         let landscape = Landscape {

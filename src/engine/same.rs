@@ -27,10 +27,11 @@ pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) ->
 }
 
 fn same_user(context: &Context, index: usize) -> bool {
-    let source = &context.sources[index].0.server;
+    let source = context.sources[index].0.store.server();
+    let destination = context.destination.0.store.server();
     source
-        .user
-        .eq_ignore_ascii_case(&context.destination.0.server.user)
+        .zip(destination)
+        .is_some_and(|(source, destination)| source.user.eq_ignore_ascii_case(&destination.user))
 }
 
 /// Do both ends show one INBOX? By UIDVALIDITY and UIDNEXT over IMAP; over POP3 by unique-ids that hold the UIDVALIDITY, as many servers
@@ -53,7 +54,7 @@ fn same_traces(source: &Traces, destination: &Traces) -> bool {
 }
 
 fn refused(context: &Context) -> Error {
-    let destination = super::front::address(&context.destination.0.server);
+    let destination = &context.destination.0.store;
     let what = format!("both ends of the job are the same mailbox ({destination})");
     Error::new(Kind::Account, Code::SameMailbox, what)
         .hint("name another account as the destination")

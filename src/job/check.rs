@@ -5,7 +5,8 @@ use super::error::{Faults, Place, quoted};
 use super::fill::{fill, first_column};
 use super::section::{Section, as_text};
 use super::server::{Context, is_loopback};
-use super::spec::{Account, Dedup, Job, Protocol, Server, Verify};
+use super::spec::{Account, After, ArchiveSpec, Dedup, DestinationSpec, Job, OnVanish, Verify};
+use super::store::{Server, Store};
 use super::tree::Table;
 use super::{ends, rules, same};
 use crate::error::End;
@@ -88,20 +89,24 @@ fn account(
     };
     let before = faults.told();
     let sources = ends::sources(&top, &context(End::Source), faults);
-    let destinations = ends::destinations(&top, &context(End::Destination), faults);
+    let mut destinations = ends::destinations(&top, &context(End::Destination), faults);
     let ends_are_whole = faults.told() == before;
     let state = file.dir.join(format!("{}.state", file.stem));
     let default = row.map_or(state.clone(), |_| state.join(&name));
     let archive = rules::archive(&top, &file.dir, &default, faults);
+    let archive = archive.and_then(|spec| one_archive(&top, spec, &mut destinations, faults));
     if row.is_none() {
         no_column_in_path(root, faults);
     }
-    // Without whole sources nobody can tell whether one of them is POP3.
-    let pop3 = !ends_are_whole || sources.iter().any(|s| s.server.protocol == Protocol::Pop3);
+    // Without whole sources nobody can tell whether one of them has no folders.
+    let routable = !ends_are_whole
+        || sources
+            .iter()
+            .any(|s| s.store.is_pop3() || s.store.is_local());
     let dedup = dedup(&top, faults);
     let collapse = top.flag("collapse", false, faults);
     let verify = verify(&top, faults);
-    let routes = rules::routes(&top, pop3, faults);
+    let routes = rules::routes(&top, routable, faults);
     let account = Account {
         name,
         folders: rules::folders(&top, faults)?,
@@ -119,8 +124,82 @@ fn account(
     if ends_are_whole {
         same::check(&account, &place, faults, warnings);
     }
+    vanish_needs(&top, &account, faults);
     warn_plain(&account, warnings);
     Some(account)
+}
+
+/// A job has one archive: `[archive]`, or a destination that is one; the former alone makes the job a backup.
+fn one_archive(
+    top: &Section<'_>,
+    archive: ArchiveSpec,
+    destinations: &mut Vec<DestinationSpec>,
+    faults: &mut Faults,
+) -> Option<ArchiveSpec> {
+    let named = top.get("archive");
+    if top.get("destination").is_none()
+        && let Some(node) = named
+    {
+        if !archive.keep_mail {
+            let message =
+                "expected true: without a [destination] the archive is where the mail goes";
+            faults.add(&node.place, "archive.keep-mail", message);
+            return None;
+        }
+        destinations.push(ends::backup(&archive));
+        return Some(archive);
+    }
+    let archives = destinations.iter().filter(|d| d.store.is_archive());
+    let mut locals = archives.filter_map(|d| d.store.local());
+    let Some(local) = locals.next() else {
+        return Some(archive);
+    };
+    let place = destination_place(top);
+    if locals.next().is_some() {
+        let message = "a job has one archive, found two destinations that are archives";
+        faults.add(&place, "destination", message);
+        return None;
+    }
+    if named.is_some() && archive.path != local.path {
+        let message = "a job has one archive, found [archive] and a destination with another path";
+        faults.add_try(&place, "destination.path", message, "leave [archive] out");
+        return None;
+    }
+    let archive = match named {
+        Some(_) => archive,
+        None => ArchiveSpec {
+            path: local.path.clone(),
+            keep_mail: true,
+            format: local.mail,
+            layout: local.layout.unwrap_or_default(),
+            ..archive
+        },
+    };
+    // What [archive] says holds for it as a destination too.
+    for destination in destinations.iter_mut().filter(|d| d.store.is_archive()) {
+        *destination = ends::backup(&archive);
+    }
+    Some(archive)
+}
+
+/// `on-vanish` is for backups whose source is left as it is: there, what is gone was taken away by its user.
+fn vanish_needs(top: &Section<'_>, account: &Account, faults: &mut Faults) {
+    if account.archive.on_vanish == OnVanish::Keep {
+        return;
+    }
+    let backup = account.destinations.iter().any(|d| d.store.is_archive());
+    let kept = account.sources.iter().all(|s| s.after == After::Keep);
+    let message = match (backup, kept) {
+        (true, true) => return,
+        (false, _) => "on-vanish is for backups: the archive has to be the job's destination",
+        (true, false) => {
+            "on-vanish and `after` do not go together: what `after` takes away at the source would be lost in the archive too"
+        }
+    };
+    let place = top
+        .get("archive")
+        .map_or(Place::Whole, |node| node.place.clone());
+    faults.add(&place, "archive.on-vanish", message);
 }
 
 fn destination_place(top: &Section<'_>) -> Place {
@@ -166,8 +245,9 @@ fn verify(top: &Section<'_>, faults: &mut Faults) -> Verify {
 
 /// Mail and password in plain text are allowed where the job says so, and told.
 fn warn_plain(account: &Account, warnings: &mut Vec<String>) {
-    let sources = account.sources.iter().map(|s| &s.server);
-    let servers = sources.chain(account.destinations.iter().map(|d| &d.server));
+    let sources = account.sources.iter().map(|s| &s.store);
+    let stores = sources.chain(account.destinations.iter().map(|d| &d.store));
+    let servers = stores.filter_map(Store::server);
     for server in servers.filter(|s| is_plain_abroad(s)) {
         let host = &server.endpoint.host;
         let warning = format!(

@@ -2,9 +2,11 @@
 
 use super::error::Faults;
 use super::keys;
+use super::local::store;
 use super::section::Section;
-use super::server::{Context, server};
-use super::spec::{After, DestinationSpec, Protocol, SourceSpec};
+use super::server::Context;
+use super::spec::{After, ArchiveSpec, DestinationSpec, Protocol, SourceSpec};
+use super::store::{Local, LocalFormat, Store};
 use super::tree::{Node, Value};
 use crate::message::Folder;
 
@@ -25,9 +27,26 @@ pub(super) fn destinations(
     context: &Context<'_>,
     faults: &mut Faults,
 ) -> Vec<DestinationSpec> {
+    if top.get("destination").is_none() && top.get("archive").is_some() {
+        // A backup: the archive is the destination.
+        return Vec::new();
+    }
     let found = tables(top, "destination", keys::DESTINATION, faults);
     let checked = found.iter().map(|d| destination(d, context, faults));
     checked.collect::<Vec<_>>().into_iter().flatten().collect()
+}
+
+/// The archive as the one destination of a job that names no other.
+pub(super) fn backup(archive: &ArchiveSpec) -> DestinationSpec {
+    DestinationSpec {
+        store: Store::Local(Local {
+            format: LocalFormat::Archive,
+            path: archive.path.clone(),
+            layout: Some(archive.layout),
+            mail: archive.format,
+        }),
+        keep_order: true,
+    }
 }
 
 /// `[name]` or `[[name]]`; at least one has to be there.
@@ -38,7 +57,8 @@ fn tables<'a>(
     faults: &mut Faults,
 ) -> Vec<Section<'a>> {
     let Some(node) = top.get(name) else {
-        let hint = format!("[{name}] with protocol, host, user and password");
+        let hint =
+            format!("[{name}] with protocol, host, user and password, or with protocol and path");
         top.missing(name, &format!("a table [{name}]"), &hint, faults);
         return Vec::new();
     };
@@ -61,7 +81,7 @@ fn tables<'a>(
 }
 
 fn source(section: &Section<'_>, context: &Context<'_>, faults: &mut Faults) -> Option<SourceSpec> {
-    let server = server(section, context, faults);
+    let store = store(section, context, faults);
     let after = after(section, faults);
     let seen = section.flag("seen", false, faults);
     let copy_deleted = section.get("deleted").is_some()
@@ -73,10 +93,12 @@ fn source(section: &Section<'_>, context: &Context<'_>, faults: &mut Faults) -> 
             )
             .unwrap_or(false);
     let shared = section.flag("shared", false, faults);
-    let server = server?;
-    only_for(section, server.protocol, after.as_ref(), faults);
+    let store = store?;
+    if let Store::Server(server) = &store {
+        only_for(section, server.protocol, after.as_ref(), faults);
+    }
     Some(SourceSpec {
-        server,
+        store,
         after: after?,
         seen,
         copy_deleted,
@@ -181,14 +203,14 @@ fn destination(
     context: &Context<'_>,
     faults: &mut Faults,
 ) -> Option<DestinationSpec> {
-    let server = server(section, context, faults);
+    let store = store(section, context, faults);
     let words = [("source", Some(true)), ("any", Some(false))];
     let keep_order = match section.get("order") {
         None => true,
         Some(_) => section.choice("order", &words, faults)?,
     };
     Some(DestinationSpec {
-        server: server?,
+        store: store?,
         keep_order,
     })
 }

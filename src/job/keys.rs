@@ -33,6 +33,8 @@ pub(super) const SOURCE: &[&str] = &[
     "seen",
     "deleted",
     "shared",
+    "path",
+    "layout",
 ];
 pub(super) const DESTINATION: &[&str] = &[
     "protocol",
@@ -49,15 +51,26 @@ pub(super) const DESTINATION: &[&str] = &[
     "connections",
     "timeout",
     "order",
+    "path",
+    "layout",
+    "format",
 ];
 pub(super) const PASSWORD: &[&str] = &["env", "file", "command", "prompt"];
 pub(super) const AFTER: &[&str] = &["delete-after-days", "move-to"];
-pub(super) const ARCHIVE: &[&str] = &["path", "format", "layout", "keep-mail"];
+pub(super) const ARCHIVE: &[&str] = &[
+    "path",
+    "format",
+    "layout",
+    "keep-mail",
+    "on-vanish",
+    "grace-days",
+];
 pub(super) const FOLDERS: &[&str] = &[
     "map",
     "include",
     "exclude",
     "flatten",
+    "into",
     "special-use",
     "subscribe",
     "merge",
@@ -102,12 +115,7 @@ pub(super) fn later(table: &str, key: &str) -> Option<&'static str> {
         ("password", "keyring" | "oauth2") => {
             Some("not in this version yet; there are env, file, command and prompt")
         }
-        ("source" | "destination", "path" | "layout") => Some(
-            "belongs to local ends (maildir, mbox, archive), which are not in this version yet",
-        ),
-        (_, "on-vanish" | "schedule" | "proxy" | "throttle" | "compress") => {
-            Some("not in this version yet")
-        }
+        (_, "schedule" | "proxy" | "throttle" | "compress") => Some("not in this version yet"),
         _ => None,
     }
 }

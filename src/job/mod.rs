@@ -9,6 +9,7 @@ mod ends;
 mod error;
 mod fill;
 mod keys;
+mod local;
 mod presets;
 mod rules;
 mod same;
@@ -17,12 +18,14 @@ mod section;
 mod server;
 mod set;
 mod spec;
+mod store;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use error::{JobError, Place, one_error};
 pub use spec::*;
+pub use store::{Local, LocalFormat, Server, Store};
 
 use check::JobFile;
 use error::Faults;

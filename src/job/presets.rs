@@ -61,6 +61,15 @@ impl Preset {
 }
 
 impl Protocol {
+    /// The word of a job, and the scheme of an address.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Protocol::Pop3 => "pop3",
+            Protocol::Imap => "imap",
+        }
+    }
+
     /// The registered port (RFC 8314 §3, RFC 9051 §2.1, RFC 1939 §3).
     #[must_use]
     pub fn port(self, security: Security) -> u16 {

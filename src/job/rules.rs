@@ -2,8 +2,9 @@
 
 use super::error::Faults;
 use super::keys;
+use super::local;
 use super::section::{Section, as_text};
-use super::spec::{ArchiveSpec, Filter, FolderRules, Layout, Route};
+use super::spec::{ArchiveSpec, Filter, FolderRules, Layout, MailFormat, OnVanish, Route};
 use super::tree::{Node, Value};
 use crate::message::Folder;
 use globset::{GlobBuilder, GlobMatcher};
@@ -25,10 +26,22 @@ pub(super) fn folders(top: &Section<'_>, faults: &mut Faults) -> Option<FolderRu
         include: globs(&section, "include", faults),
         exclude: globs(&section, "exclude", faults),
         flatten: section.flag("flatten", false, faults),
+        into: folder(&section, "into", faults),
         special_use: section.flag("special-use", true, faults),
         subscribe: section.flag("subscribe", true, faults),
         merge: section.flag("merge", false, faults),
     })
+}
+
+/// The name of a folder.
+fn folder(section: &Section<'_>, key: &str, faults: &mut Faults) -> Option<Folder> {
+    let node = section.get(key)?;
+    let what = "the name of a folder";
+    let folder = Folder::parse(section.text(key, what, faults)?);
+    if folder.is_none() {
+        section.expected(key, node, what, faults);
+    }
+    folder
 }
 
 const PAIR: &str = r#"a pair such as ["Old/(.*)", "New/$1"]"#;
@@ -209,12 +222,12 @@ pub(super) fn bytes(
 }
 
 /// All `[[route]]`s, in order. `pop3`: has the job a POP3 source?
-pub(super) fn routes(top: &Section<'_>, pop3: bool, faults: &mut Faults) -> Vec<Route> {
+pub(super) fn routes(top: &Section<'_>, routable: bool, faults: &mut Faults) -> Vec<Route> {
     let Some(node) = top.get("route") else {
         return Vec::new();
     };
-    if !pop3 {
-        let message = "routes are for POP3 sources, which have no folders";
+    if !routable {
+        let message = "routes are for sources without folders: POP3 and files";
         let hint = "[folders] map = … says where the folders of an IMAP source go";
         faults.add_try(&node.place, "route", message, hint);
     }
@@ -273,21 +286,16 @@ pub(super) fn archive(
         return Some(ArchiveSpec {
             path: default.to_owned(),
             keep_mail: false,
+            format: MailFormat::default(),
             layout: Layout::default(),
+            on_vanish: OnVanish::default(),
+            grace_days: 0,
+            accept_deletions: None,
         });
     };
     let section = Section::open(node, "archive".into(), "archive", keys::ARCHIVE, faults)?;
-    if section.get("format").is_some() {
-        section.choice("format", &[("maildir", Some(())), ("mbox", None)], faults);
-    }
-    let layouts = [
-        ("maildir++", Some(Layout::MaildirPlusPlus)),
-        ("fs", Some(Layout::Fs)),
-    ];
-    let layout = match section.get("layout") {
-        None => Some(Layout::default()),
-        Some(_) => section.choice("layout", &layouts, faults),
-    };
+    let format = local::mail_format(&section, faults);
+    let layout = local::layout(&section, faults);
     let keep_mail = section.flag("keep-mail", true, faults);
     if section.get("path").is_none() {
         let hint = r#"path = "budi.archive" (relative to the job file)"#;
@@ -297,6 +305,29 @@ pub(super) fn archive(
     Some(ArchiveSpec {
         path: super::plain_path(&dir.join(path)),
         keep_mail,
-        layout: layout?,
+        format,
+        layout: layout.unwrap_or_default(),
+        on_vanish: on_vanish(&section, faults),
+        grace_days: grace_days(&section, faults),
+        accept_deletions: None,
     })
+}
+
+fn on_vanish(section: &Section<'_>, faults: &mut Faults) -> OnVanish {
+    let words = [
+        ("keep", Some(OnVanish::Keep)),
+        ("trash", Some(OnVanish::Trash)),
+        ("delete", Some(OnVanish::Delete)),
+    ];
+    match section.get("on-vanish") {
+        None => OnVanish::default(),
+        Some(_) => section
+            .choice("on-vanish", &words, faults)
+            .unwrap_or_default(),
+    }
+}
+
+fn grace_days(section: &Section<'_>, faults: &mut Faults) -> u32 {
+    let days = section.number("grace-days", 0..=36_500, faults);
+    days.and_then(|days| u32::try_from(days).ok()).unwrap_or(0)
 }

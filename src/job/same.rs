@@ -4,7 +4,8 @@
 
 use super::error::{Faults, Place};
 use super::server::is_loopback;
-use super::spec::{Account, Server};
+use super::spec::Account;
+use super::store::{Local, Server, Store};
 
 /// Tells every pair of ends that is one mailbox. `warnings` gets pairs that may well be.
 pub(super) fn check(
@@ -13,15 +14,18 @@ pub(super) fn check(
     faults: &mut Faults,
     warnings: &mut Vec<String>,
 ) {
-    let sources: Vec<&Server> = account.sources.iter().map(|s| &s.server).collect();
-    let destinations: Vec<&Server> = account.destinations.iter().map(|d| &d.server).collect();
+    let sources: Vec<&Store> = account.sources.iter().map(|s| &s.store).collect();
+    let destinations: Vec<&Store> = account.destinations.iter().map(|d| &d.store).collect();
     for source in &sources {
         for destination in &destinations {
             if same(source, destination) {
                 let message = "the two ends of a job may not be the same mailbox";
                 let hint = "another user or another server at one end; what moves mail within one mailbox is its own mail program";
                 faults.add_try(place, "destination", message, hint);
-            } else if perhaps_same(source, destination) {
+            } else if let (Store::Server(source), Store::Server(destination)) =
+                (source, destination)
+                && perhaps_same(source, destination)
+            {
                 let warning = format!(
                     "{} and {} may be the same server, and the user is the same: if the two are one mailbox, the run will stop",
                     source.endpoint.host, destination.endpoint.host
@@ -36,16 +40,29 @@ pub(super) fn check(
     twice(&destinations, "destination", place, faults);
 }
 
-fn twice(servers: &[&Server], key: &str, place: &Place, faults: &mut Faults) {
-    let pairs = servers.iter().enumerate();
+fn twice(stores: &[&Store], key: &str, place: &Place, faults: &mut Faults) {
+    let pairs = stores.iter().enumerate();
     for (at, one) in pairs {
-        if servers[at + 1..].iter().any(|other| same(one, other)) {
+        if stores[at + 1..].iter().any(|other| same(one, other)) {
             faults.add(place, key, format!("the same mailbox is a {key} twice"));
         }
     }
 }
 
-fn same(a: &Server, b: &Server) -> bool {
+fn same(a: &Store, b: &Store) -> bool {
+    match (a, b) {
+        (Store::Server(a), Store::Server(b)) => same_server(a, b),
+        (Store::Local(a), Store::Local(b)) => overlap(a, b),
+        _ => false,
+    }
+}
+
+/// One path, or one inside the other: what is written would be read again.
+fn overlap(a: &Local, b: &Local) -> bool {
+    a.path.starts_with(&b.path) || b.path.starts_with(&a.path)
+}
+
+fn same_server(a: &Server, b: &Server) -> bool {
     let (host_a, host_b) = (host(a), host(b));
     // Test servers share one machine and differ in their ports; the run looks again.
     let apart = is_loopback(&host_a) && a.endpoint.port != b.endpoint.port;

@@ -2,9 +2,11 @@
 
 use super::error::{Faults, quoted};
 use super::fill::first_column;
+use super::local::Word;
 use super::secret;
 use super::section::{Section, as_text};
-use super::spec::{Preset, Protocol, Server};
+use super::spec::{Preset, Protocol};
+use super::store::{LocalFormat, Server};
 use crate::auth::Mechanism;
 use crate::error::End;
 use crate::net::{Endpoint, Security, Trust};
@@ -26,10 +28,10 @@ pub(super) struct Context<'a> {
 /// Checks all keys of a server. `None` after telling what is wrong; every key is looked at all the same.
 pub(super) fn server(
     section: &Section<'_>,
+    protocol: Option<Protocol>,
     context: &Context<'_>,
     faults: &mut Faults,
 ) -> Option<Server> {
-    let protocol = protocol(section, context.end, faults);
     let preset = preset(section, faults);
     let security = security(section, faults);
     let host = host(section, preset.zip(protocol), context, faults);
@@ -62,23 +64,25 @@ pub(super) fn server(
     })
 }
 
-fn protocol(section: &Section<'_>, end: End, faults: &mut Faults) -> Option<Protocol> {
+/// What the end is; faults told.
+pub(super) fn protocol(section: &Section<'_>, end: End, faults: &mut Faults) -> Option<Word> {
     let words = [
-        ("imap", Some(Protocol::Imap)),
-        ("pop3", Some(Protocol::Pop3)),
-        ("maildir", None),
-        ("mbox", None),
-        ("archive", None),
+        ("imap", Some(Word::Server(Protocol::Imap))),
+        ("pop3", Some(Word::Server(Protocol::Pop3))),
+        ("maildir", Some(Word::Local(LocalFormat::Maildir))),
+        ("mbox", Some(Word::Local(LocalFormat::Mbox))),
+        ("archive", Some(Word::Local(LocalFormat::Archive))),
     ];
     if section.get("protocol").is_none() {
         let hint = r#"protocol = "imap""#;
-        section.missing("protocol", r#""imap" or "pop3""#, hint, faults);
+        let what = r#""imap", "pop3", "maildir", "mbox" or "archive""#;
+        section.missing("protocol", what, hint, faults);
         return None;
     }
     let protocol = section.choice("protocol", &words, faults)?;
-    if (protocol, end) == (Protocol::Pop3, End::Destination) {
+    if matches!(protocol, Word::Server(Protocol::Pop3)) && end == End::Destination {
         let node = section.get("protocol")?;
-        let message = r#"expected "imap", found "pop3": POP3 can only fetch mail"#;
+        let message = r#"expected "imap", "maildir", "mbox" or "archive", found "pop3": POP3 can only fetch mail"#;
         faults.add(&node.place, &section.key("protocol"), message);
         return None;
     }
@@ -177,7 +181,7 @@ fn mechanism(
 }
 
 /// Without a CSV, `{user}` is no value.
-fn no_column(
+pub(super) fn no_column(
     section: &Section<'_>,
     key: &str,
     text: &str,

@@ -1,8 +1,7 @@
 //! A checked job: what the rest of the program works with.
 
-use crate::auth::{Credentials, Mechanism, Secret, SecretRef};
+use super::store::Store;
 use crate::message::Folder;
-use crate::net::Endpoint;
 use std::path::PathBuf;
 
 /// A job file, checked whole. Nothing in it can be wrong any more but the world outside.
@@ -37,35 +36,7 @@ pub struct Account {
     pub verify: Verify,
 }
 
-/// A server at either end.
-#[derive(Debug, Clone)]
-pub struct Server {
-    pub protocol: Protocol,
-    pub preset: Preset,
-    pub endpoint: Endpoint,
-    pub user: String,
-    /// Who signs in where that is not the user: an administrator, whose password it then is (`master-user`).
-    pub master_user: Option<String>,
-    pub password: SecretRef,
-    /// The only way to sign in (`mechanism`); `None`: the strongest that the server has too.
-    pub mechanism: Option<Mechanism>,
-    /// At most so many connections at once (`connections`).
-    pub connections: usize,
-}
-
-impl Server {
-    /// Who signs in there, with a secret that was had by `password`.
-    #[must_use]
-    pub fn credentials(&self, secret: Secret) -> Credentials {
-        Credentials {
-            user: self.user.clone(),
-            master: self.master_user.clone(),
-            mechanism: self.mechanism,
-            secret,
-        }
-    }
-}
-
+/// What a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Pop3,
@@ -82,7 +53,7 @@ pub enum Preset {
 
 #[derive(Debug, Clone)]
 pub struct SourceSpec {
-    pub server: Server,
+    pub store: Store,
     pub after: After,
     /// POP3 only: is its mail delivered as read (`seen`, default false)?
     pub seen: bool,
@@ -94,7 +65,7 @@ pub struct SourceSpec {
 
 #[derive(Debug, Clone)]
 pub struct DestinationSpec {
-    pub server: Server,
+    pub store: Store,
     /// `order = "source" | "any"`: do UIDs at the destination keep the source's order?
     pub keep_order: bool,
 }
@@ -114,11 +85,35 @@ pub enum After {
 /// Where the archive is and what it keeps.
 #[derive(Debug, Clone)]
 pub struct ArchiveSpec {
-    /// Absolute. The `[archive]` path, else `JOB.state` (`JOB.state/ACCOUNT` with a CSV).
+    /// Absolute. The `[archive]` path, else that of a destination that is an archive, else `JOB.state` (`JOB.state/ACCOUNT` with a CSV).
     pub path: PathBuf,
     /// Are the messages themselves kept under `mail/`?
     pub keep_mail: bool,
+    pub format: MailFormat,
     pub layout: Layout,
+    /// What happens in an archive that is the destination to mail that has gone from the source (`on-vanish`).
+    pub on_vanish: OnVanish,
+    /// Days that it stays untouched after a run first missed it (`grace-days`).
+    pub grace_days: u32,
+    /// So many may be touched however large a part of the mail they are (`run --accept-deletions`).
+    pub accept_deletions: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnVanish {
+    #[default]
+    Keep,
+    /// Moved to a folder below `Vanished`.
+    Trash,
+    Delete,
+}
+
+/// How an archive keeps mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MailFormat {
+    #[default]
+    Maildir,
+    Mbox,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -138,6 +133,8 @@ pub struct FolderRules {
     pub exclude: Vec<globset::GlobMatcher>,
     /// Everything into INBOX.
     pub flatten: bool,
+    /// Everything below this folder, after all other rules.
+    pub into: Option<Folder>,
     /// Special-use folders go to the destination's folder of the same use, whatever its name (`special-use`, default true).
     pub special_use: bool,
     /// Subscribe at the destination what is subscribed at the source (`subscribe`, default true).

@@ -9,7 +9,7 @@ use rusqlite::{Result, Row};
 pub(super) fn to_columns(key: &SourceKey) -> (Value, u32) {
     match key {
         SourceKey::Uid(uid) => (Value::Integer(i64::from(*uid)), 0),
-        SourceKey::Uidl { uidl, ordinal } => (Value::Blob(uidl.to_vec()), *ordinal),
+        SourceKey::Name { name, ordinal } => (Value::Blob(name.to_vec()), *ordinal),
     }
 }
 
@@ -24,8 +24,8 @@ fn from_value(value: ValueRef<'_>, ordinal: u32) -> FromSqlResult<SourceKey> {
         ValueRef::Integer(uid) => u32::try_from(uid)
             .map(SourceKey::Uid)
             .map_err(|_| FromSqlError::OutOfRange(uid)),
-        ValueRef::Blob(uidl) => Ok(SourceKey::Uidl {
-            uidl: uidl.into(),
+        ValueRef::Blob(name) => Ok(SourceKey::Name {
+            name: name.into(),
             ordinal,
         }),
         _ => Err(FromSqlError::InvalidType),
@@ -71,14 +71,14 @@ pub(super) fn place(row: &Row<'_>) -> Result<Option<Place>> {
     }))
 }
 
-/// A key as one line of printable ASCII, for sidecars and `status`: `uid:17`, `uidl:0:6162`.
+/// A key as one line of printable ASCII, for sidecars and `status`: `uid:17`, `name:0:6162`.
 #[must_use]
 pub fn key_text(key: &SourceKey) -> String {
     match key {
         SourceKey::Uid(uid) => format!("uid:{uid}"),
-        SourceKey::Uidl { uidl, ordinal } => {
-            let hex: String = uidl.iter().map(|b| format!("{b:02x}")).collect();
-            format!("uidl:{ordinal}:{hex}")
+        SourceKey::Name { name, ordinal } => {
+            let hex: String = name.iter().map(|b| format!("{b:02x}")).collect();
+            format!("name:{ordinal}:{hex}")
         }
     }
 }
@@ -97,12 +97,12 @@ mod tests {
 
     #[test]
     fn texts_tell_keys_apart() {
-        let uidl = |uidl: &[u8], ordinal| SourceKey::Uidl {
-            uidl: uidl.into(),
+        let named = |name: &[u8], ordinal| SourceKey::Name {
+            name: name.into(),
             ordinal,
         };
         assert_eq!(key_text(&SourceKey::Uid(17)), "uid:17");
-        assert_eq!(key_text(&uidl(b"a\0", 2)), "uidl:2:6100");
+        assert_eq!(key_text(&named(b"a\0", 2)), "name:2:6100");
         assert_eq!(
             source_text("imap://a@h", b"IN \xff", 7, &SourceKey::Uid(1)),
             "imap://a@h 7 uid:1 IN \\xff"

@@ -16,6 +16,7 @@ mod report;
 mod schema;
 mod standing;
 mod values;
+mod vanished;
 
 pub use key::{key_text, source_text};
 pub use values::*;

@@ -44,8 +44,8 @@ CREATE TABLE folder (
 CREATE TABLE message (
     id         INTEGER PRIMARY KEY,
     folder     INTEGER NOT NULL REFERENCES folder,
-    key        ANY NOT NULL,          -- IMAP UID as an integer, POP3 UIDL as a blob
-    ordinal    INTEGER NOT NULL,      -- among messages that share a UIDL, else 0
+    key        ANY NOT NULL,          -- IMAP UID as an integer, else the source's own name for it as a blob
+    ordinal    INTEGER NOT NULL,      -- among messages that share a name, else 0
     size       INTEGER NOT NULL,
     flags      TEXT NOT NULL,         -- at the source, as last seen
     date       INTEGER,               -- INTERNALDATE

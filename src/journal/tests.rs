@@ -220,8 +220,8 @@ fn uidls_are_bytes_in_order() {
     let mut journal = Journal::open(dir.path(), &identity()).unwrap();
     let run = journal.begin_run("job").unwrap();
     let folder = journal.folder(run, 0, b"INBOX", 0).unwrap();
-    let uidl = |uidl: &[u8], ordinal| SourceKey::Uidl {
-        uidl: uidl.into(),
+    let uidl = |uidl: &[u8], ordinal| SourceKey::Name {
+        name: uidl.into(),
         ordinal,
     };
     let keys = [

@@ -237,3 +237,18 @@ pub struct Copy {
     pub flags: Flags,
     pub delivered: Option<Delivered>,
 }
+
+/// A message that is gone from the source and still stands at a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vanished {
+    pub row: MessageRow,
+    pub key: SourceKey,
+    pub date: Option<InternalDate>,
+    /// As they were when it was last seen.
+    pub flags: Flags,
+    /// When the run began that first missed it.
+    pub since_unix: i64,
+    pub delivered: Delivered,
+    /// Wire name of the destination folder.
+    pub place: Vec<u8>,
+}

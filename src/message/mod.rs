@@ -21,9 +21,9 @@ pub use folder::{Folder, SpecialUse};
 pub enum SourceKey {
     /// IMAP UID (RFC 9051 §2.3.1.1).
     Uid(u32),
-    /// POP3 unique-id (RFC 1939 §7), raw bytes, and its ordinal (from 0) among messages of one
-    /// session that share it.
-    Uidl { uidl: Box<[u8]>, ordinal: u32 },
+    /// What the source itself calls the message, raw bytes, and its ordinal (from 0) among messages of the folder that share
+    /// it: a POP3 unique-id (RFC 1939 §7), the base name of a Maildir file, a digest in an mbox, a path below a directory.
+    Name { name: Box<[u8]>, ordinal: u32 },
 }
 
 /// Everything that travels with a message's bytes.

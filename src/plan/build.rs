@@ -49,7 +49,11 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
         routed: !account.routes.is_empty(),
         ..Plan::default()
     };
-    let there = inputs.landscape.uses();
+    // Files keep the names that the source has: what is there tells of no uses, it only has names that look like one.
+    let there = match inputs.landscape.naming.as_shown || account.folders.into.is_some() {
+        true => Uses::default(),
+        false => inputs.landscape.uses(),
+    };
     for source in 0..account.sources.len() as u32 {
         let mut own: Vec<&SourceFolder> = inputs
             .folders
@@ -107,8 +111,8 @@ fn place(
     }
     let mapped = map::target(rules, &folder.folder, uses, there)
         .map_err(|text| format!("[folders] map makes \"{text}\" of it, which names no folder"))?;
-    let mut target = inputs.landscape.target(&mapped.folder);
-    if target.standing.is_none() {
+    let mut target = inputs.landscape.target(&map::below(rules, mapped.folder));
+    if target.standing.is_none() && rules.into.is_none() {
         target.special_use = mapped.special_use;
     }
     let subscribed = target
@@ -149,13 +153,14 @@ fn crowded(inputs: &Inputs<'_>, placed: &[(&SourceFolder, Target)]) -> HashMap<F
 /// The folder as the destination will write it: two names that differ may become one there.
 fn landing(inputs: &Inputs<'_>, target: &Target) -> Folder {
     let naming = &inputs.landscape.naming;
-    Folder::from_wire(&target.name, naming.separator, &naming.prefix)
+    naming
+        .folder(&target.name)
         .unwrap_or_else(|| target.folder.clone())
 }
 
 /// What to tell of a folder whose name the destination cannot write.
 fn renamed(inputs: &Inputs<'_>, folder: &SourceFolder, target: &Target) -> Option<String> {
-    let fits = target.folder.fits(inputs.landscape.naming.separator);
+    let fits = inputs.landscape.naming.fits(&target.folder);
     (!fits && target.standing.is_none()).then(|| {
         format!(
             "{}: the destination cannot write this name; it becomes {}",
@@ -232,12 +237,12 @@ fn unchanged(folder: &SourceFolder, known: FolderKnown) -> bool {
 
 /// What a person should know before running.
 fn notes(account: &Account) -> Vec<String> {
-    let kinds = account
+    let mut notes: Vec<String> = Vec::new();
+    for note in account
         .sources
         .iter()
-        .map(|source| (source.server.preset, source.server.protocol));
-    let mut notes: Vec<String> = Vec::new();
-    for note in kinds.flat_map(|(preset, protocol)| preset.notes(protocol)) {
+        .flat_map(|source| source.store.notes())
+    {
         // Two sources of a kind: said once.
         if !notes.iter().any(|said| said == note) {
             notes.push((*note).to_owned());
@@ -282,14 +287,18 @@ password = { env = "NEW" }
     }
 
     fn planned(folders: &[&str], folders_ignore_case: bool) -> Plan {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("job.toml");
-        crate::fs::persist(&path, |file| file.write_all(JOB.as_bytes())).unwrap();
-        let job = Job::load(&path, &[]).unwrap();
         let naming = Naming {
             separator: Some(b'.'),
             ..Naming::default()
         };
+        planned_for(JOB, naming, folders, folders_ignore_case)
+    }
+
+    fn planned_for(job: &str, naming: Naming, folders: &[&str], folders_ignore_case: bool) -> Plan {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("job.toml");
+        crate::fs::persist(&path, |file| file.write_all(job.as_bytes())).unwrap();
+        let job = Job::load(&path, &[]).unwrap();
         build(Inputs {
             account: &job.accounts[0],
             sources: Vec::new(),
@@ -325,6 +334,22 @@ password = { env = "NEW" }
         let plan = planned(&["a.b", "a_b"], false);
         assert_eq!(refused(&plan), ["a_b"]);
         assert!(plan.notes.iter().any(|note| note.contains("becomes a_b")));
+    }
+
+    #[test]
+    fn into_puts_everything_below_one_folder_and_files_take_any_name() {
+        let job = format!("{JOB}[folders]\ninto = \"Restored/2026\"\n");
+        let plan = planned_for(&job, Naming::of_files(), &["INBOX", "a.b\\/c"], false);
+        let names: Vec<&[u8]> = plan
+            .steps
+            .iter()
+            .map(|s| s.target.name.as_slice())
+            .collect();
+        assert_eq!(
+            names,
+            [&b"Restored/2026/INBOX"[..], b"Restored/2026/a.b\\/c"]
+        );
+        assert!(plan.notes.iter().all(|note| !note.contains("becomes")));
     }
 
     #[test]

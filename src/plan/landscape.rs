@@ -24,7 +24,7 @@ impl Landscape {
     /// The folder as a target: the standing one, or one to be created.
     #[must_use]
     pub fn target(&self, folder: &Folder) -> Target {
-        let name = folder.to_wire(self.naming.separator, &self.naming.prefix);
+        let name = self.naming.name(folder);
         let standing = self
             .folders
             .iter()

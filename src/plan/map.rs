@@ -130,6 +130,16 @@ fn matches_any_case(glob: &GlobMatcher, text: &str) -> bool {
         .is_ok_and(|any| any.compile_matcher().is_match(text))
 }
 
+/// The folder below `into`, where the job has it.
+#[must_use]
+pub fn below(rules: &FolderRules, folder: Folder) -> Folder {
+    let Some(into) = &rules.into else {
+        return folder;
+    };
+    let names = into.names().iter().chain(folder.names()).cloned();
+    Folder::new(names.collect()).unwrap_or(folder)
+}
+
 /// Where a folder goes: `flatten`, else the first `map` that matches, else the destination's folder of the same use, else
 /// its own name. `Err`: a `map` makes of it a text that names no folder (that text).
 pub fn target(

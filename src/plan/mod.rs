@@ -48,6 +48,43 @@ pub struct Naming {
     pub separator: Option<u8>,
     /// The personal namespace's prefix, wire form.
     pub prefix: Vec<u8>,
+    /// Files hold any name: their "wire name" is the folder as it is shown to people, in UTF-8, and the rest here has no meaning.
+    pub as_shown: bool,
+}
+
+impl Naming {
+    /// How files of this machine name folders.
+    #[must_use]
+    pub fn of_files() -> Self {
+        Naming {
+            as_shown: true,
+            ..Naming::default()
+        }
+    }
+
+    /// The folder's wire name.
+    #[must_use]
+    pub fn name(&self, folder: &Folder) -> Vec<u8> {
+        match self.as_shown {
+            true => folder.to_string().into_bytes(),
+            false => folder.to_wire(self.separator, &self.prefix),
+        }
+    }
+
+    /// The folder of a wire name; `None` for a name with empty parts.
+    #[must_use]
+    pub fn folder(&self, name: &[u8]) -> Option<Folder> {
+        match self.as_shown {
+            true => Folder::parse(&String::from_utf8_lossy(name)),
+            false => Folder::from_wire(name, self.separator, &self.prefix),
+        }
+    }
+
+    /// Can the destination hold the name unchanged?
+    #[must_use]
+    pub fn fits(&self, folder: &Folder) -> bool {
+        self.as_shown || folder.fits(self.separator)
+    }
 }
 
 /// Where a step delivers.

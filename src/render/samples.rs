@@ -35,6 +35,7 @@ pub(crate) fn report(folders: Vec<FolderReport>) -> AccountReport {
         trouble: Vec::new(),
         elapsed: Duration::from_secs(20),
         after: 0,
+        vanished: 0,
         error: None,
         high_water: 4096,
     }

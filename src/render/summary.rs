@@ -36,6 +36,7 @@ pub fn account(report: &AccountReport, style: Style<'_>) -> Vec<String> {
     lines.extend(flags_line(report));
     lines.push(speed_line(report));
     lines.extend(after_line(report));
+    lines.extend(vanished_line(report));
     lines.extend(fingerprint_line(report, style.paint));
     lines.extend(trouble_lines(&report.trouble, report, style.paint));
     lines.extend(next_steps(report, style));
@@ -213,6 +214,15 @@ fn is_undone(folder: &FolderReport) -> bool {
 fn flags_line(report: &AccountReport) -> Option<String> {
     let changed: u64 = report.folders.iter().map(|f| f.flags_changed).sum();
     (changed > 0).then(|| format!("flags changed: {}", number(changed)))
+}
+
+fn vanished_line(report: &AccountReport) -> Option<String> {
+    (report.vanished > 0).then(|| {
+        format!(
+            "gone from the source, and so in the archive as `on-vanish` says: {}",
+            count(report.vanished, "message")
+        )
+    })
 }
 
 fn after_line(report: &AccountReport) -> Option<String> {

@@ -1,10 +1,12 @@
 //! An IMAP account as a sink.
 
-use super::{BatchLimit, Delivery, Door, Refusal, Report, Sink, StandingHead, Stored};
+use super::{
+    BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
+};
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
-use crate::job::DestinationSpec;
+use crate::job::Server;
 use crate::message::{FlagChange, Flags, Folder};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
@@ -24,12 +26,8 @@ pub(super) struct ImapSink {
 }
 
 impl ImapSink {
-    pub(super) fn open(
-        spec: &DestinationSpec,
-        credentials: &Credentials,
-        cautious: bool,
-    ) -> Result<Self> {
-        let mut session = Session::open(&spec.server.endpoint, credentials)?;
+    pub(super) fn open(server: &Server, login: &Credentials, cautious: bool) -> Result<Self> {
+        let mut session = Session::open(&server.endpoint, login)?;
         session.set_synchronising(cautious);
         Ok(ImapSink {
             session,
@@ -138,6 +136,7 @@ impl Sink for ImapSink {
             Naming {
                 separator: personal.separator,
                 prefix: personal.prefix,
+                as_shown: false,
             },
             folders,
         ))
@@ -295,6 +294,38 @@ impl Sink for ImapSink {
             .filter(|keyword| !holds(keyword))
             .cloned()
             .collect())
+    }
+
+    fn contents(&mut self, name: &[u8], on: &mut dyn FnMut(Content) -> Result<()>) -> Result<Door> {
+        let door = self.select_afresh(name)?;
+        if door.messages > 0 {
+            self.session.listing(&[(1, u32::MAX)], &mut |item| {
+                on(Content {
+                    uid: item.uid,
+                    flags: item.flags,
+                    date: item.date,
+                    size: item.size,
+                })
+            })?;
+        }
+        Ok(door)
+    }
+
+    fn remove(&mut self, name: &[u8], uid_validity: u32, uids: &[u32]) -> Result<Removed> {
+        if self.select_afresh(name)?.uid_validity != uid_validity {
+            return Ok(Removed::OtherFolder);
+        }
+        let set: Vec<(u32, u32)> = uids.iter().map(|&uid| (uid, uid)).collect();
+        let deleted = Flags {
+            deleted: true,
+            ..Flags::default()
+        };
+        self.session.store(&set, &deleted, &Flags::default())?;
+        if !self.session.capabilities().uidplus {
+            return Ok(Removed::Marked);
+        }
+        self.session.uid_expunge(&set)?;
+        Ok(Removed::Gone)
     }
 
     fn idle(&mut self) -> Result<()> {

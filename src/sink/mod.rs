@@ -6,12 +6,12 @@
 mod imap;
 
 use crate::auth::Credentials;
-use crate::error::{Error, Result};
-use crate::job::DestinationSpec;
-use crate::message::{FlagChange, Flags, InternalDate};
+use crate::error::{End, Error, Result};
+use crate::job::{DestinationSpec, Local, LocalFormat, Store};
+use crate::message::{FlagChange, Flags, InternalDate, SourceKey};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
-use crate::source::Traces;
+use crate::source::{Traces, no_login, not_yet};
 use crate::spool::{Body, Budget};
 
 /// A folder opened for delivery.
@@ -29,6 +29,11 @@ pub struct Delivery<'a> {
     pub flags: &'a Flags,
     pub date: Option<InternalDate>,
     pub body: &'a Body,
+    /// Its key at the source, and `true` where that is a POP3 unique-id, which readers of a Maildir may be shown again.
+    pub key: &'a SourceKey,
+    pub from_pop3: bool,
+    /// Names it among all messages of the account, for ever: [`source_text`](crate::journal::source_text).
+    pub source: &'a str,
 }
 
 /// How sure it is that one message of a batch was stored.
@@ -80,6 +85,26 @@ pub struct StandingHead {
     pub size: Option<u64>,
     /// The fields Message-ID, Date, From and Subject, as they stand.
     pub head: Vec<u8>,
+}
+
+/// A message that stands in a folder.
+#[derive(Debug, Clone)]
+pub struct Content {
+    pub uid: u32,
+    pub flags: Flags,
+    pub date: Option<InternalDate>,
+    /// In bytes, as the destination announces it; a hint, servers lie.
+    pub size: Option<u64>,
+}
+
+/// What became of messages that were to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    Gone,
+    /// Marked as deleted; the server cannot remove single messages (no UIDPLUS).
+    Marked,
+    /// The folder has another UIDVALIDITY: nothing was done.
+    OtherFolder,
 }
 
 /// How many messages and bytes one batch may hold at best.
@@ -140,6 +165,12 @@ pub trait Sink: Send {
     /// The flags of `flags` that the folder cannot hold (keywords, mostly): they are not sent.
     fn unfit_keywords(&mut self, name: &[u8], flags: &Flags) -> Result<Vec<String>>;
 
+    /// Everything that stands in a folder, in the order of the UIDs, after a fresh look at it.
+    fn contents(&mut self, name: &[u8], on: &mut dyn FnMut(Content) -> Result<()>) -> Result<Door>;
+
+    /// Removes these messages and no others; UIDs of `uid_validity`. For mail that a run delivered and is to be taken back.
+    fn remove(&mut self, name: &[u8], uid_validity: u32, uids: &[u32]) -> Result<Removed>;
+
     /// Keeps the connection alive.
     fn idle(&mut self) -> Result<()>;
 
@@ -150,11 +181,27 @@ pub trait Sink: Send {
     fn close(self: Box<Self>) -> Result<()>;
 }
 
-/// Connects and logs in. `cautious`: the server was seen to mishandle non-synchronising literals.
+/// Connects and logs in, or opens the files. A server needs a `login`. `cautious`: the server was seen to mishandle
+/// non-synchronising literals.
 pub fn open(
     spec: &DestinationSpec,
-    credentials: &Credentials,
+    login: Option<&Credentials>,
     cautious: bool,
 ) -> Result<Box<dyn Sink>> {
-    Ok(Box::new(imap::ImapSink::open(spec, credentials, cautious)?))
+    match (&spec.store, login) {
+        (Store::Server(server), Some(login)) => {
+            Ok(Box::new(imap::ImapSink::open(server, login, cautious)?))
+        }
+        (Store::Server(_), None) => Err(no_login(End::Destination)),
+        (Store::Local(local), _) => open_local(local),
+    }
+}
+
+/// Nothing is made on disk before the first folder is prepared or delivered to.
+fn open_local(local: &Local) -> Result<Box<dyn Sink>> {
+    match local.format {
+        LocalFormat::Maildir | LocalFormat::Mbox | LocalFormat::Archive => {
+            Err(not_yet(local, End::Destination))
+        }
+    }
 }

@@ -5,7 +5,7 @@ use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
 use crate::imap::{Mailbox, Selected, Session};
-use crate::job::{After, Preset, SourceSpec};
+use crate::job::{After, Preset, Server, SourceSpec};
 use crate::message::{Flags, Folder, SourceKey, SpecialUse};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
@@ -16,16 +16,23 @@ const ALL: (u32, u32) = (1, u32::MAX);
 
 pub(super) struct ImapSource {
     session: Session,
-    spec: SourceSpec,
+    preset: Preset,
+    shared: bool,
     index: u32,
 }
 
 impl ImapSource {
-    pub(super) fn open(spec: &SourceSpec, index: u32, credentials: &Credentials) -> Result<Self> {
-        let session = Session::open(&spec.server.endpoint, credentials)?;
+    pub(super) fn open(
+        spec: &SourceSpec,
+        server: &Server,
+        index: u32,
+        login: &Credentials,
+    ) -> Result<Self> {
+        let session = Session::open(&server.endpoint, login)?;
         Ok(ImapSource {
             session,
-            spec: spec.clone(),
+            preset: server.preset,
+            shared: spec.shared,
             index,
         })
     }
@@ -69,7 +76,7 @@ impl ImapSource {
     }
 
     fn remove(&mut self, uids: &[(u32, u32)]) -> Result<()> {
-        if self.spec.server.preset == Preset::Gmail {
+        if self.preset == Preset::Gmail {
             // There, expunging takes a label off; only what is in the Trash is ever deleted.
             let trash = self.trash()?;
             return self.session.uid_move(uids, &trash);
@@ -111,7 +118,7 @@ impl ImapSource {
 
 impl Source for ImapSource {
     fn folders(&mut self) -> Result<Vec<SourceFolder>> {
-        let mailboxes = self.session.list(self.spec.shared)?;
+        let mailboxes = self.session.list(self.shared)?;
         Ok(mailboxes
             .into_iter()
             .filter_map(|mailbox| self.folder(mailbox))
@@ -230,7 +237,7 @@ impl Source for ImapSource {
         let can = self.session.capabilities();
         let moves = match after {
             After::Keep | After::MarkRead => return false,
-            After::Delete | After::DeleteAfterDays(_) => self.spec.server.preset == Preset::Gmail,
+            After::Delete | After::DeleteAfterDays(_) => self.preset == Preset::Gmail,
             After::MoveTo(_) => true,
         };
         !(can.uidplus || moves && can.move_)
@@ -305,8 +312,8 @@ mod tests {
 
     #[test]
     fn a_pop3_key_is_refused() {
-        let key = SourceKey::Uidl {
-            uidl: b"x".to_vec().into_boxed_slice(),
+        let key = SourceKey::Name {
+            name: b"x".to_vec().into_boxed_slice(),
             ordinal: 0,
         };
         assert!(ranges([key].iter()).is_err());

@@ -7,8 +7,8 @@ mod imap;
 mod pop3;
 
 use crate::auth::Credentials;
-use crate::error::{Code, Error, Kind, Result};
-use crate::job::{After, Protocol, SourceSpec};
+use crate::error::{Code, End, Error, Kind, Result};
+use crate::job::{After, Local, LocalFormat, Protocol, SourceSpec, Store};
 use crate::message::{Digest, Flags, InternalDate, SourceKey};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
@@ -140,12 +140,34 @@ pub struct AfterMessage {
     pub head_digest: Digest,
 }
 
-/// Connects and logs in.
-pub fn open(spec: &SourceSpec, index: u32, credentials: &Credentials) -> Result<Box<dyn Source>> {
-    Ok(match spec.server.protocol {
-        Protocol::Imap => Box::new(imap::ImapSource::open(spec, index, credentials)?),
-        Protocol::Pop3 => Box::new(pop3::Pop3Source::open(spec, index, credentials)?),
-    })
+/// Connects and logs in, or opens the files. A server needs a `login`.
+pub fn open(spec: &SourceSpec, index: u32, login: Option<&Credentials>) -> Result<Box<dyn Source>> {
+    match (&spec.store, login) {
+        (Store::Server(server), Some(login)) => Ok(match server.protocol {
+            Protocol::Imap => Box::new(imap::ImapSource::open(spec, server, index, login)?),
+            Protocol::Pop3 => Box::new(pop3::Pop3Source::open(spec, server, index, login)?),
+        }),
+        (Store::Server(_), None) => Err(no_login(End::Source)),
+        (Store::Local(local), _) => open_local(local, index),
+    }
+}
+
+fn open_local(local: &Local, _index: u32) -> Result<Box<dyn Source>> {
+    match local.format {
+        LocalFormat::Maildir | LocalFormat::Mbox | LocalFormat::Archive => {
+            Err(not_yet(local, End::Source))
+        }
+    }
+}
+
+/// A server without somebody to log in: a defect of the caller.
+pub(crate) fn no_login(end: End) -> Error {
+    Error::new(Kind::Internal, Code::Internal, "a server without a login").at(end)
+}
+
+pub(crate) fn not_yet(local: &Local, end: End) -> Error {
+    let what = format!("{local} cannot be an end of a job in this version");
+    Error::new(Kind::Account, Code::Refused, what).at(end)
 }
 
 /// A key of another protocol came to this source: a defect of the caller.

@@ -4,7 +4,7 @@ use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Want
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
-use crate::job::{After, Preset, SourceSpec};
+use crate::job::{After, Preset, Server, SourceSpec};
 use crate::message::{Digest, Flags, Folder, SourceKey, canonical, header};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
@@ -33,8 +33,13 @@ pub(super) struct Pop3Source {
 }
 
 impl Pop3Source {
-    pub(super) fn open(spec: &SourceSpec, index: u32, credentials: &Credentials) -> Result<Self> {
-        let session = Session::open(&spec.server.endpoint, credentials)?;
+    pub(super) fn open(
+        spec: &SourceSpec,
+        server: &Server,
+        index: u32,
+        login: &Credentials,
+    ) -> Result<Self> {
+        let session = Session::open(&server.endpoint, login)?;
         let flags = Flags {
             seen: spec.seen,
             ..Flags::default()
@@ -43,7 +48,7 @@ impl Pop3Source {
             session,
             index,
             flags,
-            preset: spec.server.preset,
+            preset: server.preset,
             maildrop: None,
         })
     }
@@ -76,8 +81,8 @@ impl Pop3Source {
                 other => self.name_by_header(number, size, other.map_or(&[][..], Vec::as_slice))?,
             };
             let ordinal = ordinals.entry(name.clone()).or_default();
-            let key = SourceKey::Uidl {
-                uidl: name.into_boxed_slice(),
+            let key = SourceKey::Name {
+                name: name.into_boxed_slice(),
                 ordinal: *ordinal,
             };
             *ordinal += 1;
@@ -262,7 +267,7 @@ impl Source for Pop3Source {
             .iter()
             .take(50)
             .filter_map(|entry| match &entry.key {
-                SourceKey::Uidl { uidl, .. } => Some(uidl.to_vec()),
+                SourceKey::Name { name, .. } => Some(name.to_vec()),
                 SourceKey::Uid(_) => None,
             });
         Ok(Traces {

@@ -15,7 +15,10 @@ fn accounts_come_from_the_csv() {
     let loaded = load_with(&many("{user}.archive"), "user,x\nbudi,1\nsiti,2\n", &[]).unwrap();
     let names: Vec<_> = loaded.accounts.iter().map(|a| a.name.as_str()).collect();
     assert_eq!(names, ["budi", "siti"]);
-    assert_eq!(loaded.accounts[1].sources[0].server.user, "siti");
+    assert_eq!(
+        loaded.accounts[1].sources[0].store.server().unwrap().user,
+        "siti"
+    );
     assert!(loaded.accounts[1].archive.path.ends_with("siti.archive"));
     let chosen = loaded.clone().select(&["siti".to_owned()]).unwrap();
     assert_eq!(chosen.accounts.len(), 1);
@@ -29,7 +32,15 @@ fn accounts_come_from_the_csv() {
 fn a_column_may_be_a_number() {
     let text = many("{user}").replacen("user =", "port = \"{port}\"\nuser =", 1);
     let loaded = load_with(&text, "user,port\nbudi,1100\n", &[]).unwrap();
-    assert_eq!(loaded.accounts[0].sources[0].server.endpoint.port, 1100);
+    assert_eq!(
+        loaded.accounts[0].sources[0]
+            .store
+            .server()
+            .unwrap()
+            .endpoint
+            .port,
+        1100
+    );
     let errors = load_with(&text, "user,port\nbudi,1100\nsiti,x\n", &[]).unwrap_err();
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(

@@ -63,16 +63,19 @@ fn defaults() {
     assert!(!account.archive.keep_mail);
     assert!(account.archive.path.is_absolute() && account.archive.path.ends_with("job.state"));
     let (source, destination) = (&account.sources[0], &account.destinations[0]);
-    assert_eq!(source.server.endpoint.port, 995);
-    assert_eq!(source.server.connections, 1);
+    assert_eq!(source.store.server().unwrap().endpoint.port, 995);
+    assert_eq!(source.store.server().unwrap().connections, 1);
     assert_eq!(source.after, After::Keep);
-    assert_eq!(destination.server.endpoint.port, 993);
-    assert_eq!(destination.server.connections, 4);
+    assert_eq!(destination.store.server().unwrap().endpoint.port, 993);
+    assert_eq!(destination.store.server().unwrap().connections, 4);
     assert_eq!(
-        destination.server.endpoint.timeout,
+        destination.store.server().unwrap().endpoint.timeout,
         Duration::from_secs(300)
     );
-    assert_eq!(destination.server.endpoint.trust, Trust::System);
+    assert_eq!(
+        destination.store.server().unwrap().endpoint.trust,
+        Trust::System
+    );
     assert!(destination.keep_order && account.folders.special_use && account.folders.subscribe);
 }
 
@@ -93,12 +96,21 @@ fn values_arrive() {
     let account = &job.accounts[0];
     assert_eq!((account.dedup, account.verify), (Dedup::Off, Verify::All));
     let source = &account.sources[0];
-    assert_eq!(source.server.endpoint.security, Security::StartTls);
-    assert_eq!(source.server.endpoint.port, 110);
-    assert_eq!(source.server.endpoint.timeout, Duration::from_secs(90));
+    assert_eq!(
+        source.store.server().unwrap().endpoint.security,
+        Security::StartTls
+    );
+    assert_eq!(source.store.server().unwrap().endpoint.port, 110);
+    assert_eq!(
+        source.store.server().unwrap().endpoint.timeout,
+        Duration::from_secs(90)
+    );
     let mut digest = [0xab; 32];
     digest[31] = 0xcd;
-    assert_eq!(source.server.endpoint.trust, Trust::Pin(digest));
+    assert_eq!(
+        source.store.server().unwrap().endpoint.trust,
+        Trust::Pin(digest)
+    );
     assert!(source.seen && source.after == After::Delete);
     assert_eq!(account.archive.layout, Layout::Fs);
     assert!(account.archive.keep_mail && account.archive.path.ends_with("a.archive"));
@@ -151,7 +163,7 @@ fn a_preset_gives_host_and_limits() {
     let gmail = IMAP_SOURCE.replace("host = \"imap.old.example\"", "preset = \"gmail\"");
     let text = |more: &str| format!("version = 1\n{gmail}{more}\n{DESTINATION}");
     let job = load_text(&text("connections = 15")).unwrap();
-    let server = &job.accounts[0].sources[0].server;
+    let server = &job.accounts[0].sources[0].store.server().unwrap();
     assert_eq!(
         (server.endpoint.host.as_str(), server.endpoint.port),
         ("imap.gmail.com", 993)
@@ -178,8 +190,11 @@ fn set_wins_over_the_file_and_is_checked_alike() {
     ];
     let loaded = load_with(&job("", "port = 995", ""), "", &set).unwrap();
     let account = &loaded.accounts[0];
-    assert_eq!(account.sources[0].server.endpoint.port, 1100);
-    assert_eq!(account.sources[0].server.user, "123");
+    assert_eq!(
+        account.sources[0].store.server().unwrap().endpoint.port,
+        1100
+    );
+    assert_eq!(account.sources[0].store.server().unwrap().user, "123");
     assert!(account.archive.path.ends_with("x"));
     let wrong = load_with(
         &job("", "", ""),
@@ -229,7 +244,9 @@ fn secrets_by_reference() {
     let secret = |way: &str| {
         let text = job("", "", "").replace("{ env = \"OLD\" }", way);
         load_text(&text).unwrap().accounts[0].sources[0]
-            .server
+            .store
+            .server()
+            .unwrap()
             .password
             .clone()
     };
@@ -316,4 +333,39 @@ fn text_that_is_not_utf8_is_told_with_its_line() {
 fn a_misspelt_key_is_told_once() {
     let error = only_error(&job("", "", "").replacen("password", "pasword", 1));
     assert!(error.contains("source.pasword: unknown key"), "{error}");
+}
+
+#[test]
+fn a_job_without_a_destination_is_a_backup() {
+    let archive =
+        "[archive]\npath = \"a\"\nformat = \"mbox\"\non-vanish = \"trash\"\ngrace-days = 7\n";
+    let job = load_text(&format!("version = 1\n{IMAP_SOURCE}{archive}")).unwrap();
+    let account = &job.accounts[0];
+    assert!(account.destinations[0].store.is_archive());
+    assert_eq!(account.archive.format, MailFormat::Mbox);
+    assert_eq!(account.archive.on_vanish, OnVanish::Trash);
+    assert_eq!(account.archive.grace_days, 7);
+
+    let named = "[destination]\nprotocol = \"archive\"\npath = \"a\"\n";
+    let job = load_text(&format!("version = 1\n{IMAP_SOURCE}{named}")).unwrap();
+    let account = &job.accounts[0];
+    assert!(account.archive.keep_mail && account.archive.path.ends_with("a"));
+}
+
+#[test]
+fn vanished_mail_is_taken_out_of_backups_alone() {
+    let rule = "[archive]\npath = \"a\"\non-vanish = \"delete\"\n";
+    let error = only_error(&imap_job("", rule));
+    assert!(error.contains("has to be the job's destination"), "{error}");
+    let error = only_error(&format!(
+        "version = 1\n{IMAP_SOURCE}after = \"delete\"\n{rule}"
+    ));
+    assert!(error.contains("do not go together"), "{error}");
+}
+
+#[test]
+fn files_that_would_be_read_and_written_are_refused() {
+    let ends = "[source]\nprotocol = \"maildir\"\npath = \"m\"\n[destination]\nprotocol = \"mbox\"\npath = \"m/b\"\n";
+    let error = only_error(&format!("version = 1\n{ends}"));
+    assert!(error.contains("same mailbox"), "{error}");
 }
