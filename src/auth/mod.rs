@@ -2,6 +2,7 @@
 
 mod exchange;
 mod mechanism;
+pub mod oauth;
 pub mod sasl;
 mod secret;
 
