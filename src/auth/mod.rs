@@ -45,6 +45,24 @@ pub trait Bearer: Send + Sync + fmt::Debug {
     fn instead_of(&self, refused: &SecretString) -> Result<SecretString>;
 }
 
+/// Where what proves it is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    Password(SecretRef),
+    Token(oauth::OAuth2),
+}
+
+impl Proof {
+    /// Gets the password, perhaps by asking at the terminal; a token only when it is needed. `who`, as in
+    /// `imap://budi@imap.example`, is for prompts and errors. Errors: `Code::Secret`.
+    pub fn resolve(&self, user: &str, who: &str) -> Result<Secret> {
+        Ok(match self {
+            Proof::Password(reference) => Secret::Password(reference.resolve(who)?),
+            Proof::Token(spec) => Secret::Token(Arc::new(oauth::Grant::new(spec, user, who))),
+        })
+    }
+}
+
 impl Credentials {
     /// A user with a password.
     #[must_use]

@@ -55,6 +55,7 @@ pub enum Command {
     Run(RunArgs),
     Plan(PlanArgs),
     Status(StatusArgs),
+    Login(LoginArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -104,6 +105,24 @@ pub struct StatusArgs {
     pub failed: bool,
 }
 
+/// Sign in by OAuth 2.0, once, and keep the tokens
+///
+/// For every end of the job whose password is { oauth2 = … }. Tokens are kept in JOB.tokens beside the job, readable by
+/// nobody else, and made new while a run needs them.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul login budi.toml")]
+pub struct LoginArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+    /// By a code that is typed in on any device, where the provider has that
+    #[arg(long)]
+    pub device: bool,
+    /// The port of this machine to which the browser comes back (0: any)
+    #[arg(long, value_name = "PORT", default_value_t = 0, conflicts_with = "device")]
+    pub port: u16,
+}
+
 /// Write completions for a shell to stdout
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -119,7 +138,7 @@ pub struct CompletionsArgs {
 #[command(after_help = "Example:\n  mailhaul man run | man -l -")]
 pub struct ManArgs {
     /// The page of this command; without it the main page
-    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "completions", "man"])]
+    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "login", "completions", "man"])]
     pub page: Option<String>,
 }
 

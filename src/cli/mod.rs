@@ -5,6 +5,7 @@ mod bars;
 mod completions;
 mod exit_codes;
 mod load;
+mod login;
 mod man;
 mod options;
 mod plan;
@@ -40,6 +41,7 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Run(run) => run::run(run, &options, &terminal),
         Command::Plan(plan) => plan::run(plan, &options, &terminal),
         Command::Status(status) => status::run(status, &options, &terminal),
+        Command::Login(login) => login::run(login, &options, &terminal),
         Command::Completions(completions) => completions::run(completions, &terminal),
         Command::Man(man) => man::run(man, &terminal),
     }

@@ -1,7 +1,8 @@
 //! Where an end's mail is: on a server, or in files of this machine.
 
-use super::spec::{Layout, MailFormat, Preset, Protocol};
-use crate::auth::{Credentials, Mechanism, Secret, SecretRef};
+use super::providers::{Behaviour, Preset};
+use super::spec::{Layout, MailFormat, Protocol};
+use crate::auth::{Credentials, Mechanism, Proof};
 use crate::error::Result;
 use crate::net::Endpoint;
 use std::fmt;
@@ -26,7 +27,7 @@ pub struct Server {
     pub user: String,
     /// Who signs in where that is not the user: an administrator, whose password it then is (`master-user`).
     pub master_user: Option<String>,
-    pub password: SecretRef,
+    pub password: Proof,
     /// The only way to sign in (`mechanism`); `None`: the strongest that the server has too.
     pub mechanism: Option<Mechanism>,
     /// At most so many connections at once (`connections`).
@@ -72,7 +73,7 @@ impl Server {
             user: self.user.clone(),
             master: self.master_user.clone(),
             mechanism: self.mechanism,
-            secret: Secret::Password(self.password.resolve(&self.to_string())?),
+            secret: self.password.resolve(&self.user, &self.to_string())?,
         })
     }
 }
@@ -122,14 +123,14 @@ impl Store {
     #[must_use]
     pub fn folders_ignore_case(&self) -> bool {
         self.server()
-            .is_some_and(|server| server.preset.folders_ignore_case())
+            .is_some_and(|server| server.preset.has(Behaviour::FoldersIgnoreCase))
     }
 
-    /// What `plan` tells about a source of this kind, a sentence each.
+    /// What `plan` tells about an end of this kind, a sentence each.
     #[must_use]
-    pub fn notes(&self) -> &'static [&'static str] {
-        self.server()
-            .map_or(&[], |server| server.preset.notes(server.protocol))
+    pub fn notes(&self) -> Vec<String> {
+        let notes = |server: &Server| server.preset.notes(server.protocol, server.endpoint.end);
+        self.server().map(notes).unwrap_or_default()
     }
 }
 

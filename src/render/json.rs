@@ -6,6 +6,7 @@ mod parts;
 mod values;
 
 use super::progress::AccountProgress;
+use crate::auth::oauth::Ask;
 use crate::error::Error;
 use crate::outcome::{AccountReport, Counts, Event};
 use crate::plan::Plan;
@@ -99,6 +100,30 @@ pub fn warning(text: &str) -> String {
         account: None,
         text,
     })
+}
+
+/// `login`: what a person has to do to sign in.
+#[must_use]
+pub fn sign_in(account: &str, mailbox: &str, ask: &Ask<'_>) -> String {
+    let (url, code, minutes) = match ask {
+        Ask::Device {
+            url, code, minutes, ..
+        } => (url, Some(*code), Some(*minutes)),
+        Ask::Browser { url } => (url, None, None),
+    };
+    line(&Line::SignIn {
+        account,
+        mailbox,
+        url,
+        code,
+        minutes,
+    })
+}
+
+/// `login`: done.
+#[must_use]
+pub fn signed_in(account: &str, mailbox: &str) -> String {
+    line(&Line::SignedIn { account, mailbox })
 }
 
 /// A plan: a `plan-step` a folder, then the `plan`.

@@ -6,6 +6,7 @@ use super::{
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
+use crate::job::providers::{Behaviour, Preset};
 use crate::job::Server;
 use crate::message::{FlagChange, Flags, Folder};
 use crate::net::Flow;
@@ -21,6 +22,7 @@ const BATCH_BYTES: u64 = 4 << 20;
 
 pub(super) struct ImapSink {
     session: Session,
+    preset: Preset,
     /// What each folder seen in this session lets a client store for good.
     permanent: HashMap<Vec<u8>, Option<PermanentFlags>>,
 }
@@ -31,6 +33,7 @@ impl ImapSink {
         session.set_synchronising(cautious);
         Ok(ImapSink {
             session,
+            preset: server.preset.clone(),
             permanent: HashMap::new(),
         })
     }
@@ -107,6 +110,12 @@ impl ImapSink {
         // A folder that cannot be subscribed holds its mail all the same.
         self.session.subscribe(&names).map(drop)
     }
+}
+
+/// Letters, digits and `$ _ -`: what every server takes in a keyword.
+fn is_plain(keyword: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '$' | '_' | '-');
+    keyword.chars().all(plain)
 }
 
 impl Sink for ImapSink {
@@ -245,7 +254,8 @@ impl Sink for ImapSink {
     }
 
     fn batch_limit(&self) -> BatchLimit {
-        let message_bytes = self.session.capabilities().append_limit;
+        let told = self.session.capabilities().append_limit;
+        let message_bytes = told.or(self.preset.provider().append_limit.map(|size| size.0));
         BatchLimit {
             messages: BATCH_MESSAGES,
             bytes: BATCH_BYTES,
@@ -275,19 +285,15 @@ impl Sink for ImapSink {
         if !self.permanent.contains_key(name) {
             self.select(name)?;
         }
-        let Some(Some(permanent)) = self.permanent.get(name) else {
-            return Ok(Vec::new());
+        let plain_only = self.preset.has(Behaviour::PlainKeywordsOnly);
+        let permanent = self.permanent.get(name).and_then(Option::as_ref);
+        let kept = |keyword: &str| {
+            permanent.is_none_or(|permanent| {
+                let mut known = permanent.flags.keywords.iter();
+                permanent.any_keyword || known.any(|known| known.eq_ignore_ascii_case(keyword))
+            })
         };
-        if permanent.any_keyword {
-            return Ok(Vec::new());
-        }
-        let holds = |keyword: &str| {
-            permanent
-                .flags
-                .keywords
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(keyword))
-        };
+        let holds = |keyword: &str| kept(keyword) && (!plain_only || is_plain(keyword));
         Ok(flags
             .keywords
             .iter()

@@ -17,6 +17,17 @@ pub(super) enum Line<'a> {
     AccountStarted {
         account: &'a str,
     },
+    SignIn {
+        account: &'a str,
+        mailbox: &'a str,
+        url: &'a str,
+        code: Option<&'a str>,
+        minutes: Option<u64>,
+    },
+    SignedIn {
+        account: &'a str,
+        mailbox: &'a str,
+    },
     Planned {
         account: &'a str,
         folders: usize,
