@@ -49,7 +49,7 @@ pub trait Bearer: Send + Sync + fmt::Debug {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proof {
     Password(SecretRef),
-    Token(oauth::OAuth2),
+    Token(Box<oauth::OAuth2>),
 }
 
 impl Proof {

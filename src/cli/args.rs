@@ -119,7 +119,12 @@ pub struct LoginArgs {
     #[arg(long)]
     pub device: bool,
     /// The port of this machine to which the browser comes back (0: any)
-    #[arg(long, value_name = "PORT", default_value_t = 0, conflicts_with = "device")]
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        conflicts_with = "device"
+    )]
     pub port: u16,
 }
 

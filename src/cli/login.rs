@@ -24,7 +24,9 @@ pub(super) fn run(args: &LoginArgs, options: &Options, terminal: &Terminal) -> E
             let done = sign_in(args, account, server, spec, terminal);
             code = code.worst(match done {
                 Ok(()) => ExitCode::Done,
-                Err(error) => terminal.fail_for(Some(&account.name), &error.at(server.endpoint.end)),
+                Err(error) => {
+                    terminal.fail_for(Some(&account.name), &error.at(server.endpoint.end))
+                }
             });
         }
     }
@@ -33,7 +35,8 @@ pub(super) fn run(args: &LoginArgs, options: &Options, terminal: &Terminal) -> E
     }
     let what = "no end of this job signs in as a person by OAuth 2.0, so there is nothing to do";
     let error = Error::new(Kind::Job, Code::Job, what);
-    terminal.fail(&error.hint("password = { oauth2 = { provider = \"google\", client-id = \"…\" } }"))
+    terminal
+        .fail(&error.hint("password = { oauth2 = { provider = \"google\", client-id = \"…\" } }"))
 }
 
 /// The servers where a person has to say yes.
@@ -43,7 +46,7 @@ fn wanted(account: &Account) -> impl Iterator<Item = (&Server, &OAuth2)> {
     stores.filter_map(|store| {
         let server = store.server()?;
         match &server.password {
-            Proof::Token(spec) if spec.kind == GrantKind::Person => Some((server, spec)),
+            Proof::Token(spec) if spec.kind == GrantKind::Person => Some((server, spec.as_ref())),
             _ => None,
         }
     })

@@ -104,7 +104,11 @@ fn locate(path: &Path, faults: &mut Faults) -> Option<JobFile> {
     let book = match providers::Book::load(&dir) {
         Ok(book) => book,
         Err(e) => {
-            faults.add(&Place::Whole, "", format!("cannot take the file of providers: {e}"));
+            faults.add(
+                &Place::Whole,
+                "",
+                format!("cannot take the file of providers: {e}"),
+            );
             return None;
         }
     };

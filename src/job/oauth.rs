@@ -6,7 +6,7 @@ use super::providers::AuthorizationServer;
 use super::secret::reference_to;
 use super::section::Section;
 use super::server::Context;
-use super::tree::Node;
+use super::tree::{Node, Value};
 use crate::auth::SecretRef;
 use crate::auth::oauth::{Authorization, GrantKind, OAuth2};
 use crate::net::loopback;
@@ -29,6 +29,17 @@ pub(super) fn oauth2(
     around: &Around<'_>,
     faults: &mut Faults,
 ) -> Option<OAuth2> {
+    if !matches!(node.value, Value::Table(_)) {
+        // What was found is not said: somebody may have put a token there.
+        let hint = r#"oauth2 = { provider = "google", client-id = "…" }"#;
+        faults.add_try(
+            &node.place,
+            &name,
+            "expected a table, found something else",
+            hint,
+        );
+        return None;
+    }
     let section = Section::open(node, name, "oauth2", keys::OAUTH2, faults)?;
     let words = [
         ("person", Some(GrantKind::Person)),
@@ -69,10 +80,16 @@ fn known<'a>(
     let book = around.context.book;
     if section.get("provider").is_some() {
         let all = book.authorizations.iter();
-        let words: Vec<_> = all.map(|server| (server.name.as_str(), Some(server))).collect();
+        let words: Vec<_> = all
+            .map(|server| (server.name.as_str(), Some(server)))
+            .collect();
         return section.choice("provider", &words, faults).map(Some);
     }
-    Some(around.authorization.and_then(|name| book.authorization(name)))
+    Some(
+        around
+            .authorization
+            .and_then(|name| book.authorization(name)),
+    )
 }
 
 fn endpoints(

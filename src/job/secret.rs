@@ -26,7 +26,8 @@ pub(super) fn password(
         && let ([entry], Some(oauth2)) = (&table.0[..], table.get("oauth2"))
     {
         let name = format!("{name}.{}", entry.key);
-        return oauth::oauth2(oauth2, name, around, faults).map(Proof::Token);
+        return oauth::oauth2(oauth2, name, around, faults)
+            .map(|token| Proof::Token(Box::new(token)));
     }
     reference_to(node, name, "a password", around.context.dir, faults).map(Proof::Password)
 }

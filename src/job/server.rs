@@ -38,7 +38,10 @@ pub(super) fn server(
     faults: &mut Faults,
 ) -> Option<Server> {
     let preset = preset(section, context.book, faults);
-    let door = preset.as_ref().zip(protocol).and_then(|(p, protocol)| p.door(protocol));
+    let door = preset
+        .as_ref()
+        .zip(protocol)
+        .and_then(|(p, protocol)| p.door(protocol));
     let security = security(section, door, faults);
     let host = host(section, door, context, faults);
     let port = section.number("port", 1..=65535, faults);
@@ -123,7 +126,10 @@ fn preset(section: &Section<'_>, book: &Book, faults: &mut Faults) -> Option<Pre
         let found = section.choice("preset", &words, faults)?;
         return Some(found.map_or_else(Preset::default, |p| Preset::new(p.clone(), false)));
     }
-    let near = nearest(&text.to_ascii_lowercase(), words.iter().map(|(word, _)| *word));
+    let near = nearest(
+        &text.to_ascii_lowercase(),
+        words.iter().map(|(word, _)| *word),
+    );
     let message = format!("no provider of this name is known: {}", quoted(text));
     let hint = match near {
         Some(word) => format!("did you mean {}?", quoted(word)),
@@ -133,11 +139,7 @@ fn preset(section: &Section<'_>, book: &Book, faults: &mut Faults) -> Option<Pre
     None
 }
 
-fn security(
-    section: &Section<'_>,
-    door: Option<&Door>,
-    faults: &mut Faults,
-) -> Option<Security> {
+fn security(section: &Section<'_>, door: Option<&Door>, faults: &mut Faults) -> Option<Security> {
     let words = [
         ("tls", Some(Security::Tls)),
         ("starttls", Some(Security::StartTls)),

@@ -240,7 +240,10 @@ fn notes(account: &Account) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     let sources = account.sources.iter().map(|source| &source.store);
     let destinations = account.destinations.iter().map(|to| &to.store);
-    for note in sources.chain(destinations).flat_map(crate::job::Store::notes) {
+    for note in sources
+        .chain(destinations)
+        .flat_map(crate::job::Store::notes)
+    {
         // Two ends of a kind: said once.
         if !notes.contains(&note) {
             notes.push(note);
@@ -353,6 +356,9 @@ password = { env = "NEW" }
     #[test]
     fn the_notes_are_those_of_the_preset() {
         let notes = planned(&["INBOX"], false).notes;
-        assert!(notes[0].contains("Gmail's POP3 shows no folders"), "{notes:?}");
+        assert!(
+            notes[0].contains("Gmail's POP3 shows no folders"),
+            "{notes:?}"
+        );
     }
 }

@@ -141,6 +141,8 @@ fn every_line() -> Vec<String> {
         summary(&[one], Duration::ZERO, 0),
         error(None, &Error::new(Kind::Job, Code::Job, "x")),
         warning("x"),
+        sign_in("a", "imap://b@c", &Ask::Browser { url: "https://x" }),
+        signed_in("a", "imap://b@c"),
     ]);
     lines
 }

@@ -6,8 +6,8 @@ use super::{
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
-use crate::job::providers::{Behaviour, Preset};
 use crate::job::Server;
+use crate::job::providers::{Behaviour, Preset};
 use crate::message::{FlagChange, Flags, Folder};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};

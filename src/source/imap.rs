@@ -238,7 +238,9 @@ impl Source for ImapSource {
         let can = self.session.capabilities();
         let moves = match after {
             After::Keep | After::MarkRead => return false,
-            After::Delete | After::DeleteAfterDays(_) => self.preset.has(Behaviour::DeleteThroughTrash),
+            After::Delete | After::DeleteAfterDays(_) => {
+                self.preset.has(Behaviour::DeleteThroughTrash)
+            }
             After::MoveTo(_) => true,
         };
         !(can.uidplus || moves && can.move_)

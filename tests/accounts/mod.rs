@@ -1,3 +1,4 @@
 //! Signing in at real servers, and what comes before the first run.
 
+mod oauth;
 mod sign_in;

@@ -69,8 +69,9 @@ impl Grant {
             "the token of {} has run out, and the authorization server gave none to renew it",
             self.who
         );
-        Error::new(Kind::Account, Code::Auth, what)
-            .hint("mailhaul login with this job; check that the scopes of oauth2 allow offline access")
+        Error::new(Kind::Account, Code::Auth, what).hint(
+            "mailhaul login with this job; check that the scopes of oauth2 allow offline access",
+        )
     }
 }
 

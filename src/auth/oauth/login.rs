@@ -1,10 +1,10 @@
 //! A person says yes: by a code on another device, or in a browser of this one.
 
+use super::OAuth2;
 use super::http::client;
 use super::loopback::Listener;
 use super::server::{bad_url, no_answer, refused, taken, token_client};
 use super::tokens::{Tokens, save};
-use super::OAuth2;
 use crate::error::{Code, Error, Kind, Result};
 use oauth2::{
     AuthUrl, AuthorizationCode, CsrfToken, DeviceAuthorizationUrl, PkceCodeChallenge, RedirectUrl,
@@ -41,7 +41,11 @@ pub fn by_device(
     who: &str,
     show: &mut dyn FnMut(Ask<'_>),
 ) -> Result<()> {
-    let url = spec.endpoints.device_url.clone().ok_or_else(|| none(who, "device-url"))?;
+    let url = spec
+        .endpoints
+        .device_url
+        .clone()
+        .ok_or_else(|| none(who, "device-url"))?;
     let url = DeviceAuthorizationUrl::new(url).map_err(|e| bad_url(&e))?;
     let asks = token_client(spec, who)?.set_device_authorization_url(url);
     let http = client();
@@ -84,7 +88,11 @@ pub fn by_browser(
     let url = url.ok_or_else(|| none(who, "authorization-url"))?;
     let url = AuthUrl::new(url).map_err(|e| bad_url(&e))?;
     let listener = Listener::bind(port)?;
-    let redirect = format!("http://{}:{}/", spec.endpoints.redirect_host, listener.port());
+    let redirect = format!(
+        "http://{}:{}/",
+        spec.endpoints.redirect_host,
+        listener.port()
+    );
     let redirect = RedirectUrl::new(redirect).map_err(|e| bad_url(&e))?;
     let asks = token_client(spec, who)?
         .set_auth_uri(url)

@@ -99,14 +99,18 @@ fn request_line(stream: &mut TcpStream) -> io::Result<String> {
 
 /// Only a request with our `state` counts: anybody on this machine may knock.
 fn meaning(line: &str, state: &str) -> Said {
-    let target = line.strip_prefix("GET ").and_then(|rest| rest.split(' ').next());
+    let target = line
+        .strip_prefix("GET ")
+        .and_then(|rest| rest.split(' ').next());
     let url = target.and_then(|target| Url::parse(&format!("http://localhost{target}")).ok());
     let Some(url) = url else {
         return Said::Nothing;
     };
     let value = |key: &str| {
         let mut pairs = url.query_pairs();
-        pairs.find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
+        pairs
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.into_owned())
     };
     if value("state").as_deref() != Some(state) {
         return Said::Nothing;
@@ -137,9 +141,8 @@ mod tests {
     fn visited(targets: &'static [&'static str]) -> (Result<String>, Vec<String>) {
         let listener = Listener::bind(0).unwrap();
         let port = listener.port();
-        let browser = std::thread::spawn(move || {
-            targets.iter().map(|target| knock(port, target)).collect()
-        });
+        let browser =
+            std::thread::spawn(move || targets.iter().map(|target| knock(port, target)).collect());
         let code = listener.wait("s3", Duration::from_secs(20));
         (code, browser.join().unwrap())
     }
@@ -160,7 +163,10 @@ mod tests {
     fn a_no_is_told() {
         let (code, _) = visited(&["/?error=access_denied&error_description=not+me&state=s3"]);
         let e = code.unwrap_err();
-        assert_eq!((e.code, e.words.as_deref()), (Code::Auth, Some("access_denied not me")));
+        assert_eq!(
+            (e.code, e.words.as_deref()),
+            (Code::Auth, Some("access_denied not me"))
+        );
     }
 
     #[test]

@@ -98,7 +98,8 @@ pub(super) fn no_answer<R: ErrorResponse + 'static>(e: Refused<R>, who: &str) ->
         }
         // What it sent is not shown: it may hold a token.
         RequestTokenError::Parse(e, _) => {
-            let what = format!("the authorization server of {who} sends something else than tokens");
+            let what =
+                format!("the authorization server of {who} sends something else than tokens");
             Error::new(Kind::Account, Code::Protocol, what).words(e.to_string())
         }
         other => {

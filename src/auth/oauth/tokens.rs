@@ -138,7 +138,12 @@ mod tests {
         let now = SystemTime::now();
         let left = |secs| {
             let tokens = Tokens::new("a", Some(Duration::from_secs(secs)), None);
-            tokens.good_until.unwrap().duration_since(now).unwrap().as_secs()
+            tokens
+                .good_until
+                .unwrap()
+                .duration_since(now)
+                .unwrap()
+                .as_secs()
         };
         assert!((3530..=3545).contains(&left(3600)));
         assert!((85..=95).contains(&left(100)));
@@ -150,7 +155,10 @@ mod tests {
     fn another_file_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.json");
-        fs::persist(&path, |file| file.write_all(b"{\"access_token\": \"canary\"}")).unwrap();
+        fs::persist(&path, |file| {
+            file.write_all(b"{\"access_token\": \"canary\"}")
+        })
+        .unwrap();
         let e = load(&path, "budi", "c").unwrap_err();
         assert_eq!(e.code, Code::Secret);
         assert!(!format!("{e:?}").contains("canary"));

@@ -121,6 +121,7 @@ fn one_line(e: &toml::de::Error, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     #[test]
     fn names_hosts_and_domains_are_each_in_one_place() {
@@ -148,12 +149,19 @@ mod tests {
     #[test]
     fn a_persons_own_file_adds_and_wins_and_its_faults_are_told() {
         let dir = tempfile::tempdir().unwrap();
-        let write = |text: &str| std::fs::write(dir.path().join(OWN), text).unwrap();
-        write("version = 1\n[[provider]]\nname = \"gmail\"\ntitle = \"Mine\"\nsecret = \"password\"\n");
+        let write = |text: &str| {
+            let path = dir.path().join(OWN);
+            crate::fs::persist(&path, |file| file.write_all(text.as_bytes())).unwrap();
+        };
+        write(
+            "version = 1\n[[provider]]\nname = \"gmail\"\ntitle = \"Mine\"\nsecret = \"password\"\n",
+        );
         let book = Book::load(dir.path()).unwrap();
         assert_eq!(book.named("gmail").unwrap().title, "Mine");
         assert!(book.named("yahoo").is_some());
-        write("version = 1\n[[provider]]\nname = \"x\"\ntitle = \"X\"\nsecret = \"password\"\nbehaviours = [\"fly\"]\n");
+        write(
+            "version = 1\n[[provider]]\nname = \"x\"\ntitle = \"X\"\nsecret = \"password\"\nbehaviours = [\"fly\"]\n",
+        );
         let e = Book::load(dir.path()).unwrap_err();
         assert!(e.contains("line 6") && e.contains("fly"), "{e}");
         write("version = 2\n");

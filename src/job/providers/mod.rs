@@ -323,7 +323,10 @@ mod tests {
             ..gmail()
         };
         let notes = preset.notes(Protocol::Imap, End::Destination).join(" ");
-        assert!(notes.contains("The destination is taken for Gmail"), "{notes}");
+        assert!(
+            notes.contains("The destination is taken for Gmail"),
+            "{notes}"
+        );
         assert!(notes.contains("500 MB a day be stored"), "{notes}");
         assert!(!notes.contains("labels"), "{notes}");
     }

@@ -47,7 +47,10 @@ pub fn page(book: &Book) -> String {
     for provider in &book.providers {
         let facts = facts(provider);
         if !facts.is_empty() {
-            line(&mut page, &format!("- **{}**: {}", provider.name, facts.join("; ")));
+            line(
+                &mut page,
+                &format!("- **{}**: {}", provider.name, facts.join("; ")),
+            );
         }
     }
     page.push_str("\nNamed habits, and what mailhaul does about them:\n\n");
@@ -57,10 +60,17 @@ pub fn page(book: &Book) -> String {
     page.push_str("\n## Authorization servers\n\n");
     for server in &book.authorizations {
         let scopes: Vec<String> = server.scopes.iter().map(|s| format!("`{s}`")).collect();
-        let device = server.device_url.as_ref().map_or("browser only", |_| "browser or device code");
+        let device = server
+            .device_url
+            .as_ref()
+            .map_or("browser only", |_| "browser or device code");
         line(
             &mut page,
-            &format!("- **{}**: {device}; scopes {}", server.name, scopes.join(", ")),
+            &format!(
+                "- **{}**: {device}; scopes {}",
+                server.name,
+                scopes.join(", ")
+            ),
         );
     }
     page.push_str(OWN);
@@ -101,7 +111,9 @@ fn facts(provider: &Provider) -> Vec<String> {
     let daily = &provider.daily;
     let a_day = |size: Option<super::Size>, what: &str| size.map(|s| format!("{s} a day {what}"));
     let mut facts: Vec<String> = [
-        provider.connections.map(|n| format!("at most {n} connections")),
+        provider
+            .connections
+            .map(|n| format!("at most {n} connections")),
         provider.append_limit.map(|s| format!("messages up to {s}")),
         a_day(daily.imap_down, "read by IMAP"),
         a_day(daily.imap_up, "stored by IMAP"),

@@ -1,0 +1,198 @@
+//! Tokens from an authorization server, checked by Dovecot's introspection there: by a stand-in in the default run, by a real
+//! one (oidc-provider) in the long one.
+
+use crate::support::authorization::Authorization;
+use crate::support::proxy::{Fault, Proxy, Side};
+use crate::support::run::spawn;
+use crate::support::{Corpus, Dovecot, End, Imap, Job, Run, fresh_user, mailhaul, tell};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// How long an access token holds, in seconds.
+const LIFETIME: u64 = 3;
+
+struct Place {
+    authorization: Authorization,
+    server: Dovecot,
+}
+
+impl Place {
+    fn new(authorization: Authorization) -> Place {
+        let introspection = format!("oauth2={}", authorization.introspection());
+        let mechanisms = "mechanisms=plain xoauth2 oauthbearer";
+        let server = Dovecot::start(&[mechanisms, &introspection]);
+        Place {
+            authorization,
+            server,
+        }
+    }
+
+    /// A job whose source signs in by a token; `port` is the server's or a proxy's before it.
+    fn job(&self, protocol: &str, port: u16, user: &str, mechanism: &str) -> Job {
+        let source = End::at(protocol, "127.0.0.1", port, user)
+            .password(&self.authorization.password())
+            .line("security = \"plain\"")
+            .line(&format!("mechanism = \"{mechanism}\""))
+            .line(&format!("timeout = \"{}s\"", LIFETIME + 2));
+        let to = End::imap(&self.server, &format!("{user}-new"));
+        Job::new("", &source, &to, "")
+    }
+
+    /// `mailhaul login` with a person who does what it asks for.
+    fn login(&self, job: &Job, user: &str, more: &[&str]) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mailhaul"))
+            .args(["login", "--json"])
+            .args(more)
+            .arg(job.path())
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("mailhaul starts");
+        let mut said = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        said.read_line(&mut line).expect("a line");
+        let ask: serde_json::Value = serde_json::from_str(&line).expect(&line);
+        assert_eq!(ask["type"], "sign-in", "{line}");
+        let url = ask["url"].as_str().expect("a URL");
+        let url = match ask["code"].as_str() {
+            Some(code) => format!("{url}?user_code={code}"),
+            None => url.to_owned(),
+        };
+        self.authorization.person(user, &url);
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).expect("JSON");
+        assert!(child.wait().expect("wait").success(), "{rest}");
+        assert!(rest.contains("\"signed-in\""), "{rest}");
+    }
+
+    /// The methods by which the user came in.
+    fn methods(&self, user: &str) -> Vec<String> {
+        let mark = format!("Login: user=<{user}>, method=");
+        let log = self.server.log();
+        let found = log.lines().filter_map(|line| line.split_once(&mark));
+        let name = |rest: &str| rest.split(',').next().unwrap_or_default().to_owned();
+        found.map(|(_, rest)| name(rest)).collect()
+    }
+}
+
+fn run(job: &Job) -> Run {
+    mailhaul(&["run".as_ref(), job.path().as_os_str()])
+}
+
+fn token_file(job: &Job) -> PathBuf {
+    let dir = job.dir().join("job.tokens");
+    let entries = std::fs::read_dir(&dir).expect("tokens");
+    let mut files = entries.map(|entry| entry.expect("an entry").path());
+    let found = files.find(|path| path.extension().is_some_and(|e| e == "json"));
+    found.expect("a file of tokens")
+}
+
+fn access_token(job: &Job) -> String {
+    let text = std::fs::read_to_string(token_file(job)).expect("tokens");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    value["access_token"].as_str().expect("a token").to_owned()
+}
+
+#[test]
+fn signed_in_run_out_and_renewed() {
+    whole(Authorization::stand_in(LIFETIME));
+}
+
+#[test]
+fn signed_in_run_out_and_renewed_at_a_real_authorization_server() {
+    if std::env::var_os("MAILHAUL_ALL").is_none() {
+        tell("oauth: the real authorization server is for tests/run --all");
+        return;
+    }
+    whole(Authorization::real(LIFETIME));
+}
+
+/// The whole life of a sign-in: nobody yet, signed in, run out before a run and in the middle of one, taken back.
+fn whole(authorization: Authorization) {
+    let place = Place::new(authorization);
+    for (protocol, mechanism, more) in [
+        ("imap", "oauthbearer", &["--device"][..]),
+        ("pop3", "xoauth2", &[]),
+    ] {
+        let user = fresh_user(&format!("token-{protocol}"));
+        Imap::login(place.server.imap, &user).append("INBOX", &Corpus::new(&user, 5).mails(60));
+        let port = match protocol {
+            "imap" => place.server.imap,
+            _ => place.server.pop3,
+        };
+        let proxy = Proxy::start(port, |number| match number {
+            // Silence in the middle of the first connection's mail lasts longer than a token holds.
+            0 => vec![Fault::Stall(Side::Down, 20_000)],
+            _ => vec![],
+        });
+        let job = place.job(protocol, proxy.port, &user, mechanism);
+        nobody_yet(&job);
+        place.login(&job, &user, more);
+        private(&job);
+        // Nothing but waiting makes a token run out.
+        std::thread::sleep(Duration::from_secs(LIFETIME + 1));
+        let (done, tokens) = run_watching(&job);
+        assert_eq!(done.balance().part("copied"), 60, "{}", done.stdout);
+        // That of the login, one before the run's first connection, one in the middle.
+        assert!(tokens.len() >= 3, "{} tokens", tokens.len());
+        for secret in &tokens {
+            assert!(!format!("{done:?}").contains(secret.as_str()));
+        }
+        let came_in = place.methods(&user);
+        let by_token = came_in.iter().filter(|m| m.eq_ignore_ascii_case(mechanism));
+        assert!(by_token.count() >= 2, "{came_in:?}");
+        assert!(proxy.connections() >= 2);
+        taken_back(&place, &job);
+    }
+}
+
+/// A run, and every access token that was kept meanwhile.
+fn run_watching(job: &Job) -> (Run, BTreeSet<String>) {
+    let mut running = spawn(&["run".as_ref(), job.path().as_os_str()]);
+    let mut tokens = BTreeSet::new();
+    while !running.ended() {
+        tokens.insert(access_token(job));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    tokens.insert(access_token(job));
+    (running.wait().exits(0), tokens)
+}
+
+fn nobody_yet(job: &Job) {
+    let refused = run(job).exits(2);
+    assert!(
+        refused.stderr.contains("nobody has signed in"),
+        "{refused:?}"
+    );
+    assert!(refused.stderr.contains("mailhaul login"), "{refused:?}");
+}
+
+fn private(job: &Job) {
+    let file = token_file(job);
+    let mode = |path: &std::path::Path| path.metadata().expect("a file").permissions().mode();
+    assert_eq!(mode(&file) & 0o777, 0o600);
+    assert_eq!(mode(file.parent().expect("a directory")) & 0o777, 0o700);
+}
+
+/// A token that nobody knows any more, with nothing to renew it by: refused once, in the server's words.
+fn taken_back(place: &Place, job: &Job) {
+    let file = token_file(job);
+    let text = std::fs::read_to_string(&file).expect("tokens");
+    let mut value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    value["access_token"] = "stale-token".into();
+    value["good_until"] = serde_json::Value::Null;
+    value["refresh_token"] = "stale-refresh".into();
+    std::fs::write(&file, value.to_string()).expect("write");
+    let before = place.server.log().matches("stale").count();
+    let refused = run(job).exits(10);
+    assert!(refused.stderr.contains("error[auth]"), "{refused:?}");
+    assert!(refused.stderr.contains("invalid_grant"), "{refused:?}");
+    assert!(refused.stderr.contains("mailhaul login"), "{refused:?}");
+    assert!(!format!("{refused:?}").contains("stale-token"));
+    assert_eq!(before, place.server.log().matches("stale").count());
+}
