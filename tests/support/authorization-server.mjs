@@ -44,6 +44,8 @@ server.listen(0, '127.0.0.1', () => {
   console.log(`ready url=${url} modules=${modules}`);
 });
 
+// The caller reads one line and no more.
+process.stdout.on('error', () => {});
 // The caller's end, even by kill -9, closes this.
 process.stdin.resume();
 process.stdin.on('end', () => process.exit(0));
