@@ -1,4 +1,5 @@
 //! Signing in at real servers, and what comes before the first run.
 
 mod oauth;
+mod providers;
 mod sign_in;

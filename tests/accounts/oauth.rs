@@ -5,11 +5,16 @@ use crate::support::authorization::Authorization;
 use crate::support::proxy::{Fault, Proxy, Side};
 use crate::support::run::spawn;
 use crate::support::{Corpus, Dovecot, End, Imap, Job, Run, fresh_user, mailhaul, tell};
+use mailhaul::auth::{Bearer, Credentials, Mechanism, Secret};
+use mailhaul::error::{Code, Error, Kind};
+use mailhaul::net::{Endpoint, Security, Trust};
+use secrecy::SecretString;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an access token holds, in seconds.
@@ -161,6 +166,54 @@ fn run_watching(job: &Job) -> (Run, BTreeSet<String>) {
     }
     tokens.insert(access_token(job));
     (running.wait().exits(0), tokens)
+}
+
+#[derive(Debug)]
+struct Stale;
+
+impl Bearer for Stale {
+    fn token(&self) -> Result<SecretString, Error> {
+        Ok("stale-token".into())
+    }
+
+    fn instead_of(&self, _: &SecretString) -> Result<SecretString, Error> {
+        Err(Error::new(
+            Kind::Account,
+            Code::Auth,
+            "there is no other token",
+        ))
+    }
+}
+
+/// Both mechanisms by both protocols: the exchange is brought to its end, and the server's JSON told (RFC 7628 §3.2.2).
+#[test]
+fn the_words_for_a_refused_token_are_the_servers() {
+    let place = Place::new(Authorization::stand_in(60));
+    let endpoint = |port| Endpoint {
+        end: mailhaul::error::End::Source,
+        host: "127.0.0.1".into(),
+        port,
+        security: Security::Plain,
+        trust: Trust::System,
+        timeout: Duration::from_secs(30),
+    };
+    for mechanism in [Mechanism::OAuthBearer, Mechanism::XOAuth2] {
+        let credentials = Credentials {
+            user: fresh_user("stale"),
+            master: None,
+            mechanism: Some(mechanism),
+            secret: Secret::Token(Arc::new(Stale)),
+        };
+        let imap = mailhaul::imap::Session::open(&endpoint(place.server.imap), &credentials);
+        let pop3 = mailhaul::pop3::Session::open(&endpoint(place.server.pop3), &credentials);
+        for refused in [imap.map(drop), pop3.map(drop)] {
+            let e = refused.expect_err("a token that nobody knows");
+            assert_eq!(e.what, "there is no other token");
+            let words = e.words.clone().unwrap_or_default();
+            assert!(words.contains("\"status\""), "{e:?}");
+            assert!(!format!("{e:?}").contains("stale-token"), "{e:?}");
+        }
+    }
 }
 
 fn nobody_yet(job: &Job) {
