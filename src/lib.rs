@@ -36,6 +36,8 @@ pub mod source;
 
 pub mod sink;
 
+pub mod survey;
+
 pub mod engine;
 pub mod render;
 

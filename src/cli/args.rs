@@ -55,6 +55,7 @@ pub enum Command {
     Run(RunArgs),
     Plan(PlanArgs),
     Status(StatusArgs),
+    Check(CheckArgs),
     Login(LoginArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -105,6 +106,17 @@ pub struct StatusArgs {
     pub failed: bool,
 }
 
+/// Look at both ends: can they be reached, what can they do, what should the job say
+///
+/// Signs in and lists folders; changes nothing, neither at a server nor on disk.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul check budi.toml")]
+pub struct CheckArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+}
+
 /// Sign in by OAuth 2.0, once, and keep the tokens
 ///
 /// For every end of the job whose password is { oauth2 = … }. Tokens are kept in JOB.tokens beside the job, readable by
@@ -143,7 +155,7 @@ pub struct CompletionsArgs {
 #[command(after_help = "Example:\n  mailhaul man run | man -l -")]
 pub struct ManArgs {
     /// The page of this command; without it the main page
-    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "login", "completions", "man"])]
+    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "check", "login", "completions", "man"])]
     pub page: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod bars;
+mod check;
 mod completions;
 mod exit_codes;
 mod load;
@@ -41,6 +42,7 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Run(run) => run::run(run, &options, &terminal),
         Command::Plan(plan) => plan::run(plan, &options, &terminal),
         Command::Status(status) => status::run(status, &options, &terminal),
+        Command::Check(check) => check::run(check, &options, &terminal),
         Command::Login(login) => login::run(login, &options, &terminal),
         Command::Completions(completions) => completions::run(completions, &terminal),
         Command::Man(man) => man::run(man, &terminal),

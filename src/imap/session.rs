@@ -6,10 +6,10 @@ use super::list::{self, Namespace};
 use super::login;
 use super::quote::{self, Command};
 use super::response::{Completion, Line};
-use super::sign_in::sign_in;
+use super::sign_in::{SignedIn, sign_in};
 use super::state::Selected;
 use super::vet::{Gate, Handle};
-use crate::auth::{Credentials, with_fresh_secret};
+use crate::auth::{Credentials, Mechanism, with_fresh_secret};
 use crate::error::{Error, Kind, Result};
 use crate::message::{Flags, SpecialUse};
 use crate::net::Endpoint;
@@ -26,6 +26,7 @@ pub struct Session {
     pub(super) namespaces: list::Namespaces,
     selected: Option<(Vec<u8>, bool)>,
     peer_address: Option<SocketAddr>,
+    signed_in_by: Option<Mechanism>,
     pub(super) synchronising: bool,
     /// An APPEND with a LITERAL+ literal was taken in this session.
     pub(super) literal_plus_proved: bool,
@@ -48,17 +49,18 @@ impl Session {
         with_fresh_secret(credentials, |secret| {
             let opened = login::open(endpoint)?;
             let peer_address = opened.peer_address;
-            let (handle, control) = sign_in(opened, endpoint, credentials, secret)?;
-            Self::start(handle, control, peer_address)
+            let signed_in = sign_in(opened, endpoint, credentials, secret)?;
+            Self::start(signed_in, peer_address)
         })
         .map_err(|e| e.at(endpoint.end))
     }
 
-    fn start(
-        handle: Handle,
-        control: imap::Session<Handle>,
-        peer_address: Option<SocketAddr>,
-    ) -> Result<Session> {
+    fn start(signed_in: SignedIn, peer_address: Option<SocketAddr>) -> Result<Session> {
+        let SignedIn {
+            handle,
+            control,
+            by,
+        } = signed_in;
         let (capabilities, namespaces) = {
             let mut gate = handle.gate();
             let capabilities = login::capabilities(&mut gate.link)?;
@@ -72,6 +74,7 @@ impl Session {
             namespaces,
             selected: None,
             peer_address,
+            signed_in_by: by,
             synchronising: false,
             literal_plus_proved: false,
         };
@@ -82,6 +85,12 @@ impl Session {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// How it signed in; `None`: the server had done it by itself (PREAUTH).
+    #[must_use]
+    pub fn signed_in_by(&self) -> Option<Mechanism> {
+        self.signed_in_by
     }
 
     /// The user's own namespace.

@@ -29,6 +29,14 @@ struct Tried {
     told: Option<String>,
 }
 
+/// A connection that is signed in.
+pub(super) struct SignedIn {
+    pub(super) handle: Handle,
+    pub(super) control: imap::Session<Handle>,
+    /// `None`: the server had done it by itself.
+    pub(super) by: Option<Mechanism>,
+}
+
 /// Signs in on a fresh connection.
 struct SignIn<'a> {
     endpoint: &'a Endpoint,
@@ -43,8 +51,9 @@ pub(super) fn sign_in(
     endpoint: &Endpoint,
     credentials: &Credentials,
     secret: &SecretString,
-) -> Result<(Handle, imap::Session<Handle>)> {
+) -> Result<SignedIn> {
     let handle = Handle::new(opened.link);
+    let mut by = None;
     if !opened.preauth {
         let mut gate = handle.gate();
         let link = &mut gate.link;
@@ -62,14 +71,18 @@ pub(super) fn sign_in(
             secret,
             sasl_ir: capabilities.sasl_ir,
         };
-        how.by(
+        by = Some(how.by(
             link,
             &offer,
             capabilities.login_disabled && !opened.encrypted,
-        )?;
+        )?);
     }
     let control = pretend(&handle)?;
-    Ok((handle, control))
+    Ok(SignedIn {
+        handle,
+        control,
+        by,
+    })
 }
 
 fn mechanisms(capabilities: &Capabilities) -> Vec<String> {
@@ -80,7 +93,7 @@ fn mechanisms(capabilities: &Capabilities) -> Vec<String> {
 }
 
 impl SignIn<'_> {
-    fn by(&self, link: &mut Link, offer: &Offer<'_>, without_tls: bool) -> Result<()> {
+    fn by(&self, link: &mut Link, offer: &Offer<'_>, without_tls: bool) -> Result<Mechanism> {
         let ways = offer.ways(self.credentials);
         let Some(&way) = ways.first() else {
             return Err(no_way(link, offer, self.credentials, without_tls));
@@ -92,7 +105,7 @@ impl SignIn<'_> {
             link.state.capabilities = None;
             let tried = self.try_one(link, way)?;
             if tried.answer.is_ok() {
-                return Ok(());
+                return Ok(way);
             }
             let error = self.refused(link, &tried);
             match offer.after_refusal(way, &ways) {

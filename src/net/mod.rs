@@ -10,7 +10,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Connection, connect};
+pub use connection::{Connection, certificate, connect};
 pub use endpoint::{Endpoint, Security, Trust, loopback};
 
 use std::io::{Read, Write};

@@ -39,7 +39,7 @@ pub(super) fn login(
     capabilities: &Capabilities,
     credentials: &Credentials,
     secret: &SecretString,
-) -> Result<()> {
+) -> Result<Mechanism> {
     let timestamp = timestamp(greeting);
     let private = wire.connection().is_encrypted() || loopback(&wire.endpoint().host);
     let offer = Offer {
@@ -68,14 +68,14 @@ fn timestamp(greeting: &[u8]) -> Option<&[u8]> {
 
 impl SignIn<'_> {
     /// Each way only until one is understood.
-    fn by(mut self, wire: &mut Wire, offer: &Offer<'_>) -> Result<()> {
+    fn by(mut self, wire: &mut Wire, offer: &Offer<'_>) -> Result<Mechanism> {
         let ways = offer.ways(self.credentials);
         let mut last = None;
         let mut at = 0;
         while let Some(&way) = ways.get(at) {
             at += 1;
             match self.try_one(wire, way)? {
-                Tried::In => return Ok(()),
+                Tried::In => return Ok(way),
                 Tried::Unknown(refusal) => last = Some(refusal),
                 Tried::Refused(refusal) => {
                     let error = self.refused(wire, &refusal);

@@ -28,9 +28,9 @@ pub(super) fn open(
         );
     }
     let before = capa(&mut wire)?;
-    login::login(&mut wire, &greeting, &before, credentials, secret)?;
+    let by = login::login(&mut wire, &greeting, &before, credentials, secret)?;
     let after = capa(&mut wire)?;
-    Ok(Session::new(wire, after.over(before)))
+    Ok(Session::new(wire, after.over(before), by))
 }
 
 /// A connection whose greeting was read, and the greeting's text.

@@ -4,7 +4,7 @@ use super::capability::Capabilities;
 use super::open;
 use super::reply::{Refusal, Reply};
 use super::wire::Wire;
-use crate::auth::{Credentials, with_fresh_secret};
+use crate::auth::{Credentials, Mechanism, with_fresh_secret};
 use crate::error::{Code, Error, Kind, Result};
 use crate::net::Endpoint;
 use std::fmt::Arguments;
@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 pub struct Session {
     pub(super) wire: Wire,
     capabilities: Capabilities,
+    signed_in_by: Mechanism,
     /// False while answers are outstanding that nobody will read.
     pub(super) in_step: bool,
 }
@@ -34,10 +35,11 @@ impl Session {
         .map_err(|e| e.at(endpoint.end))
     }
 
-    pub(super) fn new(wire: Wire, capabilities: Capabilities) -> Self {
+    pub(super) fn new(wire: Wire, capabilities: Capabilities, by: Mechanism) -> Self {
         Session {
             wire,
             capabilities,
+            signed_in_by: by,
             in_step: true,
         }
     }
@@ -45,6 +47,11 @@ impl Session {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    #[must_use]
+    pub fn signed_in_by(&self) -> Mechanism {
+        self.signed_in_by
     }
 
     /// The server's address, for telling whether two ends are one server.

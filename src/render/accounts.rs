@@ -1,7 +1,8 @@
 //! What is said before the first run: signing in, looking at servers.
 
-use super::{Paint, text};
+use super::{Paint, errors, text};
 use crate::auth::oauth::Ask;
+use crate::survey::Survey;
 
 /// What a person has to do to sign in.
 #[must_use]
@@ -25,6 +26,24 @@ pub fn ask(mailbox: &str, ask: &Ask<'_>, paint: Paint) -> String {
             address(url)
         ),
     }
+}
+
+/// What one end showed, a topic a line.
+#[must_use]
+pub fn survey(account: Option<&str>, survey: &Survey, paint: Paint) -> Vec<String> {
+    let of = account.map_or_else(String::new, |name| format!("{}: ", text(name)));
+    let mailbox = paint.strong(&text(&survey.mailbox));
+    let mut lines = vec![format!("{of}{} {mailbox}", survey.end)];
+    for fact in &survey.facts {
+        lines.push(format!("  {:12} {}", fact.topic.as_str(), text(&fact.text)));
+    }
+    if let Some(error) = &survey.error {
+        let told = errors::error(error, paint);
+        lines.extend(told.lines().map(|line| format!("  {line}")));
+    }
+    let advice = survey.advice.iter();
+    lines.extend(advice.map(|advice| format!("  {}", errors::attempt(&text(advice), paint))));
+    lines
 }
 
 /// A URL, whole however long: it is to be copied. What is no part of a URL is left out.

@@ -10,7 +10,8 @@ use crate::auth::oauth::Ask;
 use crate::error::Error;
 use crate::outcome::{AccountReport, Counts, Event};
 use crate::plan::Plan;
-use parts::{Balance, StepJson};
+use crate::survey::Survey;
+use parts::{Balance, ErrorJson, StepJson};
 use serde::Serialize;
 use std::time::Duration;
 use values::Line;
@@ -99,6 +100,20 @@ pub fn warning(text: &str) -> String {
     line(&Line::Warning {
         account: None,
         text,
+    })
+}
+
+/// `check`: what one end showed.
+#[must_use]
+pub fn survey(account: &str, survey: &Survey) -> String {
+    let facts = survey.facts.iter();
+    line(&Line::Survey {
+        account,
+        end: survey.end.to_string(),
+        mailbox: &survey.mailbox,
+        facts: facts.map(|f| (f.topic.as_str(), f.text.as_str())).collect(),
+        advice: &survey.advice,
+        error: survey.error.as_ref().map(ErrorJson::new),
     })
 }
 

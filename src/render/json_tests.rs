@@ -143,6 +143,16 @@ fn every_line() -> Vec<String> {
         warning("x"),
         sign_in("a", "imap://b@c", &Ask::Browser { url: "https://x" }),
         signed_in("a", "imap://b@c"),
+        survey(
+            "a",
+            &Survey {
+                end: crate::error::End::Source,
+                mailbox: "imap://b@c".into(),
+                facts: Vec::new(),
+                advice: Vec::new(),
+                error: None,
+            },
+        ),
     ]);
     lines
 }

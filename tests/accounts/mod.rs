@@ -1,5 +1,6 @@
 //! Signing in at real servers, and what comes before the first run.
 
+mod check;
 mod oauth;
 mod providers;
 mod sign_in;

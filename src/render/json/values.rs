@@ -17,6 +17,14 @@ pub(super) enum Line<'a> {
     AccountStarted {
         account: &'a str,
     },
+    Survey {
+        account: &'a str,
+        end: String,
+        mailbox: &'a str,
+        facts: std::collections::BTreeMap<&'static str, &'a str>,
+        advice: &'a [String],
+        error: Option<ErrorJson<'a>>,
+    },
     SignIn {
         account: &'a str,
         mailbox: &'a str,
