@@ -16,7 +16,7 @@ use crate::outcome::{AccountReport, Event};
 use crate::plan::{Landscape, Plan, SourceFolder, Step, Work};
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 /// Times that a message in doubt is sent once more.
@@ -187,20 +187,33 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
     same::refuse_same_mailbox(context, &mut sink)?;
     let mut plan = make_plan(context, folders)?;
     tell_plan(context, &plan);
-    prepare(&mut sink, &mut plan)?;
-    if plan.unsettled > 0 {
-        doubt::settle(context, &mut sink, false)?;
-    }
-    look_ahead(context, &mut sink, &plan)?;
-    let steps: Vec<(usize, Step)> = plan.steps.iter().cloned().enumerate().collect();
-    lane::run(context, lane::groups(steps, plan.routed), sink.take())
-        .and_then(|()| settle_late(context, &plan))
-        .inspect_err(|error| context.close_books(&plan, error))?;
+    let lanes = lane::count(context, &groups(&plan));
+    let mut prepared = false;
+    let done = lane::run_prepared(context, lanes, sink, |sink| {
+        prepare(sink, &mut plan)?;
+        if plan.unsettled > 0 {
+            doubt::settle(context, sink, false)?;
+        }
+        look_ahead(context, sink, &plan)?;
+        prepared = true;
+        Ok(groups(&plan))
+    });
+    done.and_then(|()| settle_late(context, &plan))
+        .inspect_err(|error| {
+            if prepared {
+                context.close_books(&plan, error);
+            }
+        })?;
     report.vanished += vanish::carry_out(context, &plan)?;
     if last {
         report.after = after::carry_out(context, &plan)?;
     }
     context.check_stop()
+}
+
+fn groups(plan: &Plan) -> VecDeque<lane::Group> {
+    let steps = plan.steps.iter().cloned().enumerate();
+    lane::groups(steps.collect(), plan.routed)
 }
 
 /// Looks at both ends at once: connecting and listing is mostly waiting. Gives the folders of the sources.
@@ -256,7 +269,7 @@ fn settle_late(context: &Context, plan: &Plan) -> Result<()> {
             return doubt::give_up(context, settled.absent);
         }
         let again = steps_again(context, plan, settled.absent);
-        lane::run(context, lane::groups(again, plan.routed), link.take())?;
+        lane::run(context, lane::groups(again, plan.routed), link)?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::batch::{Pending, Sorted};
 use super::context::Context;
 use super::deliver::Deliverer;
-use super::finish;
+use super::readback;
 use super::target::{self, Check};
 use crate::error::Result;
 use crate::identity::Standing;
@@ -85,7 +85,7 @@ fn count(deliverer: &Deliverer<'_>, sorted: &Sorted) -> Result<()> {
     {
         let id = item.load.header.message_id.as_deref().unwrap_or_default();
         let key = super::known::shown_key(&item.load.key);
-        deliverer.tell_trouble(key, id, Outcome::Altered, finish::CHANGED)?;
+        deliverer.tell_trouble(key, id, Outcome::Altered, readback::CHANGED)?;
     }
     for (item, words, outcome) in &sorted.refused {
         run.count(deliverer.context, *outcome, 1, 0);

@@ -6,12 +6,13 @@ use super::context::{Context, StepRun, interrupted};
 use super::decide::First;
 use super::finish;
 use super::link::SinkLink;
+use super::readback;
 use super::target::Landings;
 use crate::error::{Code, Error, Kind, Result};
 use crate::identity::{Claim, HeaderIdentity};
 use crate::journal::{Delivered, MessageRow, Seen};
 use crate::message::Digest;
-use crate::outcome::{Event, Outcome, Trouble};
+use crate::outcome::{Outcome, Trouble};
 use crate::plan::Target;
 use crate::sink::Sink;
 use crate::source::Listed;
@@ -46,6 +47,7 @@ pub(super) struct Deliverer<'a> {
     /// Connections lost in a row without one message delivered.
     pub(super) barren: u32,
     step: Option<Arc<StepRun>>,
+    pub(super) unread: readback::Waiting,
     pub(super) headings: Vec<(Listed, HeaderIdentity)>,
     pub(super) firsts: HashMap<(Option<Vec<u8>>, Digest), First>,
     /// Why this folder cannot be delivered; the rest of it is not tried.
@@ -63,6 +65,7 @@ impl<'a> Deliverer<'a> {
             flags: Vec::new(),
             barren: 0,
             step: None,
+            unread: readback::Waiting::default(),
             headings: Vec::new(),
             firsts: HashMap::new(),
             failed: None,
@@ -85,7 +88,10 @@ impl<'a> Deliverer<'a> {
                     self.guarded(Self::flush)?;
                     continue;
                 }
-                Err(RecvTimeoutError::Disconnected) => return self.guarded(Self::flush),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.guarded(Self::flush)?;
+                    return readback::read_back(self);
+                }
             };
             self.take(cargo)?;
             if self.context.budget.starving() && lane.is_empty() {
@@ -173,22 +179,8 @@ impl<'a> Deliverer<'a> {
     fn end(&mut self, ending: Ending) -> Result<()> {
         self.guarded(Self::flush)?;
         self.guarded(finish::change_flags)?;
-        self.guarded(finish::read_back)?;
-        let run = self.step()?;
         let error = self.failed.take().or(ending.error);
-        let complete = ending.complete.filter(|_| error.is_none());
-        finish::folder_done(self.context, &run, complete)?;
-        let mut report = run.report();
-        report.error = error.filter(|error| error.kind != Kind::Interrupted);
-        if report.error.is_some() {
-            report.fail_the_rest();
-        }
-        let report = report.clone();
-        self.context.tell(Event::FolderDone {
-            account: self.context.account.name.clone(),
-            report,
-        });
-        Ok(())
+        readback::ended(self, ending.complete, error)
     }
 
     fn verdict(&mut self, verdict: Verdict) -> Result<()> {

@@ -3,21 +3,12 @@
 use super::context::{Context, StepRun};
 use super::deliver::{Decided, Deliverer};
 use super::known::shown_key;
-use super::target::Check;
 use crate::error::Result;
 use crate::journal::{Conclusion, Delivered, MessageRow};
-use crate::message::{Digest, FlagChange, Flags};
-use crate::net::Flow;
+use crate::message::{FlagChange, Flags};
 use crate::outcome::{Outcome, Trouble};
 use crate::source::Opened;
-use crate::spool::Budget;
 use std::collections::HashMap;
-
-/// The words for an altered message.
-pub(super) const CHANGED: &str = "the destination changed its bytes";
-
-/// Bytes held while reading back: each message is digested and dropped.
-const READING: u64 = 1 << 20;
 
 /// Writes down messages that were decided without a delivery, and counts them.
 pub(super) fn write_decided(context: &Context, run: &StepRun, decided: Vec<Decided>) -> Result<()> {
@@ -137,23 +128,23 @@ fn change_alike(
         || deliverer
             .link
             .retry(|sink| sink.change_flags(&name, folder.uid_validity, &uids, &change))?;
-    if carried {
+    if carried && !change.is_empty() {
         deliverer.step()?.report().flags_changed += uids.len() as u64;
-    } else {
+    } else if !carried {
         context.warn(format!(
             "{} changes of flags are not carried over: {} was made anew at the destination",
             uids.len(),
             String::from_utf8_lossy(&name)
         ));
     }
-    let run = context.run;
+    let (run, sink) = (context.run, context.sink);
     let remembered: Vec<(MessageRow, Flags)> = messages
         .into_iter()
         .filter_map(|(row, _, now)| now.map(|now| (row, now)))
         .collect();
     context
         .ledger
-        .ask(move |journal| journal.flags_changed(run, &remembered))
+        .ask(move |journal| journal.flags_changed(run, sink, &remembered))
 }
 
 /// Without the keywords that the destination cannot hold.
@@ -168,119 +159,6 @@ fn fit(deliverer: &mut Deliverer<'_>, name: &[u8], change: &FlagChange) -> Resul
         }
     }
     Ok(change)
-}
-
-/// Reads delivered messages back, and tells those whose bytes the destination changed.
-pub(super) fn read_back(deliverer: &mut Deliverer<'_>) -> Result<()> {
-    let mut work = Vec::new();
-    for landing in deliverer.landings.all() {
-        let checks = std::mem::take(&mut landing.checks);
-        if !checks.is_empty() {
-            work.push((
-                landing.name.clone(),
-                landing.id,
-                landing.door.uid_validity,
-                checks,
-            ));
-        }
-    }
-    for (name, folder, uid_validity, checks) in work {
-        let (digests, whole) = digests_at(deliverer, &name, checks.iter().map(|check| check.uid))?;
-        let sound = |check: &Check| digests.get(&check.uid) == Some(&check.digest);
-        if !checks.iter().all(sound)
-            && deliverer.link.retry(|sink| sink.door(&name))?.uid_validity != uid_validity
-        {
-            // The UIDs are another folder's now: they say nothing about what was delivered.
-            continue;
-        }
-        let mut conclusions = Vec::new();
-        for check in checks {
-            let (outcome, words) = match digests.get(&check.uid) {
-                Some(digest) if *digest == check.digest => continue,
-                Some(_) => (Outcome::Altered, CHANGED),
-                // The server would not show everything: that is no proof that it has lost anything.
-                None if !whole => continue,
-                None => (
-                    Outcome::Failed,
-                    "the destination said OK, but does not give the message back",
-                ),
-            };
-            let run = deliverer.step()?;
-            run.report().counts.move_one(check.outcome, outcome);
-            tell(deliverer, check.row, outcome, words)?;
-            let delivered = (outcome == Outcome::Altered).then_some(Delivered {
-                folder,
-                uid_validity,
-                uid: Some(check.uid),
-            });
-            conclusions.push((check.row, outcome, words, delivered));
-        }
-        conclude_again(deliverer.context, conclusions)?;
-    }
-    Ok(())
-}
-
-/// Names a message of the journal in the report.
-fn tell(deliverer: &Deliverer<'_>, row: MessageRow, outcome: Outcome, words: &str) -> Result<()> {
-    let named = deliverer
-        .context
-        .ledger
-        .ask(move |journal| journal.name_of(row))?;
-    let Some((key, id)) = named else {
-        return Ok(());
-    };
-    deliverer.tell_trouble(shown_key(&key), &id.unwrap_or_default(), outcome, words)
-}
-
-fn conclude_again(
-    context: &Context,
-    conclusions: Vec<(MessageRow, Outcome, &'static str, Option<Delivered>)>,
-) -> Result<()> {
-    if conclusions.is_empty() {
-        return Ok(());
-    }
-    let (run, sink) = (context.run, context.sink);
-    context.ledger.ask(move |journal| {
-        let conclusions: Vec<Conclusion> = conclusions
-            .into_iter()
-            .map(|(row, outcome, words, delivered)| Conclusion {
-                row,
-                sink,
-                outcome: outcome.as_str(),
-                words: Some(words.to_owned()),
-                delivered,
-                flags: Flags::default(),
-                of: None,
-            })
-            .collect();
-        journal.conclude(run, None, &conclusions, false)
-    })
-}
-
-/// Digests of what stands at these UIDs now, and whether the server showed all that it has of them.
-fn digests_at(
-    deliverer: &mut Deliverer<'_>,
-    name: &[u8],
-    uids: impl Iterator<Item = u32>,
-) -> Result<(HashMap<u32, Digest>, bool)> {
-    let mut uids: Vec<u32> = uids.collect();
-    uids.sort_unstable();
-    let set: Vec<(u32, u32)> = uids.into_iter().map(|uid| (uid, uid)).collect();
-    let mut digests = HashMap::new();
-    let budget = Budget::new(READING);
-    let whole = deliverer.link.retry(|sink| {
-        digests.clear();
-        let mut unread = false;
-        let whole = sink.bodies(name, &set, &budget, &mut |uid, body| {
-            match body {
-                Ok(body) => drop(digests.insert(uid, body.digests().exact)),
-                Err(_) => unread = true,
-            }
-            Ok(Flow::Continue)
-        })?;
-        Ok(whole && !unread)
-    })?;
-    Ok((digests, whole))
 }
 
 /// The folder is done as far as it can be: its state is remembered, so that a run with nothing new has nothing to do.

@@ -65,37 +65,47 @@ pub(super) struct Compared {
     pub(super) flags: Vec<FlagWork>,
 }
 
-/// Compares a listing with the journal. `complete`: the listing is the whole folder, so what is not in it is gone.
+/// What a listing is compared for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Against {
+    pub(super) run: RunId,
+    pub(super) folder: FolderId,
+    pub(super) sink: u32,
+    /// The listing is the whole folder: what is not in it is gone.
+    pub(super) complete: bool,
+    /// The job has other destinations, which may have been told of a change that this one has not.
+    pub(super) one_of_several: bool,
+}
+
+/// Compares a listing with the journal.
 pub(super) fn compare(
     journal: &mut Journal,
-    run: RunId,
-    folder: FolderId,
-    sink: u32,
+    against: Against,
     mut listing: Vec<Listed>,
-    complete: bool,
 ) -> Result<Compared> {
     let mut order: Vec<usize> = (0..listing.len()).collect();
     order.sort_unstable_by(|&a, &b| listing[a].key.cmp(&listing[b].key));
     let mut fates: Vec<Option<Fate>> = vec![Some(Fate::Fetch); listing.len()];
     let mut compared = Compared::default();
     let (mut gone, mut returned) = (Vec::new(), Vec::new());
-    journal.for_each_message(folder, sink, &mut |row| match order
+    let several = against.one_of_several;
+    journal.for_each_message(against.folder, against.sink, &mut |row| match order
         .binary_search_by(|&at| listing[at].key.cmp(&row.key))
     {
         Ok(at) => {
             if row.removed_at_source {
                 returned.push(row.row);
             }
-            fates[order[at]] = fate(&listing[order[at]], row, &mut compared);
+            fates[order[at]] = fate(&listing[order[at]], row, several, &mut compared);
         }
         Err(_) if row.removed_at_source => {}
         Err(_) => gone.push(row.row),
     })?;
-    if complete && !gone.is_empty() {
-        journal.removed_at_source(run, &gone)?;
+    if against.complete && !gone.is_empty() {
+        journal.removed_at_source(against.run, &gone)?;
     }
     if !returned.is_empty() {
-        journal.returned_to_source(run, &returned)?;
+        journal.returned_to_source(against.run, &returned)?;
     }
     for (listed, fate) in listing.drain(..).zip(fates) {
         match fate {
@@ -106,8 +116,32 @@ pub(super) fn compare(
     Ok(compared)
 }
 
+/// The folder as the journal has it since a run did all of it: its HIGHESTMODSEQ then, and its messages in the order of their keys.
+/// `None` where there is no such state.
+pub(super) fn when_done(
+    journal: &Journal,
+    folder: FolderId,
+    sink: u32,
+) -> Result<Option<(u64, Vec<Listed>)>> {
+    let Some(modseq) = journal.modseq_when_done(folder)? else {
+        return Ok(None);
+    };
+    let mut listing = Vec::new();
+    journal.for_each_message(folder, sink, &mut |row| {
+        if !row.removed_at_source {
+            listing.push(Listed {
+                key: row.key,
+                flags: row.flags,
+                date: row.date,
+                size: Some(row.size),
+            });
+        }
+    })?;
+    Ok(Some((modseq, listing)))
+}
+
 /// What is still to be done for a message that is listed and known; `None`: nothing.
-fn fate(listed: &Listed, row: Row, compared: &mut Compared) -> Option<Fate> {
+fn fate(listed: &Listed, row: Row, one_of_several: bool, compared: &mut Compared) -> Option<Fate> {
     if row.open_intent {
         // It may be on its way in: the end of the run looks for it.
         return None;
@@ -130,7 +164,11 @@ fn fate(listed: &Listed, row: Row, compared: &mut Compared) -> Option<Fate> {
             words: row.words.unwrap_or_default(),
         });
     } else if done {
-        let change = row.flags.change_to(&listed.flags);
+        let known = match row.flags_delivered {
+            Some(delivered) if one_of_several => delivered,
+            _ => row.flags,
+        };
+        let change = known.change_to(&listed.flags);
         if let (Some(delivered), false) = (row.delivered, change.is_empty()) {
             compared.flags.push(FlagWork {
                 row: row.row,

@@ -5,10 +5,11 @@ use super::collect::Collector;
 use super::context::{Context, lock};
 use super::deliver::Deliverer;
 use super::keep;
+use super::link::SinkLink;
 use crate::error::{Kind, Result};
 use crate::plan::{Step, Work};
 use crate::sink::{self, Sink};
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 
@@ -16,7 +17,7 @@ use std::sync::Mutex;
 const WAITING: usize = 256;
 
 /// Steps that deliver into one folder: one lane takes them all, so that a folder has one writer.
-type Group = VecDeque<(usize, Step)>;
+pub(super) type Group = VecDeque<(usize, Step)>;
 
 /// The steps of a plan, by destination folder, in the plan's order.
 pub(super) fn groups(steps: Vec<(usize, Step)>, routed: bool) -> VecDeque<Group> {
@@ -38,21 +39,28 @@ pub(super) fn groups(steps: Vec<(usize, Step)>, routed: bool) -> VecDeque<Group>
 }
 
 /// Works through all groups over as many lanes as the ends allow. The first error that ends the account is given back.
-pub(super) fn run(
+pub(super) fn run(context: &Context, groups: VecDeque<Group>, first: SinkLink<'_>) -> Result<()> {
+    let lanes = count(context, &groups);
+    run_prepared(context, lanes, first, |_| Ok(groups))
+}
+
+/// As [`run`], but the groups are made by `prepare`, over the first lane's connection to the destination, while the other lanes connect.
+pub(super) fn run_prepared(
     context: &Context,
-    groups: VecDeque<Group>,
-    first: Option<Box<dyn Sink>>,
+    lanes: usize,
+    mut first: SinkLink<'_>,
+    prepare: impl FnOnce(&mut SinkLink<'_>) -> Result<VecDeque<Group>>,
 ) -> Result<()> {
-    let lanes = lanes(context, &groups);
-    let work = Mutex::new(groups);
+    let work = Mutex::new(VecDeque::new());
     let failed = Mutex::new(None);
     std::thread::scope(|scope| {
         let (work, failed) = (&work, &failed);
-        let mut first = first;
-        for lane in 0..lanes {
-            let open = first.take();
+        // Nothing is ever sent: it is opened by dropping this end.
+        let (shut, gate) = bounded::<()>(0);
+        let start = |lane: usize, open: Option<Box<dyn Sink>>| {
+            let gate = gate.clone();
             scope.spawn(move || {
-                if let Err(error) = one_lane(context, work, lane, open) {
+                if let Err(error) = one_lane(context, work, lane, open, &gate) {
                     // The others stop at the next message: what they have in flight is still brought to its end.
                     context.stop.ask();
                     let mut failed = lock(failed);
@@ -64,12 +72,23 @@ pub(super) fn run(
                     }
                 }
             });
+        };
+        (1..lanes).for_each(|lane| start(lane, None));
+        match prepare(&mut first) {
+            Ok(groups) => {
+                *lock(work) = groups;
+                start(0, first.take());
+            }
+            // The other lanes find nothing to do.
+            Err(error) => *lock(failed) = Some(error),
         }
+        drop(shut);
     });
     lock(&failed).take().map_or(Ok(()), Err)
 }
 
-fn lanes(context: &Context, groups: &VecDeque<Group>) -> usize {
+/// How many lanes the work and the ends are good for.
+pub(super) fn count(context: &Context, groups: &VecDeque<Group>) -> usize {
     let busy = groups
         .iter()
         .filter(|group| group.iter().any(|(_, step)| !is_idle(&step.work)))
@@ -93,11 +112,12 @@ fn one_lane(
     work: &Mutex<VecDeque<Group>>,
     number: usize,
     open: Option<Box<dyn Sink>>,
+    gate: &Receiver<()>,
 ) -> Result<()> {
     std::thread::scope(|scope| {
         let (sender, collected) = bounded::<Cargo>(WAITING);
         let (go, ready) = bounded::<()>(1);
-        let reader = scope.spawn(move || read(context, work, number, sender, &ready));
+        let reader = scope.spawn(move || read(context, work, number, sender, (&ready, gate)));
         // Both ends connect at once.
         let open = match (open, number) {
             (None, 1..) => match further(context, number) {
@@ -140,13 +160,13 @@ fn further(context: &Context, number: usize) -> Option<Box<dyn Sink>> {
         .ok()
 }
 
-/// Takes work only once the lane's other end is there too (`ready`).
+/// Takes work only once the lane's other end is there too (`ready`), and all is prepared (`gate`).
 fn read(
     context: &Context,
     work: &Mutex<VecDeque<Group>>,
     number: usize,
-    lane: crossbeam_channel::Sender<Cargo>,
-    ready: &crossbeam_channel::Receiver<()>,
+    lane: Sender<Cargo>,
+    (ready, gate): (&Receiver<()>, &Receiver<()>),
 ) -> Result<()> {
     let mut collector = Collector::new(context, lane);
     if number > 0
@@ -160,6 +180,8 @@ fn read(
         collector.close();
         return Ok(());
     }
+    // Ends with an error, by design: see where it is made.
+    gate.recv().ok();
     let mut result = Ok(());
     while result.is_ok() {
         let Some(group) = lock(work).pop_front() else {

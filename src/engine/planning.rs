@@ -13,10 +13,11 @@ use crate::plan::{self, FolderKnown, Inputs, Landscape, Plan, SourceFolder, Work
 use std::collections::HashMap;
 
 pub(super) fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result<Plan> {
-    let (sources, sink) = (context.sources.len() as u32, context.sink);
+    let sink = context.sink;
+    let account = context.account.clone();
     let (known, unsettled) = context
         .ledger
-        .ask(move |journal| known(journal, sources, sink))?;
+        .ask(move |journal| known(journal, &account, sink))?;
     let landscape = context.landscape();
     Ok(plan_from(
         &context.account,
@@ -32,7 +33,12 @@ pub(super) fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result
 pub(super) type KnownFolders = HashMap<(u32, Vec<u8>, u32), FolderKnown>;
 
 /// What the journal knows of every folder, and how many messages are in doubt.
-pub(super) fn known(journal: &Journal, sources: u32, sink: u32) -> Result<(KnownFolders, u64)> {
+pub(super) fn known(
+    journal: &Journal,
+    account: &Account,
+    sink: u32,
+) -> Result<(KnownFolders, u64)> {
+    let (sources, destinations) = (account.sources.len() as u32, account.destinations.len());
     let mut folders = KnownFolders::new();
     let counts = journal.counts(sink)?;
     for source in 0..sources {
@@ -41,7 +47,8 @@ pub(super) fn known(journal: &Journal, sources: u32, sink: u32) -> Result<(Known
                 uid_next: state.uid_next,
                 messages: state.messages,
                 highest_modseq: state.highest_modseq,
-                complete: state.complete,
+                // The journal has one such state a folder: what one destination was told of, another may not know.
+                complete: state.complete && destinations == 1,
                 ever: journal.has_messages(state.id)?,
                 ..FolderKnown::default()
             };
@@ -191,7 +198,7 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
             folders: standing,
         };
         let (known, unsettled) = match &journal {
-            Some(journal) => known(journal, account.sources.len() as u32, sink as u32)?,
+            Some(journal) => known(journal, account, sink as u32)?,
             None => Default::default(),
         };
         plans.push(plan_from(

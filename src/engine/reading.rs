@@ -4,7 +4,7 @@ use super::arrival::{changed_validity, unwanted, verdict};
 use super::cargo::{Cargo, Load};
 use super::collect::lane_closed;
 use super::context::{Context, StepRun, lock};
-use super::known::{self, Fate};
+use super::known::{self, Against, Fate};
 use crate::error::{Code, Error, Kind, Result};
 use crate::identity::HeaderIdentity;
 use crate::job::Dedup;
@@ -34,9 +34,9 @@ pub(super) struct Reading<'a> {
     /// Messages that have been sent down, over all connections of this run.
     pub(super) seen: HashSet<SourceKey>,
     /// What is known of earlier runs has been told down the lane.
-    listed: bool,
+    pub(super) listed: bool,
     /// Messages that were shown and are gone.
-    vanished: u64,
+    pub(super) vanished: u64,
 }
 
 impl<'a> Reading<'a> {
@@ -170,11 +170,10 @@ impl<'a> Reading<'a> {
 
     /// A complete listing, compared with the journal; then what is new.
     fn listed(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
-        let mut listing = Vec::new();
-        let opened = source.list(&self.run.step.source, &mut |listed| {
-            listing.push(listed);
-            Ok(())
-        })?;
+        let (opened, mut listing) = match self.since_last_run(source)? {
+            Some(listing) => listing,
+            None => self.whole_listing(source)?,
+        };
         self.check_validity(&opened)?;
         let first = !std::mem::replace(&mut self.listed, true);
         self.count_listing(&listing, first);
@@ -192,53 +191,19 @@ impl<'a> Reading<'a> {
         Ok(Some(opened))
     }
 
-    /// Every message that was ever shown in this run counts: those gone by now are *vanished*.
-    fn count_listing(&mut self, listing: &[Listed], first: bool) {
-        if self.run.again {
-            return;
-        }
-        let fresh = listing
-            .iter()
-            .filter(|listed| !self.seen.contains(&listed.key))
-            .count();
-        let there = (self.seen.len() + fresh) as u64 + self.vanished;
-        let before = if first && self.seen.is_empty() {
-            there
-        } else {
-            self.run.report().source_count
-        };
-        self.run.report().source_count = there.max(before);
-        if before > there {
-            self.vanished += before - there;
-            self.run
-                .count(self.context, Outcome::Vanished, before - there, 0);
-        }
-    }
-
-    /// At the end of a run only what was in doubt is sent once more; of that, what is gone by now has vanished.
-    fn only_resent(&mut self, listing: &mut Vec<Listed>) {
-        let resend = lock(&self.context.resend)
-            .remove(&self.run.folder)
-            .unwrap_or_default();
-        let (wanted, others): (Vec<_>, Vec<_>) = std::mem::take(listing)
-            .into_iter()
-            .partition(|listed| resend.contains(&listed.key));
-        self.seen
-            .extend(others.into_iter().map(|listed| listed.key));
-        let gone = resend.len().saturating_sub(wanted.len()) as u64;
-        if gone > 0 {
-            self.run.count(self.context, Outcome::Vanished, gone, 0);
-        }
-        *listing = wanted;
-    }
-
     /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
     fn sort_out(&mut self, listing: Vec<Listed>, complete: bool) -> Result<Vec<Listed>> {
-        let (folder, sink, run) = (self.run.folder, self.context.sink, self.context.run);
+        let against = Against {
+            run: self.context.run,
+            folder: self.run.folder,
+            sink: self.context.sink,
+            complete,
+            one_of_several: self.context.destinations.len() > 1,
+        };
         let compared = self
             .context
             .ledger
-            .ask(move |journal| known::compare(journal, run, folder, sink, listing, complete))?;
+            .ask(move |journal| known::compare(journal, against, listing))?;
         if !self.run.again {
             self.tell_done(compared.done, compared.trouble);
         }

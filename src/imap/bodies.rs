@@ -13,7 +13,8 @@ use crate::message::{Flags, InternalDate};
 use crate::net::Flow;
 use crate::spool::{Body, BodyWriter, Budget};
 
-const ITEMS: &str = "(UID FLAGS INTERNALDATE BODY.PEEK[])";
+/// What is asked of a message.
+pub(super) const ITEMS: &str = "(UID FLAGS INTERNALDATE BODY.PEEK[])";
 
 /// One message.
 #[derive(Debug, Clone)]
@@ -39,7 +40,7 @@ pub struct Streamed {
     pub stopped: bool,
 }
 
-struct Bodies<'a> {
+pub(super) struct Bodies<'a> {
     budget: &'a Budget,
     unreadable: Error,
     writer: Option<BodyWriter>,
@@ -48,6 +49,11 @@ struct Bodies<'a> {
 }
 
 impl Bodies<'_> {
+    /// Did the callback say [`Flow::Stop`]?
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// The body of a response that has ended: `None` where it has no such item at all.
     fn body(&mut self, content: Option<Content<'_>>) -> Result<Option<Option<Body>>> {
         let writer = self.writer.take();
@@ -207,7 +213,7 @@ impl Session {
     }
 }
 
-fn consumer<'a>(
+pub(super) fn consumer<'a>(
     link: &Link,
     budget: &'a Budget,
     on: &'a mut dyn FnMut(Fetched) -> Result<Flow>,

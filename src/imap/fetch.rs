@@ -11,6 +11,8 @@ use std::collections::VecDeque;
 
 /// FETCH commands under way at once.
 const WINDOW: usize = 4;
+/// What a listing asks for.
+const LISTED: &str = "(UID FLAGS INTERNALDATE RFC822.SIZE)";
 /// Of header fields so much is kept, in bytes: more is no Message-ID, Date, From and Subject.
 const HEAD_CAP: usize = 256 * 1024;
 
@@ -120,22 +122,37 @@ impl Session {
         set: &[(u32, u32)],
         on: &mut dyn FnMut(Listed) -> Result<()>,
     ) -> Result<()> {
-        self.fetch_small(
-            set,
-            "(UID FLAGS INTERNALDATE RFC822.SIZE)",
-            &mut |items| match (items.uid, items.flags) {
-                (Some(uid), Some(flags)) if items.size.is_some() || items.date.is_some() => {
-                    let (date, size) = (items.date, items.size);
-                    on(Listed {
-                        uid,
-                        flags,
-                        date,
-                        size,
-                    })
-                }
-                _ => Ok(()),
-            },
-        )
+        self.listed(set, LISTED, on)
+    }
+
+    /// As [`Session::listing`], but only of messages that came or changed since that mod-sequence (RFC 7162 §3.1.4.1).
+    pub fn changes(
+        &mut self,
+        set: &[(u32, u32)],
+        since: u64,
+        on: &mut dyn FnMut(Listed) -> Result<()>,
+    ) -> Result<()> {
+        self.listed(set, &format!("{LISTED} (CHANGEDSINCE {since})"), on)
+    }
+
+    fn listed(
+        &mut self,
+        set: &[(u32, u32)],
+        items: &str,
+        on: &mut dyn FnMut(Listed) -> Result<()>,
+    ) -> Result<()> {
+        self.fetch_small(set, items, &mut |items| match (items.uid, items.flags) {
+            (Some(uid), Some(flags)) if items.size.is_some() || items.date.is_some() => {
+                let (date, size) = (items.date, items.size);
+                on(Listed {
+                    uid,
+                    flags,
+                    date,
+                    size,
+                })
+            }
+            _ => Ok(()),
+        })
     }
 
     /// The flags of messages; with `changed_since` only of those changed since that mod-sequence (RFC 7162 §3.1.4.1).

@@ -17,7 +17,7 @@ const KEPT_CAP: u64 = 4 << 20;
 /// Responses a server may send for one command beyond what the mailbox explains.
 const NOISE: u64 = 1_000_000;
 /// Commands under way at once, where each is small.
-const WINDOW: usize = 32;
+const WINDOW: usize = 128;
 
 /// What becomes of a literal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -30,6 +30,7 @@ mod session;
 mod sign_in;
 mod state;
 mod status;
+mod tour;
 mod vet;
 mod wire;
 

@@ -2,6 +2,7 @@
 
 use super::script::{open, open_with, server};
 use crate::error::{Code, Kind};
+use crate::message::UidRanges;
 use crate::net::{Flow, Security};
 use crate::spool::Budget;
 
@@ -337,4 +338,44 @@ fn preauth_is_a_login_and_a_special_use_that_is_refused_is_left_out() {
     let made = session.create(&[(b"INBOX.Sent", sent)]).unwrap();
     assert!(made[0].is_ok());
     thread.join().unwrap();
+}
+
+#[test]
+fn a_tour_sends_ahead_and_a_refused_mailbox_costs_itself_alone() {
+    let (endpoint, server) = server(|peer| {
+        peer.welcome("IMAP4rev1");
+        for expected in [
+            "EXAMINE \"A\"",
+            "UID FETCH 7 ",
+            "EXAMINE \"B\"",
+            "UID FETCH 1:2 ",
+        ] {
+            assert!(peer.line().contains(expected), "{expected}");
+        }
+        assert!(peer.line().contains("EXAMINE \"C\""));
+        assert!(peer.line().contains("UID FETCH 9 "));
+        peer.say("* 1 EXISTS\r\nm2 OK x\r\n* 1 FETCH (UID 7 BODY[] {1}\r\na)\r\nm3 OK x\r\n");
+        peer.say("m4 NO [NONEXISTENT] no such mailbox\r\nm5 BAD nothing selected\r\n");
+        peer.say("* 2 EXISTS\r\nm6 OK x\r\nm7 NO not now\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let mailboxes: [(&[u8], UidRanges); 3] = [
+        (b"A", vec![(7, 7)]),
+        (b"B", vec![(1, 2)]),
+        (b"C", vec![(9, 9)]),
+    ];
+    let mut seen = Vec::new();
+    let results = session
+        .tour(&mailboxes, &Budget::new(1 << 20), &mut |at, message| {
+            seen.push((at, message.uid));
+            Ok(Flow::Continue)
+        })
+        .unwrap();
+    assert_eq!(seen, [(0, 7)]);
+    assert!(matches!(results[0], Ok(None)));
+    let refused = results[1].as_ref().unwrap_err();
+    assert_eq!(refused.kind, Kind::Folder);
+    assert!(matches!(&results[2], Ok(Some(words)) if words == "not now"));
+    drop(session);
+    server.join().unwrap();
 }

@@ -31,6 +31,19 @@ impl Journal {
         )
     }
 
+    /// The HIGHESTMODSEQ that a folder had when a run last did all of it; `None` where it had none, or something was left to do.
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`.
+    pub fn modseq_when_done(&self, id: FolderId) -> Result<Option<u64>> {
+        let found: Vec<Option<i64>> = self.list(
+            "SELECT highest_modseq FROM folder WHERE id = ? AND complete = 1",
+            [id],
+            |row| row.get(0),
+        )?;
+        Ok(found.into_iter().flatten().next().map(unsigned))
+    }
+
     /// Finds a source folder or writes it down; `name` is the wire name.
     ///
     /// # Errors

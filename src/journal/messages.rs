@@ -1,6 +1,7 @@
 //! Messages of a source: what was seen, what changed there.
 
 use super::key::{self, to_columns};
+use super::outcomes::flags_delivered;
 use super::{Delivered, FolderId, Journal, MessageRow, Row, RunId, Seen, signed, unsigned};
 use crate::error::Result;
 use crate::message::Flags;
@@ -79,13 +80,19 @@ impl Journal {
         self.write(run, |tx| record(tx, run, folder, seen))
     }
 
-    /// The flags of these messages changed at the source; the old ones go to the history. What a sink got is
-    /// told by [`Journal::flags_delivered`].
+    /// The flags of these messages changed at the source, and the sink has been told; the old ones go to the history.
     ///
     /// # Errors
     /// As every write: see [`Journal::end_run`].
-    pub fn flags_changed(&mut self, run: RunId, changes: &[(MessageRow, Flags)]) -> Result<()> {
+    pub fn flags_changed(
+        &mut self,
+        run: RunId,
+        sink: u32,
+        changes: &[(MessageRow, Flags)],
+    ) -> Result<()> {
+        let sink = self.sink_id(sink)?;
         self.write(run, |tx| {
+            flags_delivered(tx, run, sink, changes)?;
             let mut keep = tx.prepare_cached(KEEP_FLAGS)?;
             let mut update = tx.prepare_cached("UPDATE message SET flags = ? WHERE id = ?")?;
             for (row, flags) in changes {

@@ -3,7 +3,7 @@
 use super::{Conclusion, IntentId, Journal, MessageRow, RunId, now};
 use crate::error::Result;
 use crate::message::Flags;
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 const CONCLUDE: &str = "
 INSERT INTO outcome (message, sink, n, outcome, words, sink_folder, uid, flags, same_as, intent, at, run)
@@ -56,24 +56,18 @@ impl Journal {
             Ok(())
         })
     }
+}
 
-    /// The sink has these messages with these flags now. A message without an outcome there is passed over.
-    ///
-    /// # Errors
-    /// As every write: see [`Journal::end_run`].
-    pub fn flags_delivered(
-        &mut self,
-        run: RunId,
-        sink: u32,
-        changes: &[(MessageRow, Flags)],
-    ) -> Result<()> {
-        let sink = self.sink_id(sink)?;
-        self.write(run, |tx| {
-            let mut insert = tx.prepare_cached(FLAGS)?;
-            for (row, flags) in changes {
-                insert.execute(params![row, sink, flags.to_text(), run.0])?;
-            }
-            Ok(())
-        })
+/// The sink has these messages with these flags now. A message without an outcome there is passed over.
+pub(super) fn flags_delivered(
+    tx: &Transaction<'_>,
+    run: RunId,
+    sink: i64,
+    changes: &[(MessageRow, Flags)],
+) -> rusqlite::Result<()> {
+    let mut insert = tx.prepare_cached(FLAGS)?;
+    for (row, flags) in changes {
+        insert.execute(params![row, sink, flags.to_text(), run.0])?;
     }
+    Ok(())
 }

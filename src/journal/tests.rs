@@ -163,9 +163,8 @@ fn the_newest_outcome_counts_and_every_one_is_kept() {
     let done = [copied(row, there, 1)];
     journal.conclude(run, None, &done, false).unwrap();
     journal
-        .flags_delivered(run, 0, &[(row, seen_flags())])
+        .flags_changed(run, 0, &[(row, seen_flags())])
         .unwrap();
-    journal.flags_changed(run, &[(row, seen_flags())]).unwrap();
     let known = rows(&journal, folder).remove(0);
     assert_eq!(known.outcome.as_deref(), Some("copied"));
     assert_eq!(known.flags_delivered, Some(seen_flags()));

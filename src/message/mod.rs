@@ -16,6 +16,9 @@ pub use digest::{Digest, Digester, Digests};
 pub use flags::{FlagChange, Flags};
 pub use folder::{Folder, SpecialUse};
 
+/// UIDs as ranges, both ends in them; `u32::MAX` is the last one there is.
+pub type UidRanges = Vec<(u32, u32)>;
+
 /// What names a message at its source, within one folder (and, for IMAP, one UIDVALIDITY).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SourceKey {

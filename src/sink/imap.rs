@@ -8,7 +8,7 @@ use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
 use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
-use crate::message::{FlagChange, Flags, Folder};
+use crate::message::{FlagChange, Flags, Folder, UidRanges};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
 use crate::source::Traces;
@@ -25,6 +25,8 @@ pub(super) struct ImapSink {
     preset: Preset,
     /// What each folder seen in this session lets a client store for good.
     permanent: HashMap<Vec<u8>, Option<PermanentFlags>>,
+    /// One folder lets a client store any keyword: then the others are believed to, for asking each costs a round trip.
+    any_keyword: bool,
 }
 
 impl ImapSink {
@@ -35,6 +37,7 @@ impl ImapSink {
             session,
             preset: server.preset.clone(),
             permanent: HashMap::new(),
+            any_keyword: false,
         })
     }
 
@@ -221,14 +224,25 @@ impl Sink for ImapSink {
                     if !wanted(fetched.uid) {
                         return Ok(Flow::Continue);
                     }
-                    let missing = || {
-                        Error::new(Kind::Message, Code::Refused, "the destination gave no body")
-                            .at(End::Destination)
-                    };
-                    on(fetched.uid, fetched.body.ok_or_else(missing))
+                    on(fetched.uid, fetched.body.ok_or_else(no_body))
                 })?;
         // Some servers refuse any FETCH of an empty folder.
         Ok(streamed.refused.is_none() || streamed.exists == 0)
+    }
+
+    fn bodies_of(
+        &mut self,
+        folders: &[(&[u8], UidRanges)],
+        budget: &Budget,
+        on: &mut dyn FnMut(usize, u32, Result<Body>) -> Result<Flow>,
+    ) -> Result<Vec<Result<bool>>> {
+        let results = self.session.tour(folders, budget, &mut |at, fetched| {
+            on(at, fetched.uid, fetched.body.ok_or_else(no_body))
+        })?;
+        Ok(results
+            .into_iter()
+            .map(|result| result.map(|refused| refused.is_none()))
+            .collect())
     }
 
     fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report {
@@ -282,11 +296,12 @@ impl Sink for ImapSink {
         if flags.keywords.is_empty() {
             return Ok(Vec::new());
         }
-        if !self.permanent.contains_key(name) {
+        if !self.any_keyword && !self.permanent.contains_key(name) {
             self.select(name)?;
         }
-        let plain_only = self.preset.has(Behaviour::PlainKeywordsOnly);
         let permanent = self.permanent.get(name).and_then(Option::as_ref);
+        self.any_keyword |= permanent.is_some_and(|permanent| permanent.any_keyword);
+        let plain_only = self.preset.has(Behaviour::PlainKeywordsOnly);
         let kept = |keyword: &str| {
             permanent.is_none_or(|permanent| {
                 let mut known = permanent.flags.keywords.iter();
@@ -358,6 +373,10 @@ impl Sink for ImapSink {
     fn close(self: Box<Self>) -> Result<()> {
         self.session.logout()
     }
+}
+
+fn no_body() -> Error {
+    Error::new(Kind::Message, Code::Refused, "the destination gave no body").at(End::Destination)
 }
 
 /// A STATUS as a door; `None` where it lacks UIDNEXT.

@@ -6,9 +6,9 @@
 mod imap;
 
 use crate::auth::Credentials;
-use crate::error::{End, Error, Result};
+use crate::error::{End, Error, Kind, Result};
 use crate::job::{DestinationSpec, Local, LocalFormat, Store};
-use crate::message::{FlagChange, Flags, InternalDate, SourceKey};
+use crate::message::{FlagChange, Flags, InternalDate, SourceKey, UidRanges};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
 use crate::source::{Traces, no_login, not_yet};
@@ -147,6 +147,25 @@ pub trait Sink: Send {
         budget: &Budget,
         on: &mut dyn FnMut(u32, Result<Body>) -> Result<Flow>,
     ) -> Result<bool>;
+
+    /// The same of several folders, in as few round trips as possible; the callback gets the folder's place in the list. One result a
+    /// folder, in order: what [`Sink::bodies`] gives, or why this folder could not be read (`Kind::Folder`).
+    fn bodies_of(
+        &mut self,
+        folders: &[(&[u8], UidRanges)],
+        budget: &Budget,
+        on: &mut dyn FnMut(usize, u32, Result<Body>) -> Result<Flow>,
+    ) -> Result<Vec<Result<bool>>> {
+        let mut results = Vec::with_capacity(folders.len());
+        for (at, (name, uids)) in folders.iter().enumerate() {
+            let read = self.bodies(name, uids, budget, &mut |uid, body| on(at, uid, body));
+            results.push(match read {
+                Err(error) if error.kind != Kind::Folder => return Err(error),
+                read => read,
+            });
+        }
+        Ok(results)
+    }
 
     /// Stores a batch, in order.
     fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report;

@@ -133,16 +133,30 @@ impl Source for ImapSource {
     ) -> Result<Opened> {
         let opened = opened(&self.session.examine(&folder.name)?);
         if opened.messages > 0 {
-            self.session.listing(&[ALL], &mut |item| {
-                on(Listed {
-                    key: SourceKey::Uid(item.uid),
-                    flags: item.flags,
-                    date: item.date,
-                    size: item.size,
-                })
-            })?;
+            self.session.listing(&[ALL], &mut |item| on(listed(item)))?;
         }
         Ok(opened)
+    }
+
+    fn changes(
+        &mut self,
+        folder: &SourceFolder,
+        since: u64,
+        on: &mut dyn FnMut(Listed) -> Result<()>,
+    ) -> Result<Option<Opened>> {
+        if !self.session.capabilities().condstore {
+            return Ok(None);
+        }
+        let opened = opened(&self.session.examine(&folder.name)?);
+        // A lower one: the server was set back, and its numbers mean something else now.
+        if opened.highest_modseq.is_none_or(|now| now < since) {
+            return Ok(None);
+        }
+        if opened.messages > 0 {
+            self.session
+                .changes(&[ALL], since, &mut |item| on(listed(item)))?;
+        }
+        Ok(Some(opened))
     }
 
     fn fetch(
@@ -261,6 +275,15 @@ impl Source for ImapSource {
 
     fn close(self: Box<Self>) -> Result<()> {
         self.session.logout()
+    }
+}
+
+fn listed(item: crate::imap::Listed) -> Listed {
+    Listed {
+        key: SourceKey::Uid(item.uid),
+        flags: item.flags,
+        date: item.date,
+        size: item.size,
     }
 }
 

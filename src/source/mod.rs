@@ -74,6 +74,17 @@ pub trait Source: Send {
         on: &mut dyn FnMut(Listed) -> Result<()>,
     ) -> Result<Opened>;
 
+    /// What has come to a folder, or has other flags, since its HIGHESTMODSEQ was `since` (RFC 7162 §3.1.4.1); nothing is told of
+    /// what has gone. `Ok(None)`: this source cannot tell, only a listing can.
+    fn changes(
+        &mut self,
+        _folder: &SourceFolder,
+        _since: u64,
+        _on: &mut dyn FnMut(Listed) -> Result<()>,
+    ) -> Result<Option<Opened>> {
+        Ok(None)
+    }
+
     /// Bodies. `opened` is called once the folder is open and before the first arrival; either callback may stop the fetch.
     fn fetch(
         &mut self,

@@ -6,6 +6,7 @@ mod after;
 mod corpus;
 mod gmail;
 mod imap_to_imap;
+mod incremental;
 mod interrupted;
 mod kill;
 mod lost;

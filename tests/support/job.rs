@@ -84,6 +84,19 @@ impl Job {
         job
     }
 
+    /// A job with several destinations.
+    pub fn with_destinations(source: &End, destinations: &[End]) -> Job {
+        let job = Job {
+            dir: tempfile::tempdir().expect("a directory"),
+        };
+        let mut text = format!("version = 1\n[source]\n{}", source.text);
+        for end in destinations {
+            write!(text, "[[destination]]\n{}", end.text).expect("a string");
+        }
+        std::fs::write(job.path(), text).expect("write");
+        job
+    }
+
     /// A job with several sources.
     pub fn with_sources(top: &str, sources: &[End], destination: &End, rest: &str) -> Job {
         let job = Job {
