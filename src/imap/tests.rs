@@ -354,9 +354,9 @@ fn a_tour_sends_ahead_and_a_refused_mailbox_costs_itself_alone() {
         }
         assert!(peer.line().contains("EXAMINE \"C\""));
         assert!(peer.line().contains("UID FETCH 9 "));
-        peer.say("* 1 EXISTS\r\nm2 OK x\r\n* 1 FETCH (UID 7 BODY[] {1}\r\na)\r\nm3 OK x\r\n");
-        peer.say("m4 NO [NONEXISTENT] no such mailbox\r\nm5 BAD nothing selected\r\n");
-        peer.say("* 2 EXISTS\r\nm6 OK x\r\nm7 NO not now\r\n");
+        peer.say("* 1 EXISTS\r\nm3 OK x\r\n* 1 FETCH (UID 7 BODY[] {1}\r\na)\r\nm4 OK x\r\n");
+        peer.say("m5 NO [NONEXISTENT] no such mailbox\r\nm6 BAD nothing selected\r\n");
+        peer.say("* 2 EXISTS\r\nm7 OK x\r\nm8 NO not now\r\n");
     });
     let mut session = open(&endpoint).unwrap();
     let mailboxes: [(&[u8], UidRanges); 3] = [
