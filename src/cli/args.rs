@@ -1,6 +1,6 @@
 //! The arguments as they are written; [`super::options`] makes sense of them.
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
 
@@ -55,6 +55,7 @@ pub enum Command {
     Run(RunArgs),
     Plan(PlanArgs),
     Status(StatusArgs),
+    Init(InitArgs),
     Check(CheckArgs),
     Login(LoginArgs),
     Completions(CompletionsArgs),
@@ -106,6 +107,66 @@ pub struct StatusArgs {
     pub failed: bool,
 }
 
+/// Ask, find the servers, try to sign in, and write a job file
+///
+/// From an e-mail address: a provider that is known, what the domain says of itself, then common names. What is not given
+/// is asked. Nothing is copied, and no password is written down.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Example:\n  mailhaul init budi.toml --from budi@gmail.com --to budi@example.org"
+)]
+pub struct InitArgs {
+    /// The job file to write
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The address to move from
+    #[arg(long, value_name = "ADDRESS", value_parser = super::init::address)]
+    pub from: Option<String>,
+    /// The address to move to
+    #[arg(long, value_name = "ADDRESS", value_parser = super::init::address)]
+    pub to: Option<String>,
+    /// How mail is read
+    #[arg(long, value_enum, default_value = "imap")]
+    pub from_protocol: InitProtocol,
+    /// The server to move from, instead of looking for it
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub from_server: Option<String>,
+    /// The server to move to, instead of looking for it
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub to_server: Option<String>,
+    /// How a named server is spoken to
+    #[arg(long, value_enum, default_value = "tls")]
+    pub from_security: InitSecurity,
+    /// How a named server is spoken to
+    #[arg(long, value_enum, default_value = "tls")]
+    pub to_security: InitSecurity,
+    /// Trust the certificates of this PEM file, and no others
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// The password is in this environment variable, now and in the job; else it is asked
+    #[arg(long, value_name = "VARIABLE")]
+    pub from_password_env: Option<String>,
+    /// The same for the address to move to
+    #[arg(long, value_name = "VARIABLE")]
+    pub to_password_env: Option<String>,
+    /// Write the job without trying to sign in
+    #[arg(long)]
+    pub no_sign_in: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InitProtocol {
+    Imap,
+    Pop3,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InitSecurity {
+    Tls,
+    Starttls,
+    Plain,
+}
+
 /// Look at both ends: can they be reached, what can they do, what should the job say
 ///
 /// Signs in and lists folders; changes nothing, neither at a server nor on disk.
@@ -155,7 +216,7 @@ pub struct CompletionsArgs {
 #[command(after_help = "Example:\n  mailhaul man run | man -l -")]
 pub struct ManArgs {
     /// The page of this command; without it the main page
-    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "check", "login", "completions", "man"])]
+    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "init", "check", "login", "completions", "man"])]
     pub page: Option<String>,
 }
 

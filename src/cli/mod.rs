@@ -5,6 +5,7 @@ mod bars;
 mod check;
 mod completions;
 mod exit_codes;
+mod init;
 mod load;
 mod login;
 mod man;
@@ -42,6 +43,7 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Run(run) => run::run(run, &options, &terminal),
         Command::Plan(plan) => plan::run(plan, &options, &terminal),
         Command::Status(status) => status::run(status, &options, &terminal),
+        Command::Init(init) => init::run(init, &terminal),
         Command::Check(check) => check::run(check, &options, &terminal),
         Command::Login(login) => login::run(login, &options, &terminal),
         Command::Completions(completions) => completions::run(completions, &terminal),

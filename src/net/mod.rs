@@ -3,6 +3,7 @@
 mod connection;
 mod dial;
 mod endpoint;
+pub mod http;
 mod reason;
 mod socket;
 mod tls;

@@ -114,12 +114,13 @@ fn words(capabilities: &Capabilities, end: End) -> Vec<&'static str> {
     told.iter().map(word).collect()
 }
 
-fn folders(mailboxes: &[Mailbox]) -> String {
+pub(super) fn folders(mailboxes: &[Mailbox]) -> String {
     let selectable = mailboxes.iter().filter(|m| m.selectable);
     let messages: u64 = selectable
         .clone()
         .filter_map(|m| m.status)
         .map(|status| u64::from(status.messages))
         .sum();
-    format!("{} with {messages} messages", selectable.count())
+    let count = selectable.count();
+    format!("{count} with {messages} messages")
 }

@@ -1,12 +1,16 @@
 //! A look at the ends of a job before its first run: what each can do, and what the job should say. Changes nothing.
 
+pub mod draft;
+pub mod find;
 mod imap;
 mod pop3;
 
-use crate::auth::{Credentials, Mechanism};
+use crate::auth::{Credentials, Mechanism, Secret, SecretRef};
 use crate::error::{End, Error, Result};
 use crate::job::{Account, Local, Protocol, Server, Store};
 use crate::net::{Security, Trust, certificate, loopback};
+use find::Candidate;
+use std::path::Path;
 
 /// What one end showed.
 #[derive(Debug, Clone)]
@@ -67,6 +71,47 @@ pub fn account(account: &Account) -> Vec<Survey> {
         .chain(destinations)
         .map(|(s, end)| store(s, end))
         .collect()
+}
+
+/// Signs in at a server that `init` found, and out again. Gives what it saw, in words.
+pub fn try_sign_in(
+    server: &Candidate,
+    end: End,
+    ca_file: Option<&Path>,
+    password: &SecretRef,
+) -> Result<String> {
+    let mut endpoint = server.endpoint(end);
+    if let Some(path) = ca_file {
+        endpoint.trust = Trust::CaFile(path.to_owned());
+    }
+    let who = format!(
+        "{}://{}@{}",
+        server.protocol.as_str(),
+        server.user,
+        server.host
+    );
+    let secret = password.resolve(&who).map_err(|e| e.at(end))?;
+    let credentials = Credentials {
+        user: server.user.clone(),
+        master: None,
+        mechanism: None,
+        secret: Secret::Password(secret),
+    };
+    let seen = match server.protocol {
+        Protocol::Imap => {
+            let mut session = crate::imap::Session::open(&endpoint, &credentials)?;
+            let mailboxes = session.list(false)?;
+            session.logout()?;
+            imap::folders(&mailboxes)
+        }
+        Protocol::Pop3 => {
+            let mut session = crate::pop3::Session::open(&endpoint, &credentials)?;
+            let (messages, _) = session.stat()?;
+            session.quit()?;
+            format!("the inbox with {messages} messages")
+        }
+    };
+    Ok(format!("as {}; {seen}", server.user))
 }
 
 fn store(store: &Store, end: End) -> Survey {
