@@ -43,7 +43,7 @@ fn end(out: &mut String, side: &Side, end: End) {
         out.push_str(&text);
         out.push('\n');
     };
-    line(format!("[{end}]                        # {}", server.found));
+    line(format!("{:31} # {}", format!("[{end}]"), server.found));
     line(format!("protocol = {}", text(server.protocol.as_str())));
     if let Some(preset) = &server.preset {
         line(format!("preset = {}", text(preset)));

@@ -174,9 +174,9 @@ impl Survey {
     fn certificate(&mut self, server: &Server) -> Result<()> {
         let endpoint = &server.endpoint;
         let trust = match &endpoint.trust {
-            Trust::System => "has to be trusted by this system's authorities",
-            Trust::CaFile(_) => "has to be trusted by ca-file alone",
-            Trust::Pin(_) => "has to be the pinned one",
+            Trust::System => "judged by this system's authorities",
+            Trust::CaFile(_) => "judged by ca-file alone",
+            Trust::Pin(_) => "judged by its pin alone",
         };
         match endpoint.security {
             Security::Tls => {

@@ -5,10 +5,11 @@ use crate::support::authorization::Authorization;
 use crate::support::proxy::{Fault, Proxy, Side};
 use crate::support::run::spawn;
 use crate::support::{Corpus, Dovecot, End, Imap, Job, Run, fresh_user, mailhaul, tell};
-use mailhaul::auth::{Bearer, Credentials, Mechanism, Secret};
+use mailhaul::auth::oauth::{Grant, GrantKind, OAuth2};
+use mailhaul::auth::{Bearer, Credentials, Mechanism, Secret, SecretRef};
 use mailhaul::error::{Code, Error, Kind};
 use mailhaul::net::{Endpoint, Security, Trust};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -166,6 +167,68 @@ fn run_watching(job: &Job) -> (Run, BTreeSet<String>) {
     }
     tokens.insert(access_token(job));
     (running.wait().exits(0), tokens)
+}
+
+/// An administrator's client, without anybody who signs in.
+#[test]
+fn a_client_asks_in_its_own_name() {
+    let place = Place::new(Authorization::stand_in(60));
+    let user = fresh_user("administered");
+    Imap::login(place.server.imap, &user).append("INBOX", &Corpus::new(&user, 5).mails(4));
+    place.authorization.mailbox_of_the_client(&user);
+    let password = |secret: &str| {
+        format!(
+            "{{ oauth2 = {{ client-id = \"admin\", client-secret = {{ command = \"echo {secret}\" }}, grant = \"client\", \
+             token-url = \"{}/token\", scopes = [\"mail\"] }} }}",
+            place.authorization.url()
+        )
+    };
+    let job = |secret: &str| {
+        let source = End::imap(&place.server, &user).password(&password(secret));
+        Job::new(
+            "",
+            &source,
+            &End::imap(&place.server, &format!("{user}-new")),
+            "",
+        )
+    };
+    let refused = run(&job("not-it")).exits(10);
+    assert!(refused.stderr.contains("invalid_client"), "{refused:?}");
+    let done = run(&job("admin-secret")).exits(0);
+    assert_eq!(done.balance().part("copied"), 4, "{}", done.stdout);
+    let nothing = mailhaul(&["login".as_ref(), job("x").path().as_os_str()]).exits(2);
+    assert!(nothing.stderr.contains("nothing to do"), "{nothing:?}");
+}
+
+#[test]
+fn a_client_is_given_a_token_by_a_real_authorization_server() {
+    if std::env::var_os("MAILHAUL_ALL").is_none() {
+        tell("oauth: the real authorization server is for tests/run --all");
+        return;
+    }
+    let authorization = Authorization::real(60);
+    let spec = |secret: &str| OAuth2 {
+        client_id: "admin".into(),
+        client_secret: Some(SecretRef::Command {
+            command: format!("echo {secret}"),
+            dir: std::env::temp_dir(),
+        }),
+        endpoints: mailhaul::auth::oauth::Authorization {
+            token_url: format!("{}/token", authorization.url()),
+            ..Default::default()
+        },
+        kind: GrantKind::Client,
+        tokens: PathBuf::from("/nonexistent/tokens.json"),
+    };
+    let token = Grant::new(&spec("admin-secret"), "budi", "imap://budi@x").token();
+    assert!(token.expect("a token").expose_secret().len() > 20);
+    let refused = Grant::new(&spec("not-it"), "budi", "imap://budi@x").token();
+    let e = refused.expect_err("a wrong secret");
+    assert_eq!(e.code, Code::Auth);
+    assert!(
+        e.words
+            .is_some_and(|words| words.contains("invalid_client"))
+    );
 }
 
 #[derive(Debug)]

@@ -18,6 +18,14 @@ const configuration = {
       grant_types: ['authorization_code', 'refresh_token', device],
     },
     {
+      client_id: 'admin',
+      client_secret: 'admin-secret',
+      token_endpoint_auth_method: 'client_secret_post',
+      redirect_uris: [],
+      response_types: [],
+      grant_types: ['client_credentials'],
+    },
+    {
       client_id: 'dovecot',
       client_secret: 'dovecot-secret',
       redirect_uris: [],
@@ -27,6 +35,7 @@ const configuration = {
   ],
   scopes: ['openid', 'offline_access', 'mail'],
   features: {
+    clientCredentials: { enabled: true },
     deviceFlow: { enabled: true },
     introspection: { enabled: true, allowedPolicy: () => true },
   },
