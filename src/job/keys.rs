@@ -61,6 +61,7 @@ pub(super) const OAUTH2: &[&str] = &[
     "client-id",
     "client-secret",
     "grant",
+    "key-file",
     "tenant",
     "authorization-url",
     "device-url",

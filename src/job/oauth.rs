@@ -13,6 +13,8 @@ use crate::net::loopback;
 use oauth2::url::Url;
 use std::path::PathBuf;
 
+const GRANTS: [&str; 3] = ["person", "client", "service-account"];
+
 /// What the server's own table says that matters here.
 pub(super) struct Around<'a> {
     pub(super) context: &'a Context<'a>,
@@ -41,17 +43,11 @@ pub(super) fn oauth2(
         return None;
     }
     let section = Section::open(node, name, "oauth2", keys::OAUTH2, faults)?;
-    let words = [
-        ("person", Some(GrantKind::Person)),
-        ("client", Some(GrantKind::Client)),
-    ];
-    let kind = match section.get("grant") {
-        None => Some(GrantKind::Person),
-        Some(_) => section.choice("grant", &words, faults),
-    };
+    let kind = kind(&section, around, faults);
     let known = known(&section, around, faults);
-    let endpoints = endpoints(&section, known?, kind?, faults);
-    let client_id = client_id(&section, faults);
+    let kind = kind?;
+    let endpoints = endpoints(&section, known?, &kind, faults);
+    let client_id = client_id(&section, &kind, faults);
     let client_secret = client_secret(&section, around, faults);
     let (client_id, client_secret) = (client_id?, client_secret?);
     let tokens = tokens(around, &client_id);
@@ -59,7 +55,7 @@ pub(super) fn oauth2(
         client_id,
         client_secret,
         endpoints: endpoints?,
-        kind: kind?,
+        kind,
         tokens,
     })
 }
@@ -95,14 +91,14 @@ fn known<'a>(
 fn endpoints(
     section: &Section<'_>,
     known: Option<&AuthorizationServer>,
-    kind: GrantKind,
+    kind: &GrantKind,
     faults: &mut Faults,
 ) -> Option<Authorization> {
     let tenant = match section.get("tenant") {
         None => "common",
         Some(_) => tenant(section, faults)?,
     };
-    let in_own_name = kind == GrantKind::Client;
+    let in_own_name = *kind == GrantKind::Client;
     let mut all = known.map_or_else(
         || Authorization {
             redirect_host: "127.0.0.1".to_owned(),
@@ -175,8 +171,45 @@ fn url(section: &Section<'_>, key: &str, faults: &mut Faults) -> Option<String> 
     None
 }
 
-fn client_id(section: &Section<'_>, faults: &mut Faults) -> Option<String> {
+fn kind(section: &Section<'_>, around: &Around<'_>, faults: &mut Faults) -> Option<GrantKind> {
+    let words = GRANTS.map(|word| (word, Some(word)));
+    let word = match section.get("grant") {
+        None => GRANTS[0],
+        Some(_) => section.choice("grant", &words, faults)?,
+    };
+    let key = section.get("key-file");
+    if word != GRANTS[2] {
+        if let Some(node) = key {
+            let message = "is for grant = \"service-account\" only";
+            faults.add(&node.place, &section.key("key-file"), message);
+        }
+        let client = word == GRANTS[1];
+        return Some(if client {
+            GrantKind::Client
+        } else {
+            GrantKind::Person
+        });
+    }
+    if key.is_none() {
+        let hint = "key-file = \"service-account.json\"";
+        section.missing(
+            "key-file",
+            "the path of the account's key (JSON)",
+            hint,
+            faults,
+        );
+        return None;
+    }
+    let path = section.text("key-file", "the path of a file", faults)?;
+    Some(GrantKind::ServiceAccount(around.context.dir.join(path)))
+}
+
+/// A service account's key names the client itself.
+fn client_id(section: &Section<'_>, kind: &GrantKind, faults: &mut Faults) -> Option<String> {
     let what = "the id of the client that you registered there";
+    if matches!(kind, GrantKind::ServiceAccount(_)) && section.get("client-id").is_none() {
+        return Some(String::new());
+    }
     if section.get("client-id").is_none() {
         let hint = "client-id = \"…\"; docs/accounts.md says how to get one";
         section.missing("client-id", what, hint, faults);

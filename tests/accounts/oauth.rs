@@ -5,6 +5,8 @@ use crate::support::authorization::Authorization;
 use crate::support::proxy::{Fault, Proxy, Side};
 use crate::support::run::spawn;
 use crate::support::{Corpus, Dovecot, End, Imap, Job, Run, fresh_user, mailhaul, tell};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mailhaul::auth::oauth::{Grant, GrantKind, OAuth2};
 use mailhaul::auth::{Bearer, Credentials, Mechanism, Secret, SecretRef};
 use mailhaul::error::{Code, Error, Kind};
@@ -198,6 +200,77 @@ fn a_client_asks_in_its_own_name() {
     assert_eq!(done.balance().part("copied"), 4, "{}", done.stdout);
     let nothing = mailhaul(&["login".as_ref(), job("x").path().as_os_str()]).exits(2);
     assert!(nothing.stderr.contains("nothing to do"), "{nothing:?}");
+}
+
+/// The signature is checked by openssl, which shares no code with what made it.
+#[test]
+fn a_service_account_signs_for_a_mailbox() {
+    let place = Place::new(Authorization::stand_in(60));
+    let user = fresh_user("delegated");
+    Imap::login(place.server.imap, &user).append("INBOX", &Corpus::new(&user, 5).mails(4));
+    place.authorization.mailbox_of_the_client(&user);
+    let url = format!("{}/token", place.authorization.url());
+    let password = format!(
+        "{{ oauth2 = {{ grant = \"service-account\", key-file = \"service.json\", token-url = \"{url}\", scopes = [\"mail\", \"more\"] }} }}"
+    );
+    let source = End::imap(&place.server, &user).password(&password);
+    let job = Job::new(
+        "",
+        &source,
+        &End::imap(&place.server, &format!("{user}-new")),
+        "",
+    );
+    let dir = job.dir();
+    let openssl = |args: &[&str]| {
+        let run = Command::new("openssl").args(args).current_dir(dir).output();
+        let run = run.expect("openssl");
+        assert!(
+            run.status.success(),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+    };
+    openssl(&[
+        "genpkey",
+        "-algorithm",
+        "RSA",
+        "-pkeyopt",
+        "rsa_keygen_bits:2048",
+        "-out",
+        "key.pem",
+    ]);
+    openssl(&["pkey", "-in", "key.pem", "-pubout", "-out", "public.pem"]);
+    let pem = std::fs::read_to_string(dir.join("key.pem")).expect("a key");
+    let key = serde_json::json!({ "client_email": "robot@project.example", "private_key": pem });
+    std::fs::write(dir.join("service.json"), key.to_string()).expect("write");
+    let done = run(&job).exits(0);
+    assert_eq!(done.balance().part("copied"), 4, "{}", done.stdout);
+    let assertion = place.authorization.assertion();
+    let (signed, signature) = assertion.rsplit_once('.').expect("a JWT");
+    let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
+    std::fs::write(dir.join("signed"), signed).expect("write");
+    std::fs::write(dir.join("signature"), bytes(signature)).expect("write");
+    openssl(&[
+        "dgst",
+        "-sha256",
+        "-verify",
+        "public.pem",
+        "-signature",
+        "signature",
+        "signed",
+    ]);
+    let claims = bytes(signed.split_once('.').expect("two parts").1);
+    let claims: serde_json::Value = serde_json::from_slice(&claims).expect("JSON");
+    assert_eq!(claims["iss"], "robot@project.example");
+    assert_eq!(claims["sub"], user.as_str());
+    assert_eq!(
+        (&claims["scope"], &claims["aud"]),
+        (&"mail more".into(), &url.into())
+    );
+    std::fs::write(dir.join("service.json"), "{\"private_key\": \"canary\"}").expect("write");
+    let refused = run(&job).exits(2);
+    assert!(refused.stderr.contains("cannot serve as"), "{refused:?}");
+    assert!(!refused.stderr.contains("canary"), "{refused:?}");
 }
 
 #[test]

@@ -72,6 +72,16 @@ impl Authorization {
         }
     }
 
+    /// The last signed statement that the stand-in got.
+    pub fn assertion(&self) -> String {
+        match self {
+            Authorization::StandIn(server) => {
+                server.state.assertion.lock().expect("a lock").clone()
+            }
+            Authorization::Real { .. } => String::new(),
+        }
+    }
+
     /// Opens an address as a person does, signs in as the user and says yes.
     pub fn person(&self, user: &str, url: &str) {
         match self {
@@ -127,6 +137,8 @@ struct State {
     /// Who sits in front of the browser.
     person: Mutex<String>,
     tokens: Mutex<Tokens>,
+    /// The last signed statement.
+    assertion: Mutex<String>,
 }
 
 #[derive(Default)]
@@ -238,6 +250,10 @@ impl State {
     }
 
     fn token(&self, get: &dyn Fn(&str) -> String) -> (&'static str, String, String) {
+        if get("grant_type") == "urn:ietf:params:oauth:grant-type:jwt-bearer" {
+            *self.assertion.lock().expect("a lock") = get("assertion");
+            return self.of_the_person();
+        }
         if get("grant_type") == "client_credentials" {
             return self.in_own_name(get);
         }
@@ -276,6 +292,10 @@ impl State {
             let text = r#"{"error":"invalid_client"}"#.to_owned();
             return ("401 Unauthorized", String::new(), text);
         }
+        self.of_the_person()
+    }
+
+    fn of_the_person(&self) -> (&'static str, String, String) {
         let person = self.person.lock().expect("a lock").clone();
         let mut tokens = self.tokens.lock().expect("a lock");
         let end = Instant::now() + self.lifetime;

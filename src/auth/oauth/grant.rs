@@ -1,7 +1,7 @@
 //! A grant at work: gives tokens to connections, and makes them new when they run out.
 
 use super::tokens::{Tokens, load, save};
-use super::{GrantKind, OAuth2, server};
+use super::{GrantKind, OAuth2, server, service};
 use crate::auth::Bearer;
 use crate::error::{Code, Error, Kind, Result};
 use crate::fs;
@@ -37,8 +37,12 @@ impl Grant {
 
     /// Other tokens than these, from the file where another process has made them, else from the server.
     fn obtain(&self, old: Option<&Tokens>) -> Result<Tokens> {
-        if self.spec.kind == GrantKind::Client {
-            return server::client_credentials(&self.spec, &self.who);
+        match &self.spec.kind {
+            GrantKind::Client => return server::client_credentials(&self.spec, &self.who),
+            GrantKind::ServiceAccount(key) => {
+                return service::tokens(&self.spec, key, &self.user, &self.who);
+            }
+            GrantKind::Person => {}
         }
         let path = &self.spec.tokens;
         // Two that refresh at once would each make the other's refresh token void.

@@ -10,6 +10,7 @@ mod http;
 mod login;
 mod loopback;
 mod server;
+mod service;
 mod tokens;
 
 pub use grant::Grant;
@@ -30,12 +31,14 @@ pub struct OAuth2 {
 }
 
 /// How tokens are had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrantKind {
     /// A person has said yes once (`mailhaul login`).
     Person,
     /// The client itself is trusted for every mailbox (RFC 6749 §4.4): Microsoft's application permissions.
     Client,
+    /// The same by a signed statement (RFC 7523): Google's service accounts. The path is that of the key, absolute.
+    ServiceAccount(PathBuf),
 }
 
 /// An authorization server. URLs are https, or http to this very machine.
