@@ -7,7 +7,7 @@ use crate::failpoint;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 const PRIVATE_FILE: u32 = 0o600;
@@ -46,6 +46,19 @@ pub fn create_new(path: &Path) -> Result<File> {
         .mode(PRIVATE_FILE)
         .open(path)
         .map_err(|e| Error::disk("create", path, &e))
+}
+
+/// Gives a file that root has just made in somebody's directory to that somebody: whoever reads the directory must be able to
+/// read the file. Does nothing for anybody but root.
+///
+/// # Errors
+/// The system's.
+pub fn inherit(file: &File, dir: &Path) -> io::Result<()> {
+    let (made, around) = (file.metadata()?, std::fs::metadata(dir)?);
+    if made.uid() == 0 && around.uid() != 0 {
+        fchown(file, Some(around.uid()), Some(around.gid()))?;
+    }
+    Ok(())
 }
 
 /// Opens a regular file for reading.
@@ -117,6 +130,39 @@ fn create_dir(path: &Path) -> Result<()> {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => private_dir(path),
         Err(e) => Err(Error::disk("create the directory", path, &e)),
     }
+}
+
+/// As [`private_dir`]; one that root makes in somebody's directory belongs to that somebody from the moment it is there.
+///
+/// # Errors
+/// `Code::Disk`, naming the path.
+pub fn inherited_dir(path: &Path) -> Result<()> {
+    let above = parent(path);
+    if std::fs::symlink_metadata(path).is_ok() {
+        return private_dir(path);
+    }
+    if !above.is_dir() {
+        inherited_dir(above)?;
+    }
+    let owner = |path: &Path| std::fs::metadata(path).map(|meta| meta.uid());
+    // A process belongs to whom it runs as; where /proc does not tell, nothing is given away.
+    let given = owner(above).is_ok_and(|uid| uid != 0)
+        && owner(Path::new("/proc/self")).is_ok_and(|uid| uid == 0);
+    if !given {
+        return private_dir(path);
+    }
+    let broken = |e: io::Error| Error::disk("create the directory", path, &e);
+    let made = tempfile::Builder::new()
+        .prefix(".mailhaul-")
+        .permissions(PermissionsExt::from_mode(PRIVATE_DIR))
+        .tempdir_in(above)
+        .map_err(broken)?;
+    let own = File::open(made.path()).map_err(broken)?;
+    inherit(&own, above).map_err(broken)?;
+    rename(made.path(), path)?;
+    // It has another name now: there is nothing left to remove.
+    drop(made.keep());
+    sync_dir(above)
 }
 
 /// Takes from everybody else the right to look into a directory of ours.

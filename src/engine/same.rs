@@ -3,12 +3,14 @@
 use super::context::Context;
 use super::link::{SinkLink, SourceLink};
 use crate::error::{Code, Error, Kind, Result};
+use crate::job::{LocalFormat, Store};
 use crate::source::Traces;
 
 /// Looks at both ends, as far as they show what they are, before anything is written.
 pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) -> Result<()> {
     for index in 0..context.sources.len() {
-        if !same_user(context, index) {
+        let files = files_of_a_server(context, index) && is_first(context, index)?;
+        if !files && !same_user(context, index) {
             continue;
         }
         let (peer, there) = sink.retry(|sink| Ok((sink.peer(), sink.traces()?)))?;
@@ -19,11 +21,33 @@ pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) ->
             .zip(peer)
             .is_some_and(|(own, peer)| own.ip() == peer.ip());
         let same_door = own.zip(peer).is_some_and(|(own, peer)| own == peer);
-        if same_door || (same_host && same_traces(&here, &there)) {
+        if same_door || ((files || same_host) && same_traces(&here, &there)) {
             return Err(refused(context));
         }
     }
     Ok(())
+}
+
+/// Has nothing of this source been begun yet? Later a faithful copy may show the very numbers of its original, and no address
+/// tells the two apart.
+fn is_first(context: &Context, index: usize) -> Result<bool> {
+    let source = index as u32;
+    let known = context.ledger.ask(move |journal| journal.folders(source))?;
+    Ok(known.is_empty())
+}
+
+/// Is one end a server and the other a Maildir, which that server may serve?
+fn files_of_a_server(context: &Context, index: usize) -> bool {
+    let ends = [
+        &context.sources[index].0.store,
+        &context.destination.0.store,
+    ];
+    let maildir = |store: &Store| {
+        store
+            .local()
+            .is_some_and(|local| local.format == LocalFormat::Maildir)
+    };
+    ends.iter().any(|store| maildir(store)) && ends.iter().any(|store| store.server().is_some())
 }
 
 fn same_user(context: &Context, index: usize) -> bool {

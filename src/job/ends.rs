@@ -44,6 +44,7 @@ pub(super) fn backup(archive: &ArchiveSpec) -> DestinationSpec {
             path: archive.path.clone(),
             layout: Some(archive.layout),
             mail: archive.format,
+            dialect: None,
         }),
         keep_order: true,
     }

@@ -35,6 +35,7 @@ pub(super) const SOURCE: &[&str] = &[
     "shared",
     "path",
     "layout",
+    "dialect",
 ];
 pub(super) const DESTINATION: &[&str] = &[
     "protocol",

@@ -5,6 +5,7 @@ use super::section::Section;
 use super::server::{self, Context, no_column};
 use super::spec::{Layout, MailFormat};
 use super::store::{Local, LocalFormat, Store};
+use crate::format::mbox::Dialect;
 
 /// What `protocol` says.
 #[derive(Clone, Copy)]
@@ -32,7 +33,7 @@ const SERVER_KEYS: &[&str] = &[
 ];
 
 /// Keys that only files have.
-const LOCAL_KEYS: &[&str] = &["path", "layout", "format"];
+const LOCAL_KEYS: &[&str] = &["path", "layout", "format", "dialect"];
 
 /// The end's mail, whichever it is. `None` after telling what is wrong.
 pub(super) fn store(
@@ -49,7 +50,7 @@ pub(super) fn store(
             };
             if let Some(protocol) = protocol {
                 let words = format!(
-                    "is for files (maildir, mbox, archive): {} mail is on a server",
+                    "is for files (maildir, mbox, eml, archive): {} mail is on a server",
                     protocol.as_str()
                 );
                 refuse(section, LOCAL_KEYS, &words, faults);
@@ -69,6 +70,7 @@ fn local(
     refuse(section, SERVER_KEYS, &words, faults);
     let layout = layout(section, faults);
     let mail = mail(section, format, faults);
+    let dialect = dialect(section, format, faults);
     let what = "the path of a file or directory";
     if section.get("path").is_none() {
         let hint = format!("path = \"old.{}\"", format.as_str());
@@ -82,6 +84,7 @@ fn local(
         path: super::plain_path(&context.dir.join(text)),
         layout,
         mail,
+        dialect,
     })
 }
 
@@ -93,6 +96,25 @@ pub(super) fn layout(section: &Section<'_>, faults: &mut Faults) -> Option<Layou
     ];
     section.get("layout")?;
     section.choice("layout", &words, faults)
+}
+
+/// `dialect`, of a source that is mbox files.
+fn dialect(section: &Section<'_>, format: LocalFormat, faults: &mut Faults) -> Option<Dialect> {
+    if format != LocalFormat::Mbox {
+        let words = "is for mbox files: it says how their lines were quoted";
+        refuse(section, &["dialect"], words, faults);
+        return None;
+    }
+    let known = [
+        Dialect::Mboxo,
+        Dialect::Mboxrd,
+        Dialect::Mboxcl,
+        Dialect::Mboxcl2,
+    ];
+    let named = known.map(|dialect| (dialect.as_str(), Some(Some(dialect))));
+    let words = [&[("auto", Some(None))][..], &named].concat();
+    section.get("dialect")?;
+    section.choice("dialect", &words, faults).flatten()
 }
 
 /// `format`, of a destination that is an archive.

@@ -92,11 +92,12 @@ pub(super) fn protocol(section: &Section<'_>, end: End, faults: &mut Faults) -> 
         ("pop3", Some(Word::Server(Protocol::Pop3))),
         ("maildir", Some(Word::Local(LocalFormat::Maildir))),
         ("mbox", Some(Word::Local(LocalFormat::Mbox))),
+        ("eml", Some(Word::Local(LocalFormat::Eml))),
         ("archive", Some(Word::Local(LocalFormat::Archive))),
     ];
     if section.get("protocol").is_none() {
         let hint = r#"protocol = "imap""#;
-        let what = r#""imap", "pop3", "maildir", "mbox" or "archive""#;
+        let what = r#""imap", "pop3", "maildir", "mbox", "eml" or "archive""#;
         section.missing("protocol", what, hint, faults);
         return None;
     }
@@ -104,6 +105,12 @@ pub(super) fn protocol(section: &Section<'_>, end: End, faults: &mut Faults) -> 
     if matches!(protocol, Word::Server(Protocol::Pop3)) && end == End::Destination {
         let node = section.get("protocol")?;
         let message = r#"expected "imap", "maildir", "mbox" or "archive", found "pop3": POP3 can only fetch mail"#;
+        faults.add(&node.place, &section.key("protocol"), message);
+        return None;
+    }
+    if matches!(protocol, Word::Local(LocalFormat::Eml)) && end == End::Destination {
+        let node = section.get("protocol")?;
+        let message = r#"expected "imap", "maildir", "mbox" or "archive", found "eml": such directories are only read"#;
         faults.add(&node.place, &section.key("protocol"), message);
         return None;
     }

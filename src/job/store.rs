@@ -4,6 +4,7 @@ use super::providers::{Behaviour, Preset};
 use super::spec::{Layout, MailFormat, Protocol};
 use crate::auth::{Credentials, Mechanism, Proof};
 use crate::error::Result;
+use crate::format::mbox::Dialect;
 use crate::net::Endpoint;
 use std::fmt;
 use std::path::PathBuf;
@@ -44,12 +45,16 @@ pub struct Local {
     pub layout: Option<Layout>,
     /// How a destination that is an archive keeps mail (`format`).
     pub mail: MailFormat,
+    /// Of the mbox files of a source; `None`: each file has to tell its own.
+    pub dialect: Option<Dialect>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LocalFormat {
     Maildir,
     Mbox,
+    /// One file a message, directories for folders; a source only.
+    Eml,
     /// mailhaul's own: mail, sidecars and a journal.
     Archive,
 }
@@ -61,6 +66,7 @@ impl LocalFormat {
         match self {
             LocalFormat::Maildir => "maildir",
             LocalFormat::Mbox => "mbox",
+            LocalFormat::Eml => "eml",
             LocalFormat::Archive => "archive",
         }
     }

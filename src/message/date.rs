@@ -109,13 +109,18 @@ impl InternalDate {
         header_date::parse(&header_date::without_comments(value))
     }
 
-    /// The date of mail that came without an INTERNALDATE: topmost Received that can be read, else Date, else `None`.
+    /// When the last server that had it took the message: the topmost Received that can be read.
     #[must_use]
-    pub fn from_headers(head: &[u8]) -> Option<Self> {
+    pub fn from_received(head: &[u8]) -> Option<Self> {
         header::fields(head)
             .filter(|field| field.name.eq_ignore_ascii_case(b"Received"))
             .find_map(|field| header_date::of_received(field.value))
-            .or_else(|| Self::parse_header(&header::first(head, "Date")?))
+    }
+
+    /// The date of mail that came without an INTERNALDATE: topmost Received that can be read, else Date, else `None`.
+    #[must_use]
+    pub fn from_headers(head: &[u8]) -> Option<Self> {
+        Self::from_received(head).or_else(|| Self::parse_header(&header::first(head, "Date")?))
     }
 }
 

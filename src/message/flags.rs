@@ -106,6 +106,14 @@ impl Flags {
         }
     }
 
+    /// What they are once a change is made to them.
+    #[must_use]
+    pub fn changed(&self, change: &FlagChange) -> Flags {
+        let mut flags = self.without(&change.remove);
+        flags.unite(&change.add);
+        flags
+    }
+
     fn without(&self, other: &Flags) -> Flags {
         let mut rest = Flags {
             keywords: self

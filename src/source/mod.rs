@@ -3,8 +3,13 @@
 //! A source hands out folders, complete listings, and bodies. It never decides what is copied, never retries and never
 //! writes: the engine wraps it. To add one, implement [`Source`] and let it pass the flows under `tests/flows`.
 
+mod eml;
 mod imap;
+mod maildir;
+mod mbox;
 mod pop3;
+
+pub(crate) use maildir::{layout as layout_of, traces as maildir_traces};
 
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
@@ -163,11 +168,12 @@ pub fn open(spec: &SourceSpec, index: u32, login: Option<&Credentials>) -> Resul
     }
 }
 
-fn open_local(local: &Local, _index: u32) -> Result<Box<dyn Source>> {
+fn open_local(local: &Local, index: u32) -> Result<Box<dyn Source>> {
     match local.format {
-        LocalFormat::Maildir | LocalFormat::Mbox | LocalFormat::Archive => {
-            Err(not_yet(local, End::Source))
-        }
+        LocalFormat::Maildir => Ok(Box::new(maildir::MaildirSource::open(local, index)?)),
+        LocalFormat::Mbox => Ok(Box::new(mbox::MboxSource::open(local, index)?)),
+        LocalFormat::Eml => Ok(Box::new(eml::EmlSource::open(local, index)?)),
+        LocalFormat::Archive => Err(not_yet(local, End::Source)),
     }
 }
 

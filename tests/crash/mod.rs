@@ -5,6 +5,8 @@ mod journals;
 #[cfg(feature = "failpoints")]
 mod kills;
 #[cfg(feature = "failpoints")]
+mod maildir;
+#[cfg(feature = "failpoints")]
 mod removal;
 mod safe;
 #[cfg(feature = "failpoints")]

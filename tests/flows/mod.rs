@@ -10,6 +10,9 @@ mod incremental;
 mod interrupted;
 mod kill;
 mod lost;
+mod maildir;
+mod mbox;
+mod mbox_files;
 mod pop3_to_imap;
 mod rules;
 

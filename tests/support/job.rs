@@ -53,6 +53,13 @@ impl End {
         }
     }
 
+    /// Files of this machine.
+    pub fn files(protocol: &str, path: &Path) -> End {
+        End {
+            text: format!("protocol = \"{protocol}\"\npath = {path:?}\n"),
+        }
+    }
+
     /// Another password than the servers' own, as the job writes it.
     #[must_use]
     pub fn password(mut self, reference: &str) -> End {

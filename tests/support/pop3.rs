@@ -6,18 +6,8 @@ use std::net::TcpStream;
 
 /// All messages of a maildrop in the server's order, dots unstuffed; nothing is deleted.
 pub fn retrieve(port: u16, user: &str) -> Vec<Vec<u8>> {
-    let write = TcpStream::connect(("127.0.0.1", port)).expect("connect");
-    let mut read = BufReader::new(write.try_clone().expect("clone"));
-    let mut say = &write;
-    let mut command = |read: &mut BufReader<TcpStream>, line: &str| -> String {
-        say.write_all(format!("{line}\r\n").as_bytes())
-            .expect("write");
-        ok(read)
-    };
-    ok(&mut read);
-    command(&mut read, &format!("USER {user}"));
-    command(&mut read, &format!("PASS {PASSWORD}"));
-    let stat = command(&mut read, "STAT");
+    let mut session = Session::login(port, user);
+    let stat = session.command("STAT");
     let count: usize = stat
         .split(' ')
         .nth(1)
@@ -25,12 +15,41 @@ pub fn retrieve(port: u16, user: &str) -> Vec<Vec<u8>> {
         .expect("a count");
     let mails = (1..=count)
         .map(|n| {
-            command(&mut read, &format!("RETR {n}"));
-            multiline(&mut read)
+            session.command(&format!("RETR {n}"));
+            multiline(&mut session.0)
         })
         .collect();
-    command(&mut read, "QUIT");
+    session.command("QUIT");
     mails
+}
+
+/// The unique-ids of a maildrop in the server's order.
+pub fn unique_ids(port: u16, user: &str) -> Vec<String> {
+    let mut session = Session::login(port, user);
+    session.command("UIDL");
+    let text = String::from_utf8(multiline(&mut session.0)).expect("ASCII");
+    session.command("QUIT");
+    let id = |line: &str| line.split_once(' ').expect("two words").1.to_owned();
+    text.lines().map(id).collect()
+}
+
+struct Session(BufReader<TcpStream>);
+
+impl Session {
+    fn login(port: u16, user: &str) -> Session {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+        let mut session = Session(BufReader::new(stream));
+        ok(&mut session.0);
+        session.command(&format!("USER {user}"));
+        session.command(&format!("PASS {PASSWORD}"));
+        session
+    }
+
+    fn command(&mut self, line: &str) -> String {
+        let line = format!("{line}\r\n");
+        self.0.get_mut().write_all(line.as_bytes()).expect("write");
+        ok(&mut self.0)
+    }
 }
 
 fn ok(read: &mut BufReader<TcpStream>) -> String {

@@ -20,6 +20,21 @@ pub fn messages() -> Option<Vec<Mail>> {
     Some(paths.iter().enumerate().map(mail).collect())
 }
 
+/// Every mbox file of the corpus that is named so, by its path in it, or nothing where the corpus is absent.
+pub fn mboxes() -> Option<Vec<(String, Vec<u8>)>> {
+    let dir = unpack()?;
+    let mut paths = Vec::new();
+    walk(dir.path(), &mut paths);
+    paths.retain(|p| p.extension().is_some_and(|e| e == "mbox"));
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let name = path.strip_prefix(dir.path()).expect("below it");
+        let bytes = std::fs::read(path).expect("read");
+        (name.to_string_lossy().into_owned(), bytes)
+    };
+    Some(paths.iter().map(read).collect())
+}
+
 fn unpack() -> Option<tempfile::TempDir> {
     let tar = root().join("../shared/corpora/real-mail.tar.zst");
     if !tar.exists() {

@@ -1,13 +1,18 @@
 //! A message's bytes to a file and back: with LF where turning back gives the canonical form, else as they are.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::format::lf::LfWriter;
 use crate::fs;
+use crate::message::{canonical::canonical, header};
 use crate::spool::{Body, Budget};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 const PIECE: usize = 64 * 1024;
+/// Most headers are shorter.
+const HEAD_PIECE: usize = 8 * 1024;
+const HEAD_MOST: usize = 1 << 20;
 
 /// Writes a body to a new, empty file and makes its bytes durable; gives their number.
 pub(super) fn write(file: &mut File, body: &Body) -> io::Result<u64> {
@@ -34,10 +39,13 @@ fn write_lf(file: &mut File, body: &Body) -> io::Result<bool> {
     }
 }
 
-/// Reads a file back into canonical form.
-pub(super) fn read(path: &Path, budget: &Budget) -> Result<Body> {
-    let mut file = fs::open(path)?;
-    let broken = |e: io::Error| Error::disk("read", path, &e);
+/// Reads a file back into canonical form. What goes wrong with the file is of this `kind`.
+pub(super) fn read(path: &Path, budget: &Budget, kind: Kind) -> Result<Body> {
+    let mut file = fs::open(path).map_err(|error| Error { kind, ..error })?;
+    let broken = |e: io::Error| Error {
+        kind,
+        ..Error::disk("read", path, &e)
+    };
     let size = file.metadata().map_err(broken)?.len();
     let mut body = budget.body(size)?;
     let mut piece = vec![0; PIECE];
@@ -51,118 +59,41 @@ pub(super) fn read(path: &Path, budget: &Budget) -> Result<Body> {
     }
 }
 
-/// Turns the CRLFs of canonical bytes, cut anywhere, into LFs.
-///
-/// A CR before a CRLF cannot be kept that way: the LF form of CRCRLF is CRLF, which reads back as CRLF.
-struct LfWriter<W> {
-    to: W,
-    /// A CR that an LF may follow.
-    held: bool,
-    /// Was the last byte written a CR?
-    after_cr: bool,
-    fits: bool,
-}
-
-impl<W: Write> LfWriter<W> {
-    fn new(to: W) -> Self {
-        LfWriter {
-            to,
-            held: false,
-            after_cr: false,
-            fits: true,
+/// Reads a message's header alone, the empty line that ends it included, in canonical form: at most a MiB.
+pub(super) fn head(path: &Path) -> Result<Vec<u8>> {
+    let mut file = fs::open(path)?;
+    let (mut raw, mut piece) = (Vec::new(), vec![0; HEAD_PIECE]);
+    loop {
+        let read = match file.read(&mut piece) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            read => read.map_err(|e| Error::disk("read", path, &e))?,
+        };
+        raw.extend_from_slice(&piece[..read]);
+        let end = header::head_len(&raw);
+        if end < raw.len() || read == 0 || raw.len() >= HEAD_MOST {
+            raw.truncate(end);
+            return Ok(canonical(&raw));
         }
-    }
-
-    fn finish(mut self) -> io::Result<()> {
-        if self.held {
-            self.to.write_all(b"\r")?;
-        }
-        self.to.flush()
-    }
-
-    /// Decides about the held CR now that the byte behind it is known.
-    fn release(&mut self, next: u8) -> io::Result<()> {
-        self.held = false;
-        if next != b'\n' {
-            self.after_cr = true;
-            return self.to.write_all(b"\r");
-        }
-        if self.after_cr {
-            self.fits = false;
-            return Err(io::Error::other("CRCRLF"));
-        }
-        Ok(())
-    }
-
-    fn plain(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if !bytes.is_empty() {
-            self.after_cr = false;
-            self.to.write_all(bytes)?;
-        }
-        Ok(())
-    }
-}
-
-impl<W: Write> Write for LfWriter<W> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let mut rest = buf;
-        while let Some(&next) = rest.first() {
-            if self.held {
-                self.release(next)?;
-            }
-            let Some(at) = memchr::memchr(b'\r', rest) else {
-                self.plain(rest)?;
-                break;
-            };
-            self.plain(&rest[..at])?;
-            self.held = true;
-            rest = &rest[at + 1..];
-        }
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::canonical::canonical;
-    use proptest::prelude::*;
-
-    fn lf(canonical: &[u8], cut: usize) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        let mut writer = LfWriter::new(&mut out);
-        for piece in canonical.chunks(cut) {
-            writer.write_all(piece).ok()?;
-        }
-        writer.finish().unwrap();
-        Some(out)
-    }
 
     #[test]
-    fn line_ends() {
-        assert_eq!(lf(b"a\r\nb\r\n", 1).unwrap(), b"a\nb\n");
-        assert_eq!(lf(b"a\rb\r", 1).unwrap(), b"a\rb\r");
-        assert_eq!(lf(b"\r\r", 2).unwrap(), b"\r\r");
-        assert!(lf(b"a\r\r\n", 1).is_none());
-        assert!(lf(b"a\r\r\n", 9).is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn what_fits_reads_back_equal(
-            raw in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'x')], 0..40),
-            cut in 1usize..8,
-        ) {
-            let canonical_form = canonical(&raw);
-            let has_lf_form = !canonical_form.windows(3).any(|w| w == b"\r\r\n");
-            match lf(&canonical_form, cut) {
-                Some(on_disk) => prop_assert_eq!(canonical(&on_disk), canonical_form),
-                None => prop_assert!(!has_lf_form),
-            }
-        }
+    fn headers_end_where_they_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let read = |text: &[u8]| {
+            fs::persist(&path, |f| f.write_all(text)).unwrap();
+            head(&path).unwrap()
+        };
+        assert_eq!(read(b"A: b\n\nbody\n"), b"A: b\r\n\r\n");
+        assert_eq!(read(b"A: b\r\n\r\n"), b"A: b\r\n\r\n");
+        assert_eq!(read(b"A: b"), b"A: b");
+        assert_eq!(read(b""), b"");
+        let long = [&b"A: "[..], &vec![b'x'; HEAD_PIECE - 4], b"\n\nbody"].concat();
+        assert_eq!(read(&long).len(), HEAD_PIECE + 3);
     }
 }

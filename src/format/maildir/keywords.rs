@@ -5,6 +5,7 @@ use crate::fs;
 use crate::message::Flags;
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 const FILE: &str = "dovecot-keywords";
 const LETTERS: usize = 26;
@@ -75,26 +76,51 @@ impl Keywords {
         Some(char::from(b'a' + u8::try_from(index).ok()?))
     }
 
+    /// The keyword of a letter, where the file tells one.
+    pub(super) fn keyword(&self, letter: u8) -> Option<&str> {
+        self.names
+            .get(usize::from(letter.checked_sub(b'a')?))?
+            .as_deref()
+    }
+
+    /// Those of `keywords` for which there is, and will be, no letter.
+    pub(super) fn unfit(&mut self, flags: &Flags) -> Vec<String> {
+        let all = flags.keywords.iter();
+        all.filter(|keyword| self.letter(keyword).is_none())
+            .cloned()
+            .collect()
+    }
+
     /// Writes the file if there are new keywords: before any name uses their letters.
     pub(super) fn save(&mut self, dir: &Path) -> Result<()> {
         if !self.changed {
             return Ok(());
         }
-        fs::persist(&dir.join(FILE), |file| {
+        let path = dir.join(FILE);
+        fs::persist(&path, |file| {
+            fs::inherit(file, dir)?;
             let named = self.names.iter().enumerate();
             for (index, name) in named.filter_map(|(i, n)| Some((i, n.as_ref()?))) {
                 writeln!(file, "{index} {name}")?;
             }
-            Ok(())
+            file.set_modified(later_than(&path))
         })?;
         self.changed = false;
         Ok(())
     }
 }
 
+/// Dovecot reads the file again only when its time in whole seconds has changed, and would else write over what is new here.
+fn later_than(path: &Path) -> SystemTime {
+    let now = SystemTime::now();
+    let before = std::fs::symlink_metadata(path).and_then(|m| m.modified());
+    before.map_or(now, |before| now.max(before + Duration::from_secs(1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::MetadataExt;
 
     fn flags(keywords: &[&str]) -> Flags {
         Flags {
@@ -111,6 +137,14 @@ mod tests {
         keywords.save(dir.path()).unwrap();
         let mut again = Keywords::load(dir.path()).unwrap();
         assert_eq!(again.letters(&flags(&["work", "New"])), "bc");
+        assert_eq!(
+            (again.keyword(b'a'), again.keyword(b'z')),
+            (Some("$Forwarded"), None)
+        );
+        let modified = || std::fs::metadata(dir.path().join(FILE)).unwrap().mtime();
+        let before = modified();
+        again.save(dir.path()).unwrap();
+        assert!(modified() > before);
     }
 
     #[test]

@@ -4,32 +4,40 @@
 //! write down what is about to appear.
 
 mod bytes;
+mod decode;
+mod dotlock;
 mod keywords;
+mod listing;
+mod live;
 mod name;
+mod numbering;
+mod root;
+mod scan;
+pub mod subscriptions;
 mod tree;
+mod uidlist;
 
+pub use dotlock::DotLock;
+pub use listing::{Mail, Places, list};
+pub use live::Live;
+pub use root::{Maildir, complete};
+pub(super) use scan::free_name;
+pub use scan::{Found, Scan, scan};
 pub use tree::Layout;
 pub(crate) use tree::{flat_name, short_name};
+pub use uidlist::UidList;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::fs;
-use crate::message::{Flags, Folder, InternalDate};
+use crate::message::{Flags, InternalDate};
 use crate::spool::{Body, Budget};
 use keywords::Keywords;
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::fs::FileTimes;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-
-/// A tree of Maildirs, INBOX its root.
-#[derive(Debug)]
-pub struct Maildir {
-    root: PathBuf,
-    layout: Layout,
-}
 
 /// One message to be written.
 #[derive(Clone, Copy)]
@@ -39,77 +47,56 @@ pub struct Letter<'a> {
     pub date: Option<InternalDate>,
 }
 
-impl Maildir {
-    /// Opens the tree at `root`, and makes its directory, 0700, where there is none.
-    ///
-    /// # Errors
-    /// `Code::Disk`.
-    pub fn open(root: &Path, layout: Layout) -> Result<Self> {
-        fs::private_dir(root)?;
-        Ok(Maildir {
-            root: root.to_owned(),
-            layout,
-        })
-    }
-
-    /// Where a folder's Maildir is, relative to the root, whether it exists or not.
-    #[must_use]
-    pub fn location(&self, folder: &Folder) -> PathBuf {
-        self.layout.locate(folder).path
-    }
-
-    /// A folder to write to and read from, made where there is none.
-    ///
-    /// # Errors
-    /// `Code::Disk`.
-    pub fn folder(&self, folder: &Folder) -> Result<MaildirFolder> {
-        let location = self.layout.locate(folder);
-        let mut dir = self.root.clone();
-        for level in location.path.components() {
-            dir.push(level);
-            fs::private_dir(&dir)?;
-        }
-        for part in ["tmp", "new", "cur"] {
-            fs::private_dir(&dir.join(part))?;
-        }
-        if dir != self.root && self.layout == Layout::PlusPlus {
-            ensure(&dir.join("maildirfolder"), b"")?;
-        }
-        if location.shortened {
-            ensure(&dir.join("mailhaul-folder"), folder.to_string().as_bytes())?;
-        }
-        Ok(MaildirFolder {
-            keywords: Keywords::load(&dir)?,
-            dir,
-        })
-    }
-}
-
-fn ensure(path: &Path, content: &[u8]) -> Result<()> {
-    if std::fs::symlink_metadata(path).is_ok_and(|m| m.is_file()) {
-        return Ok(());
-    }
-    fs::persist(path, |file| file.write_all(content))
-}
-
 /// One Maildir. Written to by one owner at a time; other programs may read it and change flags meanwhile.
 #[derive(Debug)]
 pub struct MaildirFolder {
     dir: PathBuf,
     keywords: Keywords,
+    /// Do other programs write `dovecot-keywords` too?
+    shared: bool,
+    /// `dovecot-uidlist` as this process has written it last.
+    numbering: Option<numbering::Numbering>,
 }
 
 impl MaildirFolder {
+    fn at(dir: PathBuf) -> Result<Self> {
+        Ok(MaildirFolder {
+            keywords: Keywords::load(&dir)?,
+            dir,
+            shared: false,
+            numbering: None,
+        })
+    }
+
+    /// What is written behind the names of messages with these flags.
+    fn infos(&mut self, all: &[&Flags]) -> Result<Vec<String>> {
+        let any = all.iter().any(|flags| !flags.keywords.is_empty());
+        let lock = match self.shared && any {
+            true => Some(live::lock(&self.dir)?),
+            false => None,
+        };
+        if lock.is_some() {
+            self.keywords = Keywords::load(&self.dir)?;
+        }
+        let infos = all
+            .iter()
+            .map(|flags| name::info(flags, &self.keywords.letters(flags)));
+        let infos = infos.collect();
+        self.keywords.save(&self.dir)?;
+        Ok(infos)
+    }
+
     /// Writes the messages into `tmp/`, durably, and gives the names they are to have in `cur/`, in the same order.
     ///
     /// # Errors
     /// `Code::Disk`; files written so far stay in `tmp/`, where [`MaildirFolder::leftovers`] finds them.
     pub fn stage(&mut self, letters: &[Letter<'_>]) -> Result<Vec<String>> {
-        let infos: Vec<String> = letters
-            .iter()
-            .map(|letter| name::info(letter.flags, &self.keywords.letters(letter.flags)))
-            .collect();
-        self.keywords.save(&self.dir)?;
+        let infos = self.infos(
+            &letters
+                .iter()
+                .map(|letter| letter.flags)
+                .collect::<Vec<_>>(),
+        )?;
         let tmp = self.dir.join("tmp");
         // File systems commit together what is made durable at the same time.
         let staged: Result<Vec<String>> = letters
@@ -159,7 +146,11 @@ impl MaildirFolder {
     pub fn discard(&self, leftovers: &Leftovers) -> Result<()> {
         for left in &leftovers.0 {
             let path = self.dir.join("tmp").join(left);
-            std::fs::remove_file(&path).map_err(|e| Error::disk("remove", &path, &e))?;
+            let removed = match path.is_dir() {
+                true => std::fs::remove_dir_all(&path),
+                false => std::fs::remove_file(&path),
+            };
+            removed.map_err(|e| Error::disk("remove", &path, &e))?;
         }
         Ok(())
     }
@@ -251,7 +242,23 @@ pub fn find(dir: &Path, name: &str) -> Result<Option<PathBuf>> {
 /// # Errors
 /// `Code::Disk`; what [`Budget::body`] says.
 pub fn read(path: &Path, budget: &Budget) -> Result<Body> {
-    bytes::read(path, budget)
+    bytes::read(path, budget, Kind::Internal)
+}
+
+/// As [`read`], a file of somebody else's: that it cannot be read is its own fault, `Kind::Message`.
+///
+/// # Errors
+/// `Code::Disk`; what [`Budget::body`] says.
+pub fn read_message(path: &Path, budget: &Budget) -> Result<Body> {
+    bytes::read(path, budget, Kind::Message)
+}
+
+/// A message's header alone, canonical form, at most a MiB.
+///
+/// # Errors
+/// `Code::Disk`.
+pub fn read_head(path: &Path) -> Result<Vec<u8>> {
+    bytes::head(path)
 }
 
 fn write_one(tmp: &Path, letter: &Letter<'_>) -> Result<String> {
@@ -260,6 +267,7 @@ fn write_one(tmp: &Path, letter: &Letter<'_>) -> Result<String> {
     let mut file = fs::create_new(&path)?;
     failpoint::pass("message file made");
     let broken = |e: std::io::Error| Error::disk("write", &path, &e);
+    fs::inherit(&file, tmp).map_err(broken)?;
     let on_disk = bytes::write(&mut file, letter.body).map_err(broken)?;
     if let Some(time) = letter.date.and_then(|d| instant(d.epoch)) {
         file.set_times(FileTimes::new().set_modified(time))

@@ -1,4 +1,5 @@
 use super::*;
+use crate::message::Folder;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 fn body(raw: &[u8]) -> Body {

@@ -31,6 +31,12 @@ pub(super) struct Location {
 }
 
 impl Layout {
+    /// Where a folder's Maildir is, relative to the root; empty for INBOX.
+    #[must_use]
+    pub fn location(self, folder: &Folder) -> PathBuf {
+        self.locate(folder).path
+    }
+
     pub(super) fn locate(self, folder: &Folder) -> Location {
         if folder.is_inbox() {
             return Location {
@@ -60,7 +66,7 @@ fn levels(folder: &Folder) -> Location {
     let mut path = PathBuf::new();
     let mut shortened = false;
     for name in folder.names() {
-        let whole = escape(name, &['/']);
+        let whole = escaped(name, Layout::Fs);
         shortened |= whole.len() > LONGEST;
         path.push(if whole.len() > LONGEST {
             short_name(name)
@@ -76,7 +82,7 @@ pub(crate) fn flat_name(folder: &Folder) -> String {
     let names: Vec<String> = folder
         .names()
         .iter()
-        .map(|name| escape(name, &['/', '.']))
+        .map(|name| escaped(name, Layout::PlusPlus))
         .collect();
     names.join(".")
 }
@@ -90,6 +96,14 @@ pub(crate) fn short_name(name: &str) -> String {
         .collect();
     let hash = blake3::hash(name.as_bytes()).to_hex();
     format!("{readable}-{}", &hash[..32])
+}
+
+/// One name as a directory of this layout has it, be it as long as it may.
+pub(super) fn escaped(name: &str, layout: Layout) -> String {
+    match layout {
+        Layout::PlusPlus => escape(name, &['/', '.']),
+        Layout::Fs => escape(name, &['/']),
+    }
 }
 
 fn escape(name: &str, structure: &[char]) -> String {

@@ -1,0 +1,326 @@
+//! The messages of one Maildir, whoever wrote them, and where each is now.
+//!
+//! A message is known by the base of its file's name: the flags behind it, and the directory, change while other programs work.
+
+use super::keywords::Keywords;
+use super::name;
+use super::uidlist::UidList;
+use crate::error::{Error, Result};
+use crate::message::{Flags, InternalDate};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A directory that keeps changing is read at most so often.
+const READINGS: usize = 8;
+
+/// A message as its file's name and inode tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The file's name without its flags. Any bytes but `/` and NUL.
+    pub base: Vec<u8>,
+    pub flags: Flags,
+    /// From a name of ours, else the file's time.
+    pub date: InternalDate,
+    /// Bytes, as announced by the name (`W=`), else on disk.
+    pub size: u64,
+    /// As `dovecot-uidlist` has it.
+    pub uid: Option<u32>,
+}
+
+/// All messages of the Maildir at `dir`: in the order of their UIDs, those without one behind, in the order of the time in their
+/// names. What is no regular file is a message too, which cannot be read; directories are none.
+///
+/// # Errors
+/// `Code::Disk` where `cur/` or `new/`, `dovecot-keywords` or `dovecot-uidlist` cannot be read.
+pub fn list(dir: &Path) -> Result<Vec<Mail>> {
+    let keywords = Keywords::load(dir)?;
+    let uidlist = UidList::load(dir)?.unwrap_or_default();
+    let uids = uidlist.uids();
+    let mut places = Places::open(dir)?;
+    let mut mails = Vec::with_capacity(places.at.len());
+    for base in places.bases() {
+        // Gone since: it is no message any more.
+        if let Some((path, meta)) = places.look(&base)? {
+            let uid = uids.get(base.as_slice()).copied();
+            mails.push(mail(base, &path, &meta, &keywords, uid));
+        }
+    }
+    mails.sort_by_cached_key(|mail| {
+        let order = mail.uid.map_or(u64::MAX, u64::from);
+        (order, name::time(&mail.base), mail.base.clone())
+    });
+    Ok(mails)
+}
+
+fn mail(
+    base: Vec<u8>,
+    path: &Path,
+    meta: &std::fs::Metadata,
+    keywords: &Keywords,
+    uid: Option<u32>,
+) -> Mail {
+    let file = path.file_name().unwrap_or_default().as_bytes();
+    Mail {
+        flags: flags(name::parts(file).1, keywords),
+        date: InternalDate {
+            epoch: name::date(&base).unwrap_or_else(|| meta.mtime()),
+            offset_minutes: 0,
+        },
+        size: name::told(&base, b",W=").unwrap_or(meta.len()),
+        uid,
+        base,
+    }
+}
+
+/// `P`, "passed", is what IMAP calls `$Forwarded`. A letter that no keyword belongs to says nothing.
+fn flags(letters: &[u8], keywords: &Keywords) -> Flags {
+    let mut flags = Flags::default();
+    for &letter in letters {
+        let atom = match letter {
+            b'D' => "\\Draft",
+            b'F' => "\\Flagged",
+            b'P' => "$Forwarded",
+            b'R' => "\\Answered",
+            b'S' => "\\Seen",
+            b'T' => "\\Deleted",
+            other => keywords.keyword(other).unwrap_or_default(),
+        };
+        flags.insert(atom);
+    }
+    flags
+}
+
+/// Where the messages of a Maildir are now.
+#[derive(Debug)]
+pub struct Places {
+    dir: PathBuf,
+    at: HashMap<Vec<u8>, PathBuf>,
+    times: [(i64, i64); 2],
+}
+
+impl Places {
+    /// # Errors
+    /// `Code::Disk` where `cur/` or `new/` cannot be read; one that is missing holds nothing.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let mut places = Places {
+            dir: dir.to_owned(),
+            at: HashMap::new(),
+            times: Default::default(),
+        };
+        places.read()?;
+        Ok(places)
+    }
+
+    /// The names of all messages, in no order.
+    #[must_use]
+    pub fn bases(&self) -> Vec<Vec<u8>> {
+        self.at.keys().cloned().collect()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.at.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.at.is_empty()
+    }
+
+    pub(super) fn holds(&self, base: &[u8]) -> bool {
+        self.at.contains_key(base)
+    }
+
+    /// Bases and names of files.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.at.iter().map(|(base, path)| {
+            let file = path.file_name().unwrap_or_default();
+            (base.as_slice(), file.as_bytes())
+        })
+    }
+
+    /// The file of a message now, though its flags were changed since; `None`: it is gone.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn find(&mut self, base: &[u8]) -> Result<Option<PathBuf>> {
+        Ok(self.look(base)?.map(|(path, _)| path))
+    }
+
+    fn look(&mut self, base: &[u8]) -> Result<Option<(PathBuf, std::fs::Metadata)>> {
+        for _ in 0..READINGS {
+            if let Some(path) = self.at.get(base) {
+                match std::fs::symlink_metadata(path) {
+                    Ok(meta) => return Ok(Some((path.clone(), meta))),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                    Err(e) => return Err(Error::disk("look at", path, &e)),
+                }
+            }
+            if !self.read_again()? {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the directories if they have changed since they were read last.
+    fn read_again(&mut self) -> Result<bool> {
+        if self.times == times(&self.dir)? {
+            return Ok(false);
+        }
+        self.read()?;
+        Ok(true)
+    }
+
+    /// A file renamed while its directory is read may be passed over: it is read until it stays as it is, and what any
+    /// reading saw counts.
+    fn read(&mut self) -> Result<()> {
+        self.at.clear();
+        for _ in 0..READINGS {
+            self.times = times(&self.dir)?;
+            // In this order, since messages move from `new` to `cur`.
+            for part in ["new", "cur"] {
+                let part = self.dir.join(part);
+                for file in files(&part)? {
+                    let base = name::parts(&file).0.to_vec();
+                    self.at.insert(base, part.join(OsStr::from_bytes(&file)));
+                }
+            }
+            if self.times == times(&self.dir)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When the two directories last changed; zero for one that is not there.
+fn times(dir: &Path) -> Result<[(i64, i64); 2]> {
+    let mut times = [(0, 0); 2];
+    for (time, part) in times.iter_mut().zip(["new", "cur"]) {
+        let part = dir.join(part);
+        match std::fs::symlink_metadata(&part) {
+            Ok(meta) if meta.is_dir() => *time = (meta.mtime(), meta.mtime_nsec()),
+            Ok(_) => {
+                let no = io::Error::other("it is not a directory; symbolic links are not followed");
+                return Err(Error::disk("read", &part, &no));
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(Error::disk("look at", &part, &e)),
+        }
+    }
+    Ok(times)
+}
+
+/// Names of all but directories and what is hidden.
+fn files(dir: &Path) -> Result<Vec<Vec<u8>>> {
+    let broken = |e: io::Error| Error::disk("list", dir, &e);
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(broken)?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(broken)?;
+        let name = entry.file_name().into_vec();
+        let directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !directory && !name.starts_with(b".") {
+            files.push(name);
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs;
+    use std::io::Write;
+
+    fn maildir(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for part in ["cur", "new", "tmp"] {
+            std::fs::create_dir(dir.path().join(part)).unwrap();
+        }
+        for file in files {
+            put(&dir.path().join(file));
+        }
+        dir
+    }
+
+    fn put(path: &Path) {
+        fs::persist(path, |f| f.write_all(b"A: b\n\nc\n")).unwrap();
+    }
+
+    fn bases(mails: &[Mail]) -> Vec<String> {
+        let text = |m: &Mail| String::from_utf8(m.base.clone()).unwrap();
+        mails.iter().map(text).collect()
+    }
+
+    #[test]
+    fn flags_dates_sizes_and_order() {
+        let own = name::sized(&name::unique(Some(77)), 8, 10);
+        let dir = maildir(&[
+            "new/30.c.host",
+            "cur/4.b.host:2,RS",
+            "cur/5.a.host!2,FPab",
+            "cur/.hidden",
+            "tmp/1.x",
+        ]);
+        put(&dir.path().join("cur").join(format!("{own}:2,T")));
+        std::fs::create_dir(dir.path().join("cur/directory")).unwrap();
+        fs::persist(&dir.path().join("dovecot-keywords"), |f| {
+            f.write_all(b"0 Work\n")
+        })
+        .unwrap();
+        let list_text = b"3 V9 N8 G00\n7 :30.c.host\n";
+        fs::persist(&dir.path().join("dovecot-uidlist"), |f| {
+            f.write_all(list_text)
+        })
+        .unwrap();
+        let mails = list(dir.path()).unwrap();
+        assert_eq!(
+            bases(&mails),
+            ["30.c.host", "4.b.host", "5.a.host", own.as_str()]
+        );
+        let uids: Vec<_> = mails.iter().map(|m| m.uid).collect();
+        assert_eq!(uids, [Some(7), None, None, None]);
+        assert!(mails[0].flags.is_empty());
+        assert_eq!(mails[1].flags.to_text(), "\\Seen \\Answered");
+        assert_eq!(mails[2].flags.to_text(), "\\Flagged $Forwarded Work");
+        assert_eq!((mails[3].date.epoch, mails[3].size), (77, 10));
+        assert_eq!(mails[2].size, 8);
+        let time = std::fs::metadata(dir.path().join("new/30.c.host"))
+            .unwrap()
+            .mtime();
+        assert_eq!(mails[0].date.epoch, time);
+    }
+
+    #[test]
+    fn a_renamed_file_is_found_and_a_removed_one_is_gone() {
+        let dir = maildir(&["new/1.a", "cur/2.b:2,"]);
+        let mut places = Places::open(dir.path()).unwrap();
+        fs::rename(&dir.path().join("new/1.a"), &dir.path().join("cur/1.a:2,S")).unwrap();
+        std::fs::remove_file(dir.path().join("cur/2.b:2,")).unwrap();
+        let found = places.find(b"1.a").unwrap().unwrap();
+        assert!(found.ends_with("cur/1.a:2,S"));
+        assert_eq!(places.find(b"2.b").unwrap(), None);
+        assert_eq!(places.find(b"3.c").unwrap(), None);
+    }
+
+    #[test]
+    fn links_for_parts_are_refused_and_links_for_files_are_messages() {
+        let dir = maildir(&[]);
+        std::os::unix::fs::symlink("/etc/hostname", dir.path().join("cur/1.a")).unwrap();
+        assert_eq!(bases(&list(dir.path()).unwrap()), ["1.a"]);
+        std::fs::remove_dir(dir.path().join("new")).unwrap();
+        assert_eq!(list(dir.path()).unwrap().len(), 1);
+        std::os::unix::fs::symlink("/etc", dir.path().join("new")).unwrap();
+        let error = list(dir.path()).unwrap_err();
+        assert!(error.what.contains("new"));
+    }
+}

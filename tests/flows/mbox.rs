@@ -1,0 +1,357 @@
+//! mbox at either end of a job: what mail programs and Google leave behind is imported; what we write goes back unchanged.
+
+use super::{assert_nothing_left, run};
+use crate::support::canonical::digest;
+use crate::support::snapshot::Entry;
+use crate::support::{Corpus, End, Imap, Job, Snapshot, fresh_user, names, shared};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+fn write(root: &Path, path: &str, content: &[u8]) {
+    let path = root.join(path);
+    std::fs::create_dir_all(path.parent().expect("a directory")).expect("mkdir");
+    std::fs::write(path, content).expect("write");
+}
+
+/// A message with a head of its own, LF, a blank line behind it.
+fn message(from: &str, head: &str, name: &str) -> String {
+    format!(
+        "{from}\n{head}Message-ID: <{name}@example.org>\nSubject: {name}\n\nThis is {name}.\n\n"
+    )
+}
+
+/// What a message is, without its From_ line and the blank line behind it.
+fn body(text: &str) -> String {
+    let (_, rest) = text.split_once('\n').expect("a From_ line");
+    rest.strip_suffix('\n').expect("a blank line").to_owned()
+}
+
+/// Folder → digests with flags, of what stands at a user.
+fn standing(user: &str) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let there = Snapshot::of(shared().imap, user).without_empty();
+    let shown = |e: &Entry| {
+        let flags: Vec<&str> = e.flags.iter().map(String::as_str).collect();
+        (e.digest.clone(), flags.join(" "))
+    };
+    let folder =
+        |(name, list): (&String, &Vec<Entry>)| (name.clone(), list.iter().map(shown).collect());
+    there.0.iter().map(folder).collect()
+}
+
+fn expect(folders: &[(&str, &[(&str, &str)])]) -> BTreeMap<String, BTreeSet<(String, String)>> {
+    let folder = |(name, list): &(&str, &[(&str, &str)])| {
+        let shown = list
+            .iter()
+            .map(|(text, flags)| (digest(body(text).as_bytes()), (*flags).to_owned()));
+        ((*name).to_owned(), shown.collect())
+    };
+    folders.iter().map(folder).collect()
+}
+
+const NETSCAPE: &str = "From - Tue Jan 05 12:34:56 1999";
+
+#[test]
+fn a_thunderbird_profile_is_imported() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let with = |status: &str, keys: &str, name: &str| {
+        let head = format!(
+            "X-Mozilla-Status: {status}\nX-Mozilla-Status2: 00000000\nX-Mozilla-Keys: {keys}\n"
+        );
+        message(NETSCAPE, &head, name)
+    };
+    let (read, starred) = (
+        with("0001", "", "read"),
+        with("1005", "$label1 work", "starred"),
+    );
+    let (gone, new) = (with("0009", "", "gone"), with("0000", "", "new"));
+    let sent = with("0001", "", "sent");
+    write(
+        dir.path(),
+        "Inbox",
+        format!("{read}{gone}{starred}").as_bytes(),
+    );
+    write(
+        dir.path(),
+        "Inbox.msf",
+        b"// <!-- <mdb:mork:z v=\"1.4\"/> -->",
+    );
+    write(dir.path(), "Inbox.sbd/Entw\u{fc}rfe 2024", new.as_bytes());
+    write(dir.path(), "Sent-1", b"");
+    write(dir.path(), "Sent", sent.as_bytes());
+    write(dir.path(), "msgFilterRules.dat", b"version=\"9\"\n");
+    let user = fresh_user("thunderbird");
+    let job = Job::new(
+        "",
+        &End::files("mbox", dir.path()),
+        &End::imap(shared(), &user),
+        "",
+    );
+    let done = run(&job).exits(0);
+    let balance = done.balance();
+    balance.assert_adds_up();
+    assert_eq!(
+        (balance.part("copied"), balance.part("skipped")),
+        (4, 1),
+        "{}",
+        done.stdout
+    );
+    let want = expect(&[
+        (
+            "INBOX",
+            &[
+                (&read, "\\Seen"),
+                (&starred, "$Forwarded $label1 \\Flagged \\Seen work"),
+            ],
+        ),
+        ("INBOX/Entw&APw-rfe 2024", &[(&new, "")]),
+        ("Sent", &[(&sent, "\\Seen")]),
+    ]);
+    assert_eq!(standing(&user), want);
+    let dates: Vec<i64> = Imap::login(shared().imap, &user)
+        .fetch("INBOX")
+        .iter()
+        .map(|m| m.date)
+        .collect();
+    assert_eq!(dates, [915_539_696; 2]);
+    assert_nothing_left(&job);
+    // Thunderbird compacts the file, and marks a message as answered: no new message, the flag follows.
+    let read = read.replace("X-Mozilla-Status: 0001", "X-Mozilla-Status: 0003");
+    write(dir.path(), "Inbox", format!("{starred}{read}").as_bytes());
+    let again = run(&job).exits(0);
+    assert_eq!(again.balance().part("copied"), 0, "{}", again.stdout);
+    let flags: Vec<Vec<String>> = Imap::login(shared().imap, &user)
+        .fetch("INBOX")
+        .into_iter()
+        .map(|m| m.flags)
+        .collect();
+    assert!(flags[0].contains(&"\\Answered".to_owned()), "{flags:?}");
+}
+
+#[test]
+fn labels_of_a_takeout_are_folders() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let with = |labels: &str, name: &str| {
+        message(
+            "From 1521@xxx Tue Jan 05 12:34:56 +0000 1999",
+            &format!("X-Gmail-Labels: {labels}\n"),
+            name,
+        )
+    };
+    let both = with("Inbox,Opened,\"Bills, paid\",Starred", "both");
+    let nested = with("=?UTF-8?Q?Work/Caf=C3=A9,Unread?=", "nested");
+    let sent = with("Sent,Opened", "sent");
+    let bare = with("Archived,Opened", "bare");
+    let all = [&both[..], &nested, &sent, &bare].concat();
+    write(
+        dir.path(),
+        "All mail Including Spam and Trash.mbox",
+        all.as_bytes(),
+    );
+    let user = fresh_user("takeout");
+    let path = dir.path().join("All mail Including Spam and Trash.mbox");
+    let job = Job::new(
+        "",
+        &End::files("mbox", &path),
+        &End::imap(shared(), &user),
+        "",
+    );
+    let done = run(&job).exits(0);
+    done.balance().assert_adds_up();
+    assert_eq!(done.balance().part("copied"), 5, "{}", done.stdout);
+    let want = expect(&[
+        ("INBOX", &[(&both, "\\Flagged \\Seen")]),
+        ("Bills, paid", &[(&both, "\\Flagged \\Seen")]),
+        ("Work/Caf&AOk-", &[(&nested, "")]),
+        ("Sent", &[(&sent, "\\Seen")]),
+        ("Archive", &[(&bare, "\\Seen")]),
+    ]);
+    assert_eq!(standing(&user), want);
+    assert_nothing_left(&job);
+}
+
+#[test]
+fn packed_files_and_dialects_are_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let plain = message(NETSCAPE, "", "plain");
+    write(dir.path(), "plain.mbox", plain.as_bytes());
+    let one = message(NETSCAPE, "", "one") + &message(NETSCAPE, "", "two");
+    let gz = {
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gz, one.as_bytes()).expect("gzip");
+        gz.finish().expect("gzip")
+    };
+    write(dir.path(), "old/one.mbox.gz", &gz);
+    write(
+        dir.path(),
+        "old/two.zst",
+        &zstd::encode_all(one.as_bytes(), 1).expect("zstd"),
+    );
+    // Unquoted, what looks like a message inside a message: only the lengths tell.
+    let inner = format!("Forwarded:\n\n{plain}");
+    let outer = format!("Content-Length: {}\nSubject: outer\n\n{inner}", inner.len());
+    let last = "Content-Length: 2\nSubject: last\n\nx\n";
+    write(
+        dir.path(),
+        "cl2",
+        format!("{NETSCAPE}\n{outer}\n{NETSCAPE}\n{last}\n").as_bytes(),
+    );
+    let user = fresh_user("packed");
+    let job = Job::new(
+        "",
+        &End::files("mbox", dir.path()),
+        &End::imap(shared(), &user),
+        "",
+    );
+    let done = run(&job).exits(0);
+    assert_eq!(done.balance().part("copied"), 7, "{}", done.stdout);
+    let there = Snapshot::of(shared().imap, &user);
+    let digests: BTreeSet<&String> = there.0["cl2"].iter().map(|e| &e.digest).collect();
+    let want = [digest(outer.as_bytes()), digest(last.as_bytes())];
+    assert_eq!(digests, want.iter().collect());
+    assert_eq!(there.0["old/one"].len() + there.0["old/two"].len(), 4);
+    assert_nothing_left(&job);
+    // Said otherwise, the file splits otherwise.
+    let user = fresh_user("as-mboxo");
+    let source = End::files("mbox", &dir.path().join("cl2")).line("dialect = \"mboxo\"");
+    let job = Job::new("", &source, &End::imap(shared(), &user), "");
+    let done = run(&job).exits(0);
+    assert_eq!(done.balance().part("copied"), 3, "{}", done.stdout);
+}
+
+#[test]
+fn one_bad_file_fails_its_folder_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    write(dir.path(), "good", message(NETSCAPE, "", "good").as_bytes());
+    write(dir.path(), "bad.gz", b"\x1f\x8b\x08\x00nonsense");
+    std::os::unix::fs::symlink(dir.path().join("good"), dir.path().join("link")).expect("link");
+    let user = fresh_user("bad-file");
+    let job = Job::new(
+        "",
+        &End::files("mbox", dir.path()),
+        &End::imap(shared(), &user),
+        "",
+    );
+    let done = run(&job).exits(3);
+    assert!(
+        done.stderr.contains("bad.gz") && done.stderr.contains("link"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(Snapshot::of(shared().imap, &user).0["good"].len(), 1);
+}
+
+#[test]
+fn a_directory_of_eml_files_is_imported() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let dated = "Date: Tue, 5 Jan 1999 12:34:56 +0000\nSubject: a\n\nFrom me\n";
+    write(dir.path(), "a.eml", dated.as_bytes());
+    write(
+        dir.path(),
+        "Clients/Caf\u{e9}/b.EML",
+        b"Subject: b\r\n\r\nno end",
+    );
+    write(dir.path(), "Clients/notes.txt", b"no mail");
+    std::os::unix::fs::symlink(dir.path().join("a.eml"), dir.path().join("z.eml")).expect("link");
+    let user = fresh_user("eml");
+    let job = Job::new(
+        "",
+        &End::files("eml", dir.path()),
+        &End::imap(shared(), &user),
+        "",
+    );
+    let done = run(&job).exits(3);
+    done.balance().assert_adds_up();
+    assert_eq!(done.balance().part("copied"), 2, "{}", done.stdout);
+    assert!(
+        done.stderr.contains("z.eml") || done.stdout.contains("z.eml"),
+        "{}",
+        done.stderr
+    );
+    let there = Snapshot::of(shared().imap, &user);
+    assert_eq!(there.0["INBOX"][0].digest, digest(dated.as_bytes()));
+    assert_eq!(there.0["INBOX"][0].date, 915_539_696);
+    assert_eq!(there.0["Clients/Caf&AOk-"].len(), 1);
+    std::fs::remove_file(dir.path().join("z.eml")).expect("remove");
+    let again = run(&job).exits(0);
+    assert_eq!(again.balance().part("copied"), 0, "{}", again.stdout);
+}
+
+/// Folders with difficult names, flags, keywords; returns what stands there.
+fn account(user: &str, messages: u32) -> Snapshot {
+    let mut imap = Imap::login(shared().imap, user);
+    let mut corpus = Corpus::new(user, 41);
+    for name in names::sixty() {
+        imap.create(&name);
+        imap.append(&name, &corpus.mails(messages as usize));
+    }
+    imap.append("INBOX", &corpus.mails(60));
+    Snapshot::of(shared().imap, user)
+}
+
+#[test]
+fn an_account_goes_to_mbox_files_and_back() {
+    let (old, new) = (fresh_user("to-mbox"), fresh_user("from-mbox"));
+    let before = account(&old, 6);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("mail");
+    let out = Job::new(
+        "",
+        &End::imap(shared(), &old),
+        &End::files("mbox", &path),
+        "",
+    );
+    run(&out).exits(0).balance().assert_adds_up();
+    assert_nothing_left(&out);
+    let back = Job::new(
+        "",
+        &End::files("mbox", &path),
+        &End::imap(shared(), &new),
+        "",
+    );
+    run(&back).exits(0).balance().assert_adds_up();
+    Snapshot::of(shared().imap, &new).assert_same_order(&before);
+    assert_nothing_left(&back);
+    // Flags follow, through the files, and new mail does.
+    let mut imap = Imap::login(shared().imap, &old);
+    imap.store("INBOX", "3", "+FLAGS", "\\Flagged later");
+    imap.store("INBOX", "4:9", "-FLAGS", "\\Seen");
+    imap.append("INBOX", &Corpus::new("more", 2).mails(2));
+    assert_eq!(run(&out).exits(0).balance().part("copied"), 2);
+    assert_eq!(run(&back).exits(0).balance().part("copied"), 2);
+    let now = Snapshot::of(shared().imap, &old);
+    Snapshot::of(shared().imap, &new).assert_same_order(&now);
+}
+
+#[test]
+fn mail_that_others_deliver_meanwhile_stays() {
+    let old = fresh_user("mbox-shared");
+    Imap::login(shared().imap, &old).append("INBOX", &Corpus::new("a", 3).mails(5));
+    let dir = tempfile::tempdir().expect("a directory");
+    let job = Job::new(
+        "",
+        &End::imap(shared(), &old),
+        &End::files("mbox", dir.path()),
+        "",
+    );
+    run(&job).exits(0);
+    let inbox = dir.path().join("INBOX.mbox");
+    let theirs = message(NETSCAPE, "", "theirs");
+    let mut bytes = std::fs::read(&inbox).expect("read");
+    bytes.extend(theirs.as_bytes());
+    std::fs::write(&inbox, &bytes).expect("write");
+    Imap::login(shared().imap, &old).append("INBOX", &Corpus::new("b", 4).mails(5));
+    assert_eq!(run(&job).exits(0).balance().part("copied"), 5);
+    assert!(std::fs::read(&inbox).expect("read").starts_with(&bytes));
+    // Another program throws one away and the file is written anew: nothing comes twice.
+    let all = std::fs::read(&inbox).expect("read");
+    let second = all
+        .windows(7)
+        .position(|w| w == b"\n\nFrom ")
+        .expect("a second")
+        + 2;
+    std::fs::write(&inbox, &all[second..]).expect("write");
+    let again = run(&job).exits(0);
+    again.balance().assert_adds_up();
+    assert_eq!(again.balance().part("copied"), 0, "{}", again.stdout);
+    assert_eq!(std::fs::read(&inbox).expect("read"), &all[second..]);
+}
