@@ -65,6 +65,7 @@ fn sign_in(
             terminal.data(&render::json::sign_in(&account.name, &mailbox, &ask));
         } else {
             terminal.say(&render::accounts::ask(&mailbox, &ask, terminal.err));
+            terminal.say("waiting until that is done (Ctrl-C gives up)");
         }
     };
     if args.device || spec.endpoints.authorization_url.is_none() {
