@@ -11,6 +11,8 @@
 //! | `Interrupted` | stops, everything committed: the run can be resumed                 |
 //! | `Internal`    | stops: a defect of mailhaul, or the local disk                      |
 
+mod codes;
+
 use std::fmt;
 use std::time::Duration;
 

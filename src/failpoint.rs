@@ -1,7 +1,8 @@
 //! Places where a test kills the process. Without the feature `failpoints` all of this is nothing.
 //!
-//! Every passing of a place is a step, counted from 1 over the whole process. `MAILHAUL_FAIL_AT=n` aborts at step n; `MAILHAUL_FAIL_LOG`
-//! names a file that gets a line for each step passed.
+//! Every passing of a place is a step, counted from 1 over the whole process. `MAILHAUL_FAIL_AT=n` aborts at step n, with
+//! `MAILHAUL_FAIL_BY=panic` it panics there; `MAILHAUL_FAIL_LOG` names a file that gets a line for each step passed.
+//! `MAILHAUL_FAIL_WAIT=seconds` shortens the waits for a server, which are what such tests spend their time with.
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -9,6 +10,7 @@ mod armed {
     use std::io::Write;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
     /// Counts a step; `true` if it is the one to die at.
     pub(crate) fn strikes(place: &str) -> bool {
@@ -37,7 +39,16 @@ mod armed {
         len.min(room)
     }
 
+    pub(crate) fn waiting(usual: Duration) -> Duration {
+        let seconds = std::env::var("MAILHAUL_FAIL_WAIT").ok();
+        let asked = seconds.and_then(|text| text.parse().ok());
+        asked.map_or(usual, |seconds| usual.min(Duration::from_secs(seconds)))
+    }
+
     pub(crate) fn die() -> ! {
+        if std::env::var_os("MAILHAUL_FAIL_BY").is_some_and(|by| by == "panic") {
+            panic!("a step at which a test wanted a panic");
+        }
         std::process::abort()
     }
 }
@@ -55,13 +66,18 @@ mod unarmed {
     }
 
     #[inline(always)]
+    pub(crate) fn waiting(usual: std::time::Duration) -> std::time::Duration {
+        usual
+    }
+
+    #[inline(always)]
     pub(crate) fn die() {}
 }
 
 #[cfg(feature = "failpoints")]
-pub(crate) use armed::{die, piece, strikes};
+pub(crate) use armed::{die, piece, strikes, waiting};
 #[cfg(not(feature = "failpoints"))]
-pub(crate) use unarmed::{die, piece, strikes};
+pub(crate) use unarmed::{die, piece, strikes, waiting};
 
 /// A step at which the process may be killed.
 #[inline(always)]

@@ -32,6 +32,8 @@ pub mod identity;
 pub mod outcome;
 pub mod plan;
 
+pub mod compare;
+
 pub mod source;
 
 pub mod sink;
@@ -42,3 +44,7 @@ pub mod engine;
 pub mod render;
 
 pub mod cli;
+
+#[cfg(feature = "failpoints")]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -243,6 +243,11 @@ pub enum Event {
         account: String,
         report: FolderReport,
     },
+    /// `verify` has compared it.
+    FolderChecked {
+        account: String,
+        folder: String,
+    },
     Trouble {
         account: String,
         trouble: Trouble,

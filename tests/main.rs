@@ -22,11 +22,16 @@ mod cli;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod flows;
+#[cfg(feature = "failpoints")]
+#[cfg(test)]
+mod fuzzing;
 #[cfg(test)]
 mod layers;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::error::{Code, Error, Kind, Result};
 use secrecy::{ExposeSecret, SecretString};
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Who signs in, for which mailbox, with what.
 #[derive(Debug, Clone)]
@@ -104,6 +105,23 @@ impl Credentials {
         }
         Ok(())
     }
+
+    /// An error of a login, without what its words repeat of the secret (as it is, quoted as IMAP does, or in the base64 of
+    /// SASL): some servers repeat the command that they refuse.
+    #[must_use]
+    pub fn redact(&self, mut error: Error, secret: &SecretString) -> Error {
+        let plain = secret.expose_secret();
+        let quoted = Zeroizing::new(plain.replace('\\', "\\\\").replace('"', "\\\""));
+        let message = sasl::plain(&self.user, self.master.as_deref(), secret);
+        let encoded = [sasl::base64(&message), sasl::base64(plain.as_bytes())];
+        let secrets = [plain, &quoted, &encoded[0], &encoded[1]];
+        if let Some(words) = &mut error.words {
+            for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+                *words = words.replace(secret, "…");
+            }
+        }
+        error
+    }
 }
 
 /// Opens a session; where a token is refused that was thought to be good, once more with a new one. A password is tried
@@ -112,6 +130,7 @@ pub fn with_fresh_secret<T>(
     credentials: &Credentials,
     mut open: impl FnMut(&SecretString) -> Result<T>,
 ) -> Result<T> {
+    let mut open = |secret: &SecretString| open(secret).map_err(|e| credentials.redact(e, secret));
     let secret = credentials.secret()?;
     match (open(&secret), &credentials.secret) {
         (Err(refusal), Secret::Token(bearer)) if refusal.code == Code::Auth => {
@@ -131,17 +150,20 @@ fn unsafe_in_line(text: &str) -> bool {
     text.contains(['\r', '\n', '\0'])
 }
 
-/// A server's words without the secrets that it repeats.
-#[must_use]
-pub fn redacted(words: &str, secrets: &[&str]) -> String {
-    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
-    secrets.fold(words.to_owned(), |words, secret| words.replace(secret, "…"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Mutex;
+
+    #[test]
+    fn what_a_server_repeats_is_taken_out() {
+        let budi = Credentials::with_password("budi", "a\"b\\c");
+        let words = r#"no: a"b\c, "a\"b\\c", AGJ1ZGkAYSJiXGM=, budi"#;
+        let error = Error::new(Kind::Account, Code::Auth, "x").words(words);
+        let secret = budi.secret().unwrap();
+        let left = budi.redact(error, &secret).words.unwrap();
+        assert_eq!(left, r#"no: …, "…", …, budi"#);
+    }
 
     #[test]
     fn line_ends_and_nul_are_refused_and_nothing_secret_is_shown() {

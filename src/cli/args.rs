@@ -1,5 +1,7 @@
 //! The arguments as they are written; [`super::options`] makes sense of them.
 
+use crate::compare::{Level, Share};
+use crate::engine::undo::Which;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -55,6 +57,9 @@ pub enum Command {
     Run(RunArgs),
     Plan(PlanArgs),
     Status(StatusArgs),
+    Verify(VerifyArgs),
+    Undo(UndoArgs),
+    Explain(ExplainArgs),
     Init(InitArgs),
     Check(CheckArgs),
     Login(LoginArgs),
@@ -75,6 +80,9 @@ pub struct RunArgs {
     /// End with exit code 5 if a server altered messages
     #[arg(long)]
     pub strict: bool,
+    /// Try again what a server rejected in earlier runs (what failed otherwise is tried again anyway)
+    #[arg(long)]
+    pub retry_failed: bool,
     /// Let `on-vanish` take up to N messages out of the archive, however large a part of it they are
     #[arg(long, value_name = "N")]
     pub accept_deletions: Option<u64>,
@@ -91,6 +99,9 @@ pub struct PlanArgs {
     /// The job file
     #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
     pub job: PathBuf,
+    /// Count what a server rejected in earlier runs as still to be done, as `run --retry-failed` does
+    #[arg(long)]
+    pub retry_failed: bool,
 }
 
 /// Show what the journal knows: runs, folders, messages not copied
@@ -201,6 +212,92 @@ pub struct LoginArgs {
     pub port: u16,
 }
 
+/// Prove that both ends hold the same mail
+///
+/// Reads both ends afresh and compares them message by message, whatever earlier runs were told; changes nothing. Ends with exit
+/// code 4 where anything is missing, moved, altered, doubled, or has other flags or another date. Mail that only the
+/// destination has is listed, and no difference.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul verify budi.toml --sample 5%")]
+pub struct VerifyArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+    /// How closely to compare
+    #[arg(long, value_enum, default_value_t = LevelArg::Content)]
+    pub level: LevelArg,
+    /// Read only a share of the messages, always the same ones; the rest is counted
+    #[arg(long, value_name = "SHARE")]
+    pub sample: Option<Share>,
+    /// Mail that only the destination has is a difference too
+    #[arg(long)]
+    pub strict_extra: bool,
+}
+
+/// Take back what a run added to the destination
+///
+/// Removes exactly the messages that the run delivered and that still are as they were delivered, in flags and content; all
+/// others are listed, with the reason. The next run copies them again: undone means as before the run.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul undo budi.toml --run last --dry-run")]
+pub struct UndoArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+    /// The run's number, as `status` shows it, or `last`
+    #[arg(long, value_name = "RUN", value_parser = which)]
+    pub run: Which,
+    /// Look and tell; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Explain why two messages count as the same or not, or what an error code means
+///
+/// Two files, each one message (`.eml`, a file of a Maildir, or `-` for standard input): the verdict under each `dedup` rule
+/// and its reason, the first taken for the source's and the second for what stands at the destination. One word: an error code.
+#[derive(Debug, ClapArgs)]
+#[command(
+    override_usage = "mailhaul explain [OPTIONS] <FILE> <FILE>\n       mailhaul explain [OPTIONS] <CODE>",
+    after_help = "Example:\n  mailhaul explain old.eml new.eml\n  mailhaul explain auth"
+)]
+pub struct ExplainArgs {
+    /// Two files, or the code of an error
+    #[arg(value_name = "WHAT", required = true, num_args = 1..=2, value_hint = ValueHint::FilePath)]
+    pub what: Vec<PathBuf>,
+}
+
+fn which(text: &str) -> Result<Which, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(Which::Run(number)),
+        _ if text == "last" => Ok(Which::Last),
+        _ => Err("expected the number of a run, or last".to_owned()),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    /// The number of messages in each folder
+    Count,
+    /// Headers, sizes, flags and dates of each message: cheap
+    Headers,
+    /// Every byte of each message, flags and dates: proof
+    Content,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Count => Level::Count,
+            LevelArg::Headers => Level::Headers,
+            LevelArg::Content => Level::Content,
+        }
+    }
+}
+
 /// Write completions for a shell to stdout
 #[derive(Debug, ClapArgs)]
 #[command(
@@ -216,7 +313,7 @@ pub struct CompletionsArgs {
 #[command(after_help = "Example:\n  mailhaul man run | man -l -")]
 pub struct ManArgs {
     /// The page of this command; without it the main page
-    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "init", "check", "login", "completions", "man"])]
+    #[arg(value_name = "COMMAND", value_parser = ["run", "plan", "status", "verify", "undo", "explain", "init", "check", "login", "completions", "man"])]
     pub page: Option<String>,
 }
 

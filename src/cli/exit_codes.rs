@@ -1,5 +1,6 @@
 //! What the process ends with; the contract is `docs/exit-codes.md`.
 
+use crate::compare::AccountCheck;
 use crate::error::{Code, End, Error, Kind};
 use crate::outcome::{AccountReport, Outcome};
 
@@ -109,6 +110,18 @@ impl ExitCode {
             .into_iter()
             .chain(folders.map(ExitCode::of_folder_error))
             .fold(ExitCode::of_counts(report, strict), ExitCode::worst)
+    }
+
+    /// What a comparison leads to. A folder that could not be read proves nothing, and is the fault of an end.
+    #[must_use]
+    pub fn of_check(check: &AccountCheck, strict: bool) -> ExitCode {
+        let folders = check.folders.iter().filter_map(|f| f.error.as_ref());
+        let errors = check.error.iter().chain(folders).map(ExitCode::of_error);
+        let compared = match check.differs(strict) {
+            true => ExitCode::Differs,
+            false => ExitCode::Done,
+        };
+        errors.fold(compared, ExitCode::worst)
     }
 
     /// A folder that failed leaves messages uncopied; only a full destination or a Ctrl-C says more than that.

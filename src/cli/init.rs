@@ -84,7 +84,7 @@ fn side(given: &Given<'_>, book: &Book, no_sign_in: bool, terminal: &Terminal) -
     };
     let address = match given.address {
         Some(address) => address.to_owned(),
-        None => terminal.ask(question)?,
+        None => terminal.ask_text(question)?,
     };
     let server = match given.server {
         Some(server) => named(given, server, &address)?,

@@ -5,6 +5,7 @@ mod bars;
 mod check;
 mod completions;
 mod exit_codes;
+mod explain;
 mod init;
 mod load;
 mod login;
@@ -15,6 +16,8 @@ mod run;
 mod status;
 mod talk;
 mod terminal;
+mod undo;
+mod verify;
 
 pub use args::{Args, Command};
 pub use exit_codes::ExitCode;
@@ -27,10 +30,22 @@ use terminal::Terminal;
 /// Does what the arguments (the program's name first) say. Writes to stdout and stderr; never panics on what it is given.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    forbid_core_dumps();
     match Args::try_parse_from(args) {
         Ok(args) => dispatch(&args),
-        Err(refusal) => explain(&refusal),
+        Err(refusal) => tell(&refusal),
     }
+}
+
+/// A core dump would hold the passwords. Where the system refuses, it is as it was.
+fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // Nothing depends on it, and lowering one's own limit is never refused.
+    let _ = setrlimit(Resource::Core, none);
 }
 
 fn dispatch(args: &Args) -> ExitCode {
@@ -43,6 +58,9 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Run(run) => run::run(run, &options, &terminal),
         Command::Plan(plan) => plan::run(plan, &options, &terminal),
         Command::Status(status) => status::run(status, &options, &terminal),
+        Command::Verify(verify) => verify::run(verify, &options, &terminal),
+        Command::Undo(undo) => undo::run(undo, &options, &terminal),
+        Command::Explain(explain) => explain::run(explain, &terminal),
         Command::Init(init) => init::run(init, &terminal),
         Command::Check(check) => check::run(check, &options, &terminal),
         Command::Login(login) => login::run(login, &options, &terminal),
@@ -52,7 +70,7 @@ fn dispatch(args: &Args) -> ExitCode {
 }
 
 /// Help and version are data and succeed; all else that clap has to say is wrong usage.
-fn explain(refusal: &clap::Error) -> ExitCode {
+fn tell(refusal: &clap::Error) -> ExitCode {
     let terminal = Terminal::plain();
     let text = refusal.render().to_string();
     if refusal.use_stderr() {

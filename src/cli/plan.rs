@@ -13,10 +13,13 @@ use crate::plan::Plan;
 use crate::render;
 
 pub(super) fn run(args: &PlanArgs, options: &Options, terminal: &Terminal) -> ExitCode {
-    let job = match load::job(&args.job, options, terminal) {
+    let mut job = match load::job(&args.job, options, terminal) {
         Ok(job) => job,
         Err(code) => return code,
     };
+    if args.retry_failed {
+        job.retry_rejected();
+    }
     let stop = Stop::default();
     let _watch = match front::watch_signals(&stop, leave) {
         Ok(watch) => watch,

@@ -17,6 +17,9 @@ pub(super) fn run(args: &RunArgs, options: &Options, terminal: &Terminal) -> Exi
         Ok(job) => job,
         Err(code) => return code,
     };
+    if args.retry_failed {
+        job.retry_rejected();
+    }
     for account in &mut job.accounts {
         account.archive.accept_deletions = args.accept_deletions;
     }

@@ -78,12 +78,15 @@ fn run_status(run: &Run) -> RunStatus {
         .summary
         .as_deref()
         .and_then(|text| serde_json::from_str(text).ok());
-    let copied = summary.and_then(|s| s.get("outcomes")?.get("copied")?.as_u64());
+    let summary = summary.unwrap_or_default();
+    let copied = summary["outcomes"]["copied"].as_u64();
+    let undid = summary["undo"].as_i64().zip(summary["taken_back"].as_u64());
     RunStatus {
         run: run.id,
         started: run.started_unix,
         ended: run.ended_unix,
         copied,
+        undid,
     }
 }
 

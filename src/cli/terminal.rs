@@ -64,7 +64,7 @@ impl Terminal {
     }
 
     /// Asks the person in front. Error: there is nobody.
-    pub(crate) fn ask(&self, question: &str) -> Result<String> {
+    pub(crate) fn ask_text(&self, question: &str) -> Result<String> {
         let nobody = || {
             let what = format!("there is no terminal to ask at: {question}?");
             Error::new(Kind::Job, Code::Usage, what).hint("mailhaul init --help shows the flags")
@@ -79,6 +79,19 @@ impl Terminal {
             Ok(read) if read > 0 => Ok(line.trim().to_owned()),
             _ => Err(nobody()),
         }
+    }
+
+    /// Asks a question that only `y` or `yes` answers with yes. `None`: nobody is there to answer.
+    pub(crate) fn ask(&self, question: &str) -> Option<bool> {
+        let input = std::io::stdin();
+        if !input.is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let mut err = std::io::stderr().lock();
+        drop(write!(err, "{question} [y/N] ").and_then(|()| err.flush()));
+        let mut answer = String::new();
+        input.read_line(&mut answer).ok()?;
+        Some(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
     pub(crate) fn warn(&self, text: &str) {

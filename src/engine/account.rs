@@ -217,7 +217,7 @@ fn groups(plan: &Plan) -> VecDeque<lane::Group> {
 }
 
 /// Looks at both ends at once: connecting and listing is mostly waiting. Gives the folders of the sources.
-fn look_around(context: &Context, sink: &mut SinkLink<'_>) -> Result<Vec<SourceFolder>> {
+pub(super) fn look_around(context: &Context, sink: &mut SinkLink<'_>) -> Result<Vec<SourceFolder>> {
     std::thread::scope(|scope| {
         let sources = scope.spawn(|| source_folders(context));
         let landscape = sink.retry(|sink| sink.folders());

@@ -5,6 +5,7 @@ use super::known::shown_key;
 use super::link::{SinkLink, pause};
 use super::settle::{self, Found, Place, Sought};
 use crate::error::Result;
+use crate::failpoint;
 use crate::identity::{HeaderIdentity, Standing};
 use crate::journal::{
     Conclusion, Delivered, FolderId, IntentMessage, MessageRow, OpenIntent, StandingRow,
@@ -100,7 +101,7 @@ pub(super) fn wait_for_late(context: &Context, messages: usize) -> Result<()> {
         // Files are written by nobody but us.
         return Ok(());
     }
-    let left = LATE.saturating_sub(since.elapsed());
+    let left = failpoint::waiting(LATE).saturating_sub(since.elapsed());
     if left.is_zero() {
         return Ok(());
     }

@@ -1,6 +1,9 @@
 //! The threads the command line needs: one that works while the caller shows what happens, one that hears signals.
 
 use super::Stop;
+use super::undo::{self, UndoReport};
+use super::verify::Order;
+use crate::compare::AccountCheck;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{Account, Job, Store};
 use crate::journal::JournalIdentity;
@@ -35,6 +38,26 @@ pub fn plan_with(
     each: impl FnMut(Option<Event>),
 ) -> Result<Vec<(String, Result<Vec<Plan>>)>> {
     attend(|events| super::plan(job, events, stop), each)
+}
+
+/// Compares both ends of a job, otherwise as [`run_with`].
+pub fn verify_with(
+    job: &Job,
+    order: Order,
+    stop: &Stop,
+    each: impl FnMut(Option<Event>),
+) -> Result<Vec<AccountCheck>> {
+    attend(|events| super::verify(job, order, events, stop), each)
+}
+
+/// Undoes a run, otherwise as [`run_with`].
+pub fn undo_with(
+    job: &Job,
+    order: undo::Order,
+    stop: &Stop,
+    each: impl FnMut(Option<Event>),
+) -> Result<Vec<UndoReport>> {
+    attend(|events| undo::undo(job, order, events, stop), each)
 }
 
 /// Whose mail an account's journal is about.

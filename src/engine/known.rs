@@ -1,20 +1,13 @@
 //! What the journal knows of a folder, set against its listing.
 
 use super::cargo::FlagWork;
+pub(super) use crate::compare::key_words as shown_key;
 use crate::error::Result;
 use crate::journal::{FolderId, Journal, Place, Row, RunId};
 use crate::message::{Folder, InternalDate, SourceKey};
 use crate::outcome::{Outcome, Trouble};
 use crate::source::Listed;
 use std::collections::HashMap;
-
-/// A key as a person finds it again: the UID, or what the source calls it (raw; whoever prints it escapes it).
-pub(super) fn shown_key(key: &SourceKey) -> String {
-    match key {
-        SourceKey::Uid(uid) => format!("UID {uid}"),
-        SourceKey::Name { name, .. } => String::from_utf8_lossy(name).into_owned(),
-    }
-}
 
 /// What is still to be done for a listed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +30,13 @@ impl Fate {
     }
 }
 
-/// Does this outcome of an earlier run leave something to do?
-pub(super) fn is_open(outcome: Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Failed | Outcome::Vanished | Outcome::Skipped
-    )
+/// Does this outcome of an earlier run leave something to do? `retry`: a rejected message is tried again.
+pub(super) fn is_open(outcome: Outcome, retry: bool) -> bool {
+    match outcome {
+        Outcome::Failed | Outcome::Vanished | Outcome::Skipped => true,
+        Outcome::Rejected => retry,
+        _ => false,
+    }
 }
 
 /// A message that an earlier run could not copy, for good.
@@ -73,6 +67,8 @@ pub(super) struct Against {
     pub(super) sink: u32,
     /// The listing is the whole folder: what is not in it is gone.
     pub(super) complete: bool,
+    /// What was rejected is still to be done.
+    pub(super) retry: bool,
     /// The job has other destinations, which may have been told of a change that this one has not.
     pub(super) one_of_several: bool,
 }
@@ -88,7 +84,6 @@ pub(super) fn compare(
     let mut fates: Vec<Option<Fate>> = vec![Some(Fate::Fetch); listing.len()];
     let mut compared = Compared::default();
     let (mut gone, mut returned) = (Vec::new(), Vec::new());
-    let several = against.one_of_several;
     journal.for_each_message(against.folder, against.sink, &mut |row| match order
         .binary_search_by(|&at| listing[at].key.cmp(&row.key))
     {
@@ -96,7 +91,7 @@ pub(super) fn compare(
             if row.removed_at_source {
                 returned.push(row.row);
             }
-            fates[order[at]] = fate(&listing[order[at]], row, several, &mut compared);
+            fates[order[at]] = fate(&listing[order[at]], row, against, &mut compared);
         }
         Err(_) if row.removed_at_source => {}
         Err(_) => gone.push(row.row),
@@ -141,7 +136,7 @@ pub(super) fn when_done(
 }
 
 /// What is still to be done for a message that is listed and known; `None`: nothing.
-fn fate(listed: &Listed, row: Row, one_of_several: bool, compared: &mut Compared) -> Option<Fate> {
+fn fate(listed: &Listed, row: Row, against: Against, compared: &mut Compared) -> Option<Fate> {
     if row.open_intent {
         // It may be on its way in: the end of the run looks for it.
         return None;
@@ -152,6 +147,7 @@ fn fate(listed: &Listed, row: Row, one_of_several: bool, compared: &mut Compared
         None | Some(Outcome::Failed | Outcome::Vanished) => return again(),
         Some(Outcome::Skipped) => return Some(Fate::Skipped(row.date)),
         Some(Outcome::Duplicate) => (Outcome::Duplicate, false),
+        Some(Outcome::Rejected) if against.retry => return again(),
         Some(Outcome::Rejected) => (Outcome::Rejected, false),
         Some(Outcome::Copied | Outcome::Present | Outcome::Altered) => (Outcome::Present, true),
     };
@@ -165,7 +161,7 @@ fn fate(listed: &Listed, row: Row, one_of_several: bool, compared: &mut Compared
         });
     } else if done {
         let known = match row.flags_delivered {
-            Some(delivered) if one_of_several => delivered,
+            Some(delivered) if against.one_of_several => delivered,
             _ => row.flags,
         };
         let change = known.change_to(&listed.flags);

@@ -2,6 +2,7 @@
 
 use super::context::{Context, lock};
 use crate::error::{Code, Error, Kind, Result};
+use crate::failpoint;
 use crate::outcome::Event;
 use crate::sink::{self, Sink};
 use crate::source::{self, Source};
@@ -81,7 +82,7 @@ impl Patience {
 fn waits() -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(250))
-        .with_max_delay(Duration::from_secs(30))
+        .with_max_delay(failpoint::waiting(Duration::from_secs(30)))
         .with_factor(3.0)
         .with_max_times(TRIES)
         .with_jitter()

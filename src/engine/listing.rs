@@ -46,8 +46,9 @@ impl Reading<'_> {
         Ok(opened.filter(whole).map(|opened| (opened, listing)))
     }
 
-    /// Every message that was ever shown in this run counts: those gone by now are *vanished*.
-    pub(super) fn count_listing(&mut self, listing: &[Listed], first: bool) {
+    /// Every message that was ever shown in this run counts: those gone by now are *vanished*. `missing`: those that the server
+    /// counts without showing them.
+    pub(super) fn count_listing(&mut self, listing: &[Listed], missing: u64, first: bool) {
         if self.run.again {
             return;
         }
@@ -55,7 +56,7 @@ impl Reading<'_> {
             .iter()
             .filter(|listed| !self.seen.contains(&listed.key))
             .count();
-        let there = (self.seen.len() + fresh) as u64 + self.vanished;
+        let there = (self.seen.len() + fresh) as u64 + self.vanished + missing;
         let before = if first && self.seen.is_empty() {
             there
         } else {

@@ -32,8 +32,11 @@ mod refusal;
 mod same;
 mod settle;
 mod target;
+pub mod undo;
 mod vanish;
+pub mod verify;
 
+use crate::compare::AccountCheck;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::Job;
 use crate::outcome::{AccountReport, Event};
@@ -78,6 +81,16 @@ impl Stop {
 /// Runs every account of a job (several at once), telling `events` as it goes. One report an account, in the job's order.
 #[must_use]
 pub fn run(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<AccountReport> {
+    each_account(job, events, stop, account::run)
+}
+
+/// Works on the accounts of a job, as many at once as it says; results in its order.
+fn each_account<T: Send>(
+    job: &Job,
+    events: &Sender<Event>,
+    stop: &Stop,
+    work_on: impl Fn(&Frame<'_>, Result<Logins>) -> T + Sync,
+) -> Vec<T> {
     let budget = Budget::new(job.budget);
     // Secrets first, one after another: some are asked for at the terminal.
     let work: VecDeque<_> = job
@@ -102,7 +115,7 @@ pub fn run(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<AccountReport>
                         events,
                         stop: stop.clone(),
                     };
-                    let report = account::run(&frame, logins);
+                    let report = work_on(&frame, logins);
                     lock(&reports).push((at, report));
                 }
             });
@@ -111,6 +124,21 @@ pub fn run(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<AccountReport>
     let mut reports = std::mem::take(&mut *lock(&reports));
     reports.sort_by_key(|(at, _)| *at);
     reports.into_iter().map(|(_, report)| report).collect()
+}
+
+/// Reads both ends of every account afresh and compares them; changes nothing at either, nor on disk. One report an account and
+/// destination.
+#[must_use]
+pub fn verify(
+    job: &Job,
+    order: verify::Order,
+    events: &Sender<Event>,
+    stop: &Stop,
+) -> Vec<AccountCheck> {
+    let checks = each_account(job, events, stop, |frame, logins| {
+        verify::check(frame, logins, order)
+    });
+    checks.into_iter().flatten().collect()
 }
 
 /// What `run` would do now: connects, lists, compares; changes nothing at either end or on disk. One an account, with a plan for

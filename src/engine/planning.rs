@@ -58,7 +58,9 @@ pub(super) fn known(
                     .as_deref()
                     .and_then(crate::outcome::Outcome::from_word);
                 known.known += count.messages;
-                if outcome.is_none_or(super::known::is_open) {
+                if outcome
+                    .is_none_or(|outcome| super::known::is_open(outcome, account.retry_rejected))
+                {
                     known.waiting += count.messages;
                 }
             }

@@ -10,7 +10,7 @@ use crate::identity::HeaderIdentity;
 use crate::job::Dedup;
 use crate::journal::Place;
 use crate::message::{InternalDate, SourceKey};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Trouble};
 use crate::plan::{Step, Work};
 use crate::source::{Listed, Opened, Source, Wanted};
 use crossbeam_channel::{Sender, bounded};
@@ -24,6 +24,16 @@ fn not_taken(step: &Step) -> Error {
         step.source.folder
     );
     Error::new(Kind::Folder, Code::Refused, what)
+}
+
+/// How many messages the server counts in the folder without listing them. Mail that came in since does not stand for them.
+fn missing(opened: &Opened, listing: &[Listed]) -> u64 {
+    let old = |listed: &&Listed| match (&listed.key, opened.uid_next) {
+        (SourceKey::Uid(uid), Some(next)) => *uid < next,
+        _ => true,
+    };
+    let shown = listing.iter().filter(old).count() as u64;
+    u64::from(opened.messages).saturating_sub(shown)
 }
 
 /// One folder being read.
@@ -176,19 +186,37 @@ impl<'a> Reading<'a> {
         };
         self.check_validity(&opened)?;
         let first = !std::mem::replace(&mut self.listed, true);
-        self.count_listing(&listing, first);
+        let missing = missing(&opened, &listing);
+        self.count_listing(&listing, missing, first);
         // What is sent again is a part of the folder: nothing follows from what it leaves out.
-        let complete = !self.run.again
-            && self.seen.is_empty()
-            && opened.uid_validity != 0
-            && listing.len() as u64 >= u64::from(opened.messages);
+        let complete =
+            !self.run.again && self.seen.is_empty() && opened.uid_validity != 0 && missing == 0;
         listing.retain(|listed| !self.seen.contains(&listed.key));
         if self.run.again && first {
             self.only_resent(&mut listing);
         }
         let listing = self.sort_out(listing, complete)?;
         self.fetch_all(source, listing)?;
+        if missing > 0 && !self.run.again {
+            self.tell_missing(missing);
+            // Not a state of the folder that the next run may rely on.
+            return Ok(None);
+        }
         Ok(Some(opened))
+    }
+
+    /// The server counts messages that it does not list: nobody knows which, so they have failed.
+    fn tell_missing(&self, missing: u64) {
+        self.run.count(self.context, Outcome::Failed, missing, 0);
+        self.context.trouble(Trouble {
+            folder: self.run.step.source.folder.to_string(),
+            key: String::new(),
+            message_id: String::new(),
+            outcome: Outcome::Failed,
+            words: format!(
+                "the source says that {missing} more are in the folder, and does not list them"
+            ),
+        });
     }
 
     /// What a listing means, given the journal: tells what is done already, gives back what has to be fetched.
@@ -198,6 +226,7 @@ impl<'a> Reading<'a> {
             folder: self.run.folder,
             sink: self.context.sink,
             complete,
+            retry: self.context.account.retry_rejected,
             one_of_several: self.context.destinations.len() > 1,
         };
         let compared = self

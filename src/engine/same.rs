@@ -5,10 +5,14 @@ use super::link::{SinkLink, SourceLink};
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{LocalFormat, Store};
 use crate::source::Traces;
+use std::path::{Path, PathBuf};
 
 /// Looks at both ends, as far as they show what they are, before anything is written.
 pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) -> Result<()> {
     for index in 0..context.sources.len() {
+        if one_place(context, index) {
+            return Err(refused(context));
+        }
         let files = files_of_a_server(context, index) && is_first(context, index)?;
         if !files && !same_user(context, index) {
             continue;
@@ -26,6 +30,27 @@ pub(super) fn refuse_same_mailbox(context: &Context, sink: &mut SinkLink<'_>) ->
         }
     }
     Ok(())
+}
+
+/// Are both ends files, one within the other, whatever symbolic links lead there? Then what is written would be read again.
+fn one_place(context: &Context, index: usize) -> bool {
+    let source = context.sources[index].0.store.local();
+    let destination = context.destination.0.store.local();
+    source
+        .zip(destination)
+        .is_some_and(|(source, destination)| {
+            let (source, destination) = (real(&source.path), real(&destination.path));
+            source.starts_with(&destination) || destination.starts_with(&source)
+        })
+}
+
+/// The path without symbolic links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    match (std::fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(above), Some(name)) => real(above).join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// Has nothing of this source been begun yet? Later a faithful copy may show the very numbers of its original, and no address
@@ -100,6 +125,15 @@ mod tests {
             inbox: None,
             uidls: uidls.iter().map(|uidl| uidl.as_bytes().to_vec()).collect(),
         }
+    }
+
+    #[test]
+    fn links_lead_to_the_real_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = real(dir.path());
+        std::fs::create_dir(root.join("a")).unwrap();
+        std::os::unix::fs::symlink(root.join("a"), root.join("l")).unwrap();
+        assert_eq!(real(&root.join("l/new/er")), root.join("a/new/er"));
     }
 
     #[test]

@@ -18,9 +18,11 @@
 //!
 //! Matching is one to one: see [`Index`].
 
+mod explain;
 mod index;
 mod probe;
 
+pub use explain::{Explanation, FieldLine, FirstByte, Ruling, Side, explain};
 pub use index::{Claim, Index, Look, Standing};
 
 use crate::job::Dedup;

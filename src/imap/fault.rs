@@ -2,6 +2,7 @@
 
 use super::response::{Completion, Status};
 use crate::error::{Code, End, Error, Kind};
+use crate::failpoint;
 use std::io;
 use std::time::Duration;
 
@@ -129,7 +130,7 @@ fn patience(code: Option<&str>, words: &str) -> Option<Kind> {
         && (lower.contains("connection") || lower.contains("login"))
         || lower.contains("throttled");
     let by_code = matches!(code, Some("UNAVAILABLE" | "INUSE" | "LIMIT" | "THROTTLED"));
-    (by_words || by_code).then_some(Kind::Throttled(PATIENCE))
+    (by_words || by_code).then(|| Kind::Throttled(failpoint::waiting(PATIENCE)))
 }
 
 /// `Suggested Backoff Time: N milliseconds`, at most an hour.

@@ -1,5 +1,6 @@
 //! A connection that speaks IMAP: commands out, responses in, in step however many are under way.
 
+use super::bounds::Bounds;
 use super::fault::Peer;
 use super::quote::{Command, Part};
 use super::response::{Completion, LINE_CAP, Line, Raw, Status, announced, ends_in_text};
@@ -14,8 +15,6 @@ use std::collections::{BTreeMap, VecDeque};
 const LITERAL_CAP: u64 = 2 << 30;
 /// All literals that are kept of one response, in bytes.
 const KEPT_CAP: u64 = 4 << 20;
-/// Responses a server may send for one command beyond what the mailbox explains.
-const NOISE: u64 = 1_000_000;
 /// Commands under way at once, where each is small.
 const WINDOW: usize = 128;
 
@@ -82,7 +81,7 @@ pub(super) struct Link {
     pub(super) at_once: Option<u64>,
     last_tag: u32,
     done: BTreeMap<u32, Completion>,
-    noise: u64,
+    bounds: Bounds,
     raw: Raw,
 }
 
@@ -98,7 +97,7 @@ impl Link {
             at_once: None,
             last_tag: 0,
             done: BTreeMap::new(),
-            noise: 0,
+            bounds: Bounds::default(),
             raw: Raw::default(),
         }
     }
@@ -146,20 +145,25 @@ impl Link {
             return Err(self.give_up());
         }
         self.last_tag += 1;
-        self.noise = 0;
+        self.bounds = Bounds::default();
         Ok(self.last_tag)
     }
 
-    /// Queues a command; only a literal that has to be waited for is waited for. Where the server ends the command
-    /// instead of taking that literal, its completion is there already.
+    /// Queues a command with no other under way; only a literal that has to be waited for is waited for. Where the server ends the
+    /// command instead of taking that literal, its completion is there already.
     pub(super) fn send(&mut self, command: &Command) -> Result<u32> {
+        self.send_behind(command, &mut Nothing)
+    }
+
+    /// As [`Link::send`], with others under way: what a wait brings is theirs, and goes to `consumer`.
+    fn send_behind(&mut self, command: &Command, consumer: &mut dyn Consumer) -> Result<u32> {
         let tag = self.tag()?;
         self.queue(format!("m{tag} ").as_bytes())?;
         for part in &command.parts {
             match part {
                 Part::Text(text) => self.queue(text)?,
                 Part::Literal(bytes) => {
-                    if !self.send_literal(tag, bytes)? {
+                    if !self.send_literal(tag, bytes, consumer)? {
                         return Ok(tag);
                     }
                 }
@@ -170,13 +174,18 @@ impl Link {
     }
 
     /// Does the command go on behind the literal?
-    fn send_literal(&mut self, tag: u32, bytes: &[u8]) -> Result<bool> {
+    fn send_literal(
+        &mut self,
+        tag: u32,
+        bytes: &[u8],
+        consumer: &mut dyn Consumer,
+    ) -> Result<bool> {
         let at_once = self
             .at_once
             .is_some_and(|limit| bytes.len() as u64 <= limit);
         let plus = if at_once { "+" } else { "" };
         self.queue(format!("{{{}{plus}}}\r\n", bytes.len()).as_bytes())?;
-        if !at_once && !self.await_go_ahead(tag, &mut Nothing)? {
+        if !at_once && !self.await_go_ahead(tag, consumer)? {
             return Ok(false);
         }
         self.queue(bytes)?;
@@ -239,7 +248,7 @@ impl Link {
         let mut tags = VecDeque::new();
         let mut completions = Vec::new();
         for command in commands {
-            tags.push_back(self.send(&command)?);
+            tags.push_back(self.send_behind(&command, consumer)?);
             if tags.len() >= WINDOW
                 && let Some(tag) = tags.pop_front()
             {
@@ -265,6 +274,9 @@ impl Link {
             return Err(self.protocol("sent something that is no IMAP response"));
         };
         self.note(&line)?;
+        if matches!(line, Line::Data(..)) && !self.bounds.kept(raw) {
+            return Err(self.protocol("tells more than anybody can keep"));
+        }
         match &line {
             Line::Continue(_) => return Ok(true),
             Line::Tagged(tag, condition) => {
@@ -279,8 +291,7 @@ impl Link {
     /// What every response means for the connection's state; bounds what a server can send for one command.
     pub(super) fn note(&mut self, line: &Line<'_>) -> Result<()> {
         self.state.absorb(line);
-        self.noise += 1;
-        if self.noise > NOISE + 4 * u64::from(self.state.selected.exists) {
+        if !self.bounds.one_more(self.state.selected.exists) {
             return Err(self.protocol("sends responses without end"));
         }
         let said_bye = matches!(line, Line::Untagged(condition) if condition.status == Status::Bye);

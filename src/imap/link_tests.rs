@@ -1,94 +1,10 @@
 //! The link on input that is cut anywhere.
 
-use super::fault::Peer;
-use super::items::Items;
-use super::link::{Consumer, Link, Nothing, Place};
+use super::link::Nothing;
+use super::pieces::{Gather, link};
 use super::quote::Command;
-use super::response::Line;
-use super::wire::Wire;
-use crate::error::{Code, End, Kind, Result};
-use crate::net::Stream;
+use crate::error::{Code, Kind};
 use proptest::prelude::*;
-use std::io::{self, Read, Write};
-
-/// Gives its bytes in pieces of these sizes, then ends.
-struct Pieces {
-    bytes: Vec<u8>,
-    at: usize,
-    sizes: Vec<usize>,
-    turn: usize,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let size = self.sizes[self.turn % self.sizes.len()];
-        self.turn += 1;
-        let len = size.min(buf.len()).min(self.bytes.len() - self.at);
-        buf[..len].copy_from_slice(&self.bytes[self.at..self.at + len]);
-        self.at += len;
-        Ok(len)
-    }
-}
-
-impl Write for Pieces {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Pieces {
-    fn try_read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
-        self.read(buf).map(Some)
-    }
-}
-
-fn link(bytes: &[u8], sizes: Vec<usize>) -> Link {
-    let stream = Pieces {
-        bytes: bytes.to_vec(),
-        at: 0,
-        sizes,
-        turn: 0,
-    };
-    let peer = Peer {
-        end: End::Source,
-        name: "test:143".to_owned(),
-    };
-    Link::new(Wire::new(Box::new(stream)), peer)
-}
-
-#[derive(Default)]
-struct Gather {
-    streamed: Vec<u8>,
-    uids: Vec<Option<u32>>,
-    others: usize,
-}
-
-impl Consumer for Gather {
-    fn place(&mut self, line: &[u8], _len: u64) -> Result<Place> {
-        Ok(if super::items::at_body(line) {
-            Place::Stream
-        } else {
-            Place::Keep
-        })
-    }
-
-    fn piece(&mut self, piece: &[u8]) -> Result<()> {
-        self.streamed.extend_from_slice(piece);
-        Ok(())
-    }
-
-    fn line(&mut self, line: &Line<'_>) -> Result<()> {
-        match Items::of(line) {
-            Ok(Some(items)) => self.uids.push(items.uid),
-            _ => self.others += 1,
-        }
-        Ok(())
-    }
-}
 
 proptest! {
     #[test]
@@ -118,6 +34,24 @@ fn responses_without_end_are_left() {
     let mut link = link(&b"* 1 RECENT\r\n".repeat(1_100_000), vec![1 << 20]);
     let error = link.run(&Command::new("X"), &mut Nothing).unwrap_err();
     assert_eq!(error.code, Code::Protocol);
+}
+
+#[test]
+fn names_without_end_are_left() {
+    let line = [&b"* LIST () \"/\" "[..], &vec![b'n'; 900_000], b"\r\n"].concat();
+    let mut link = link(&line.repeat(90), vec![1 << 20]);
+    let error = link.run(&Command::new("X"), &mut Nothing).unwrap_err();
+    assert_eq!((error.code, error.kind), (Code::Protocol, Kind::Transient));
+}
+
+/// What belongs to a command under way comes while another waits to send its literal.
+#[test]
+fn nothing_is_lost_while_a_literal_waits() {
+    let mut link = link(b"* LIST () \"/\" a\r\nm1 OK\r\n+ go\r\nm2 OK\r\n", vec![5]);
+    let commands = [Command::new("A"), Command::new("B ").string(b"\xff")];
+    let mut gather = Gather::default();
+    let answers = link.pipeline(commands, &mut gather).unwrap();
+    assert_eq!((answers.len(), gather.others), (2, 1));
 }
 
 #[test]

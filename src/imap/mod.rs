@@ -14,6 +14,7 @@
 
 mod append;
 mod bodies;
+mod bounds;
 mod capability;
 mod deliver;
 mod fault;
@@ -22,6 +23,8 @@ mod items;
 mod link;
 mod list;
 mod login;
+#[cfg(any(test, feature = "failpoints"))]
+pub(crate) mod pieces;
 mod quota;
 mod quote;
 mod response;

@@ -87,6 +87,12 @@ impl Session {
         &self.capabilities
     }
 
+    /// How many messages of the selected mailbox were told as expunged since it was selected.
+    #[must_use]
+    pub fn expunged(&self) -> u32 {
+        self.handle.gate().link.state.expunged
+    }
+
     /// How it signed in; `None`: the server had done it by itself (PREAUTH).
     #[must_use]
     pub fn signed_in_by(&self) -> Option<Mechanism> {

@@ -6,7 +6,7 @@ use super::login::{Opened, capabilities};
 use super::quote::Command;
 use super::response::Completion;
 use super::vet::Handle;
-use crate::auth::{Answer, Credentials, Exchange, Mechanism, Offer, redacted, sasl};
+use crate::auth::{Answer, Credentials, Exchange, Mechanism, Offer, sasl};
 use crate::error::{Code, Error, Kind, Result};
 use crate::net::Endpoint;
 use base64::Engine as _;
@@ -188,13 +188,7 @@ impl SignIn<'_> {
         if let Some(told) = &tried.told {
             words = format!("{words} {told}").trim_start().to_owned();
         }
-        let plain = sasl::plain(
-            &self.credentials.user,
-            self.credentials.master.as_deref(),
-            self.secret,
-        );
-        let encoded = sasl::base64(&plain);
-        error.words(redacted(&words, &[self.secret.expose_secret(), &encoded]))
+        error.words(words)
     }
 }
 

@@ -123,6 +123,7 @@ fn account(
         dedup,
         collapse,
         verify,
+        retry_rejected: false,
     };
     let place = destination_place(&top);
     let place = row.map_or(place.clone(), |row| row.place(&place));

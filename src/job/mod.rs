@@ -47,6 +47,13 @@ impl Job {
         }
     }
 
+    /// What servers rejected in earlier runs is tried again.
+    pub fn retry_rejected(&mut self) {
+        for account in &mut self.accounts {
+            account.retry_rejected = true;
+        }
+    }
+
     /// Keeps the accounts of these names (`--account`), all where there are none. Errors: one for each unknown name.
     pub fn select(mut self, names: &[String]) -> Result<Job, Vec<JobError>> {
         let known: Vec<&str> = self.accounts.iter().map(|a| a.name.as_str()).collect();
@@ -62,6 +69,17 @@ impl Job {
         }
         Ok(self)
     }
+}
+
+/// A job's text, whose paths are those of a `job.toml` here: is it valid? For the fuzzer.
+#[cfg(feature = "failpoints")]
+pub(crate) fn check_text(text: &str) {
+    let path = Path::new("job.toml");
+    let mut faults = Faults::new(path);
+    let job = locate(path, &mut faults)
+        .and_then(|file| Some((file, tree::parse(text, &mut faults)?)))
+        .and_then(|(file, root)| check::job(&file, &root, None, &mut faults));
+    assert!(job.is_some() || !faults.is_empty());
 }
 
 fn load(path: &Path, overrides: &[(String, String)], faults: &mut Faults) -> Option<Job> {

@@ -34,6 +34,8 @@ pub struct Account {
     /// Drop copies within one source folder that are equal in Message-ID and digest, uniting their flags (`collapse = true`).
     pub collapse: bool,
     pub verify: Verify,
+    /// Are messages that earlier runs' servers rejected tried again? Asked for on the command line, for one run.
+    pub retry_rejected: bool,
 }
 
 /// What a server speaks.

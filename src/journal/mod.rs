@@ -6,6 +6,7 @@
 mod ends;
 mod fault;
 mod folders;
+mod history;
 mod intents;
 mod key;
 mod lookup;
@@ -15,10 +16,12 @@ mod outcomes;
 mod report;
 mod schema;
 mod standing;
+mod undo;
 mod values;
 mod vanished;
 
 pub use key::{key_text, source_text};
+pub use undo::{ABOUT, UNDONE};
 pub use values::*;
 
 use crate::error::{Code, Error, Kind, Result};

@@ -33,21 +33,8 @@ impl Journal {
             .map(|c| self.sink_id(c.sink))
             .collect::<Result<Vec<i64>>>()?;
         self.write(run, |tx| {
-            let mut insert = tx.prepare_cached(CONCLUDE)?;
             for (c, sink) in conclusions.iter().zip(sinks) {
-                insert.execute(params![
-                    c.row,
-                    sink,
-                    c.outcome,
-                    c.words,
-                    c.delivered.map(|d| d.folder),
-                    c.delivered.and_then(|d| d.uid),
-                    c.flags.to_text(),
-                    c.of,
-                    intent,
-                    now(),
-                    run.0
-                ])?;
+                insert(tx, run, sink, c, intent)?;
             }
             if settled && intent.is_some() {
                 tx.prepare_cached("UPDATE intent SET settled = ? WHERE id = ?")?
@@ -70,4 +57,39 @@ pub(super) fn flags_delivered(
         insert.execute(params![row, sink, flags.to_text(), run.0])?;
     }
     Ok(())
+}
+
+/// Writes down outcomes at one sink that no intent is about.
+pub(super) fn conclude(
+    tx: &Transaction<'_>,
+    run: RunId,
+    sink: i64,
+    conclusions: &[Conclusion],
+) -> rusqlite::Result<()> {
+    let mut each = conclusions.iter();
+    each.try_for_each(|one| insert(tx, run, sink, one, None))
+}
+
+fn insert(
+    tx: &Transaction<'_>,
+    run: RunId,
+    sink: i64,
+    c: &Conclusion,
+    intent: Option<IntentId>,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(CONCLUDE)?
+        .execute(params![
+            c.row,
+            sink,
+            c.outcome,
+            c.words,
+            c.delivered.map(|d| d.folder),
+            c.delivered.and_then(|d| d.uid),
+            c.flags.to_text(),
+            c.of,
+            intent,
+            now(),
+            run.0
+        ])
+        .map(drop)
 }

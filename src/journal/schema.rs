@@ -102,7 +102,7 @@ CREATE TABLE outcome (
     message     INTEGER NOT NULL REFERENCES message,
     sink        INTEGER NOT NULL REFERENCES sink,
     n           INTEGER NOT NULL,
-    outcome     TEXT NOT NULL,        -- copied present duplicate altered rejected vanished failed skipped
+    outcome     TEXT NOT NULL,        -- copied present duplicate altered rejected vanished failed skipped undone
     words       TEXT,                 -- the server's
     sink_folder INTEGER REFERENCES sink_folder,   -- NULL: it is not there
     uid         INTEGER,

@@ -322,3 +322,4 @@ fn ten_thousand_messages() {
 }
 
 mod opening;
+mod undo;

@@ -7,6 +7,9 @@ use crate::message::{Digest, Digests, Flags, InternalDate, SourceKey};
 pub struct RunId(pub(super) i64);
 
 impl RunId {
+    /// That of somebody who only reads: the journal refuses every write of it.
+    pub const READER: RunId = RunId(0);
+
     /// The number that `status` shows.
     #[must_use]
     pub fn number(self) -> i64 {
@@ -124,7 +127,7 @@ pub struct Intent {
 pub struct Conclusion {
     pub row: MessageRow,
     pub sink: u32,
-    /// `copied`, `present`, `duplicate`, `altered`, `rejected`, `vanished`, `failed` or `skipped`.
+    /// `copied`, `present`, `duplicate`, `altered`, `rejected`, `vanished`, `failed`, `skipped` or `undone`.
     pub outcome: &'static str,
     /// The server's words.
     pub words: Option<String>,
@@ -251,4 +254,41 @@ pub struct Vanished {
     pub delivered: Delivered,
     /// Wire name of the destination folder.
     pub place: Vec<u8>,
+}
+
+/// What became of one message at a sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    pub outcome: String,
+    pub words: Option<String>,
+    /// The run that this outcome came from.
+    pub run: i64,
+    /// Wire name of the destination folder; `None`: it is not there.
+    pub folder: Option<Vec<u8>>,
+    pub uid_validity: Option<u32>,
+    pub uid: Option<u32>,
+}
+
+/// A message that a run delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    pub row: MessageRow,
+    /// Wire name of its folder at the source.
+    pub folder: Vec<u8>,
+    pub key: SourceKey,
+    pub message_id: Option<Vec<u8>>,
+    pub date: Option<InternalDate>,
+    /// As it was read from the source.
+    pub digests: Option<Digests>,
+    /// The newest outcome of the message, its words, and its run.
+    pub outcome: String,
+    pub words: Option<String>,
+    pub run: i64,
+    /// As delivered, and as later runs changed them.
+    pub flags: Flags,
+    /// Is the newest outcome still about this delivery?
+    pub stands: bool,
+    /// Wire name of the destination folder.
+    pub place: Vec<u8>,
+    pub delivered: Delivered,
 }

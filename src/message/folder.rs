@@ -61,7 +61,8 @@ impl Folder {
 
     /// From a server's wire name: split at `separator` (where there is one), each name decoded from modified UTF-7
     /// (kept as it stands where it cannot be, 8-bit bytes that are no UTF-8 as U+FFFD), `prefix` (the personal namespace, wire form, separator
-    /// included) taken off first unless that leaves nothing. `None` for a name with empty parts.
+    /// included) taken off first unless that leaves nothing. A name with empty
+    /// parts (`a//b`) stays whole. `None` for an empty name.
     #[must_use]
     pub fn from_wire(wire: &[u8], separator: Option<u8>, prefix: &[u8]) -> Option<Self> {
         let split = |wire: &[u8]| -> Vec<String> {
@@ -74,6 +75,7 @@ impl Folder {
         // What would become INBOX itself (`INBOX.INBOX`) keeps its prefix, or two folders became one.
         let names = inner.filter(|names| !all_inbox(names));
         Folder::new(names.unwrap_or_else(|| split(wire)))
+            .or_else(|| Folder::new(vec![decode(wire)]))
     }
 
     /// The wire name at a server. A separator inside a name becomes `_` (the caller tells about it through [`Folder::fits`]).
@@ -163,7 +165,8 @@ mod tests {
             Some(folder(&["INBOX", "INBOX"]))
         );
         assert_eq!(from(b"INBOX.a.b", b""), Some(folder(&["INBOX", "a", "b"])));
-        assert_eq!(from(b"a..b", b""), None);
+        assert_eq!(from(b"a..b", b""), Some(folder(&["a..b"])));
+        assert_eq!(from(b"", b""), None);
         assert_eq!(from(b"Foo & Bar", b""), Some(folder(&["Foo & Bar"])));
         assert_eq!(from(b"caf\xe9", b""), Some(folder(&["caf\u{fffd}"])));
         assert_eq!(Folder::from_wire(b"a/b", None, b""), Some(folder(&["a/b"])));

@@ -3,7 +3,7 @@
 use super::capability::Capabilities;
 use super::reply::{Refusal, Reply};
 use super::wire::Wire;
-use crate::auth::{Answer, Credentials, Exchange, Mechanism, Offer, redacted, sasl};
+use crate::auth::{Answer, Credentials, Exchange, Mechanism, Offer, sasl};
 use crate::error::{Code, Error, Kind, Result};
 use crate::net::loopback;
 use base64::Engine as _;
@@ -92,7 +92,7 @@ impl SignIn<'_> {
         let e = wire.endpoint().error(Kind::Account, Code::Auth, &what);
         let e = e.hint(hint);
         Err(match last {
-            Some(refusal) => e.words(self.redacted(&refusal.words())),
+            Some(refusal) => e.words(refusal.words()),
             None => e,
         })
     }
@@ -180,16 +180,8 @@ impl SignIn<'_> {
             });
         let told = self.told.as_deref().unwrap_or_default();
         let words = format!("{} {told}", refusal.words());
-        e.words = Some(self.redacted(words.trim_end()));
+        e.words = Some(words.trim_end().to_owned());
         e
-    }
-
-    /// Some servers repeat the command that they refuse.
-    fn redacted(&self, words: &str) -> String {
-        let master = self.credentials.master.as_deref();
-        let plain = sasl::plain(&self.credentials.user, master, self.secret);
-        let encoded = sasl::base64(&plain);
-        redacted(words, &[self.secret.expose_secret(), &encoded])
     }
 }
 

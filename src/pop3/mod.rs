@@ -6,6 +6,8 @@ mod capability;
 mod listing;
 mod login;
 mod open;
+#[cfg(feature = "failpoints")]
+pub(crate) mod pieces;
 mod reply;
 mod retrieve;
 mod session;

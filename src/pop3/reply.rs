@@ -1,6 +1,7 @@
 //! Status lines (RFC 1939 §3) with their response codes (RFC 2449 §8, RFC 3206).
 
 use crate::error::{Code, Error, Kind};
+use crate::failpoint;
 use crate::net::Endpoint;
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ impl Refusal {
         let (kind, class, what) = match code.as_deref() {
             Some("IN-USE") => in_use(),
             Some("LOGIN-DELAY") => (
-                Kind::Throttled(delay.unwrap_or(LOGIN_DELAY)),
+                Kind::Throttled(failpoint::waiting(delay.unwrap_or(LOGIN_DELAY))),
                 Code::Throttled,
                 "the server wants more time between two logins",
             ),
@@ -99,7 +100,8 @@ impl Refusal {
 
 fn in_use() -> (Kind, Code, &'static str) {
     let what = "another session has the maildrop open";
-    (Kind::Throttled(IN_USE), Code::Throttled, what)
+    let wait = failpoint::waiting(IN_USE);
+    (Kind::Throttled(wait), Code::Throttled, what)
 }
 
 #[cfg(test)]

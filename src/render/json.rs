@@ -2,8 +2,11 @@
 //!
 //! Texts of servers stand in it unchanged, but every character that could act on a terminal is written `\uXXXX`.
 
+mod explain;
 mod parts;
+mod undo;
 mod values;
+mod verify;
 
 use super::progress::AccountProgress;
 use crate::auth::oauth::Ask;
@@ -17,7 +20,7 @@ use std::time::Duration;
 use values::Line;
 
 /// One line, without its line end.
-fn line(value: &Line<'_>) -> String {
+fn line(value: &impl Serialize) -> String {
     // A value made of texts, numbers and lists always serialises; should that ever change, an error line says so.
     escape(&to_json(value))
 }
@@ -182,6 +185,32 @@ pub fn status(account: &super::status::Status, failed_only: bool) -> Vec<String>
     } else {
         run.chain(folders).collect()
     }
+}
+
+/// A comparison: `verify-difference`, `verify-folder`, and last the `verify` itself.
+#[must_use]
+pub fn verify(check: &crate::compare::AccountCheck, strict: bool) -> Vec<String> {
+    let lines = verify::VerifyLine::all(check, strict);
+    lines.iter().map(line).collect()
+}
+
+/// Why two messages count as the same or not.
+#[must_use]
+pub fn explanation(explanation: &crate::identity::Explanation) -> String {
+    line(&explain::ExplainLine::of_messages(explanation))
+}
+
+/// What an error code means.
+#[must_use]
+pub fn explained_code(code: crate::error::Code) -> String {
+    line(&explain::ExplainLine::of_code(code))
+}
+
+/// An undone run: an `undo-left` for each message that stays, and last the `undo` itself.
+#[must_use]
+pub fn undo(report: &crate::engine::undo::UndoReport) -> Vec<String> {
+    let lines = undo::UndoLine::all(report);
+    lines.iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -125,6 +125,7 @@ fn every_line() -> Vec<String> {
             started: 0,
             ended: None,
             copied: None,
+            undid: None,
         }],
         folders: vec![FolderStatus::default()],
         failed: vec![trouble(Outcome::Failed)],
@@ -154,6 +155,17 @@ fn every_line() -> Vec<String> {
             },
         ),
     ]);
+    lines.extend(of_proofs());
+    lines
+}
+
+/// The lines of `verify`, `undo` and `explain`.
+fn of_proofs() -> Vec<String> {
+    let mut lines = verify(&crate::render::verify::tests::check(), false);
+    lines.extend(undo(&crate::render::undo::tests::report()));
+    let one = crate::identity::explain(b"A: b\r\n\r\nx", b"A: c\r\n\r\ny");
+    lines.push(explanation(&one));
+    lines.push(explained_code(crate::error::Code::Auth));
     lines
 }
 

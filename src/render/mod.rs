@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod balance;
 pub mod errors;
+pub mod explain;
 pub mod json;
 pub mod paint;
 pub mod plan;
@@ -14,7 +15,9 @@ mod samples;
 pub mod status;
 pub mod summary;
 pub mod table;
+pub mod undo;
 pub mod units;
+pub mod verify;
 
 pub use paint::Paint;
 

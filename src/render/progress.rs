@@ -185,6 +185,9 @@ impl Progress {
             Event::FolderDone { report, .. } => {
                 account.folders.retain(|f| f.folder != report.folder);
             }
+            Event::FolderChecked { folder, .. } => {
+                account.folders.retain(|f| f.folder != *folder);
+            }
             Event::AccountDone { .. } => {
                 account.finished = true;
                 account.folders.clear();
@@ -223,6 +226,7 @@ pub fn account_of(event: &Event) -> &str {
         | Event::FolderStarted { account, .. }
         | Event::Advanced { account, .. }
         | Event::FolderDone { account, .. }
+        | Event::FolderChecked { account, .. }
         | Event::Trouble { account, .. }
         | Event::Waiting { account, .. }
         | Event::Warning { account, .. }

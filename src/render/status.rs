@@ -16,6 +16,8 @@ pub struct RunStatus {
     pub ended: Option<i64>,
     /// Messages that it copied, where it left a summary.
     pub copied: Option<u64>,
+    /// The run that it undid, and the messages that it took back.
+    pub undid: Option<(i64, u64)>,
 }
 
 /// One source folder as the journal knows it.
@@ -70,7 +72,15 @@ fn run_line(run: &RunStatus) -> String {
         .copied
         .map(|n| format!(", {} copied", count(n, "message")))
         .unwrap_or_default();
-    format!("run {}: {}{ended}{copied}", run.run, instant(run.started))
+    let undid = run
+        .undid
+        .map(|(of, messages)| format!(", {} of run {of} taken back", count(messages, "message")));
+    let undid = undid.unwrap_or_default();
+    format!(
+        "run {}: {}{ended}{copied}{undid}",
+        run.run,
+        instant(run.started)
+    )
 }
 
 fn folders(folders: &[FolderStatus]) -> Vec<String> {
@@ -122,6 +132,7 @@ mod tests {
                 started: 0,
                 ended: None,
                 copied: None,
+                undid: None,
             }],
             folders: vec![FolderStatus {
                 folder: "INBOX".into(),

@@ -57,6 +57,25 @@ impl ImapSink {
         let selected = self.session.select(name)?;
         self.permanent
             .insert(name.to_vec(), selected.permanent.clone());
+        self.seen_by_opening(&selected)
+    }
+
+    /// Opens the folder afresh for reading: not even `\Recent` changes.
+    fn examine_afresh(&mut self, name: &[u8]) -> Result<Door> {
+        let selected = self.session.examine(name)?;
+        self.seen_by_opening(&selected)
+    }
+
+    /// Opens it afresh as it is open now: whoever only reads goes on so.
+    fn open_afresh(&mut self, name: &[u8]) -> Result<Door> {
+        let reads = |(selected, writable): (&[u8], bool)| selected == name && !writable;
+        match self.session.selected().is_some_and(reads) {
+            true => self.examine_afresh(name),
+            false => self.select_afresh(name),
+        }
+    }
+
+    fn seen_by_opening(&mut self, selected: &Selected) -> Result<Door> {
         let floor = match selected.uid_next {
             Some(next) => next,
             None => self.highest_uid(selected.exists)?.saturating_add(1),
@@ -185,7 +204,7 @@ impl Sink for ImapSink {
         uids: (u32, u32),
         on: &mut dyn FnMut(StandingHead) -> Result<()>,
     ) -> Result<()> {
-        let door = self.select_afresh(name)?;
+        let door = self.open_afresh(name)?;
         if door.messages == 0 {
             return Ok(());
         }
@@ -318,7 +337,7 @@ impl Sink for ImapSink {
     }
 
     fn contents(&mut self, name: &[u8], on: &mut dyn FnMut(Content) -> Result<()>) -> Result<Door> {
-        let door = self.select_afresh(name)?;
+        let door = self.examine_afresh(name)?;
         if door.messages > 0 {
             self.session.listing(&[(1, u32::MAX)], &mut |item| {
                 on(Content {

@@ -7,7 +7,9 @@ use super::{
     BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
 };
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::format::mbox::{Index, Indexed, Mailing, MboxFile, Post, locate, sidecar_of, tree};
+use crate::format::mbox::{
+    Index, Indexed, Mailing, MboxFile, Post, is_shortened, locate, sidecar_of, tree,
+};
 use crate::fs;
 use crate::job::Local;
 use crate::message::{FlagChange, Flags, Folder};
@@ -54,7 +56,8 @@ impl MboxSink {
                 .at(End::Destination));
         }
         for place in tree(&self.root).map_err(of_account)?.places {
-            let named = self.told_name(&place.path).unwrap_or(place.folder);
+            let told = is_shortened(&place.path).then(|| self.told_name(&place.path));
+            let named = told.flatten().unwrap_or(place.folder);
             self.files.insert(name(&named), place.path);
         }
         Ok(())
@@ -66,14 +69,19 @@ impl MboxSink {
         Folder::parse(index.name())
     }
 
-    fn file(&self, name: &[u8]) -> Result<&Path> {
-        let file = self.files.get(name).map(PathBuf::as_path);
+    /// A folder's file. Another connection may have made it since we looked.
+    fn file(&mut self, name: &[u8]) -> Result<PathBuf> {
+        if !self.files.contains_key(name) {
+            self.look()?;
+        }
+        let file = self.files.get(name).cloned();
         file.ok_or_else(|| no_folder(name))
     }
 
     fn make(&mut self, target: &Target) -> Result<()> {
-        if self.files.contains_key(&target.name) {
-            return Ok(());
+        match self.file(&target.name) {
+            Err(error) if error.code == Code::Refused => {}
+            found => return found.map(drop),
         }
         let lower = |path: &Path| path.to_string_lossy().to_lowercase();
         let taken: Vec<String> = self
@@ -97,7 +105,7 @@ impl MboxSink {
 
     /// The index of a folder, looked at afresh.
     fn index(&mut self, name: &[u8]) -> Result<&mut Index> {
-        let path = self.file(name)?.to_owned();
+        let path = self.file(name)?;
         let kept = match self.open.take() {
             Some((open, index)) if open == name && index.is_current().unwrap_or(false) => {
                 Some(index)
@@ -183,7 +191,7 @@ impl Sink for MboxSink {
         uids: (u32, u32),
         on: &mut dyn FnMut(StandingHead) -> Result<()>,
     ) -> Result<()> {
-        let path = self.file(name)?.to_owned();
+        let path = self.file(name)?;
         for message in self.read(name, &[uids])? {
             // A message that nobody can read stands for nothing.
             let Ok(head) = message.record.head(&path, HEAD) else {
@@ -205,7 +213,7 @@ impl Sink for MboxSink {
         budget: &Budget,
         on: &mut dyn FnMut(u32, Result<Body>) -> Result<Flow>,
     ) -> Result<bool> {
-        let path = self.file(name)?.to_owned();
+        let path = self.file(name)?;
         for message in self.read(name, uids)? {
             let body = message.record.read(&path, budget);
             if let Err(error) = &body

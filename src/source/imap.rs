@@ -4,13 +4,14 @@ use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Want
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
-use crate::imap::{Mailbox, Selected, Session};
+use crate::imap::{Mailbox, Selected, Session, Status};
 use crate::job::providers::Behaviour;
 use crate::job::{After, Preset, Server, SourceSpec};
 use crate::message::{Flags, Folder, SourceKey, SpecialUse};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
 use crate::spool::Budget;
+use std::collections::{HashMap, HashSet};
 
 /// Every UID of a folder.
 const ALL: (u32, u32) = (1, u32::MAX);
@@ -38,14 +39,19 @@ impl ImapSource {
         })
     }
 
-    fn folder(&self, mailbox: Mailbox) -> Option<SourceFolder> {
+    fn folder(&mut self, mailbox: Mailbox) -> Result<Option<SourceFolder>> {
         if !mailbox.selectable {
-            return None;
+            return Ok(None);
         }
         let prefix = &self.session.personal().prefix;
-        let folder = Folder::from_wire(&mailbox.name, mailbox.separator, prefix)?;
-        let status = mailbox.status?;
-        Some(SourceFolder {
+        let Some(folder) = Folder::from_wire(&mailbox.name, mailbox.separator, prefix) else {
+            return Ok(None);
+        };
+        let status = match mailbox.status {
+            Some(status) => status,
+            None => self.status_by_opening(&mailbox.name)?,
+        };
+        Ok(Some(SourceFolder {
             source: self.index,
             folder,
             name: mailbox.name,
@@ -55,7 +61,22 @@ impl ImapSource {
             uid_next: status.uid_next,
             messages: status.messages,
             highest_modseq: status.highest_modseq,
-        })
+        }))
+    }
+
+    /// For a mailbox whose STATUS the server did not tell. One that cannot be opened either is not left out: it fails by name
+    /// when it comes to it.
+    fn status_by_opening(&mut self, name: &[u8]) -> Result<Status> {
+        match self.session.examine(name) {
+            Ok(selected) => Ok(Status {
+                messages: selected.exists,
+                uid_next: selected.uid_next,
+                uid_validity: selected.uid_validity,
+                highest_modseq: selected.highest_modseq,
+            }),
+            Err(error) if error.kind == Kind::Folder => Ok(Status::default()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens the folder for `after`, and only if it still is the one that was read.
@@ -120,10 +141,8 @@ impl ImapSource {
 impl Source for ImapSource {
     fn folders(&mut self) -> Result<Vec<SourceFolder>> {
         let mailboxes = self.session.list(self.shared)?;
-        Ok(mailboxes
-            .into_iter()
-            .filter_map(|mailbox| self.folder(mailbox))
-            .collect())
+        let folders = mailboxes.into_iter().map(|mailbox| self.folder(mailbox));
+        folders.filter_map(Result::transpose).collect()
     }
 
     fn list(
@@ -131,10 +150,17 @@ impl Source for ImapSource {
         folder: &SourceFolder,
         on: &mut dyn FnMut(Listed) -> Result<()>,
     ) -> Result<Opened> {
-        let opened = opened(&self.session.examine(&folder.name)?);
+        let mut opened = opened(&self.session.examine(&folder.name)?);
+        let mut shown = HashSet::new();
         if opened.messages > 0 {
-            self.session.listing(&[ALL], &mut |item| on(listed(item)))?;
+            self.session.listing(&[ALL], &mut |item| {
+                if shown.insert(item.uid) {
+                    on(listed(item))?;
+                }
+                Ok(())
+            })?;
         }
+        opened.messages = opened.messages.saturating_sub(self.session.expunged());
         Ok(opened)
     }
 
@@ -195,7 +221,7 @@ impl Source for ImapSource {
         folder: &SourceFolder,
         on: &mut dyn FnMut(Heading) -> Result<()>,
     ) -> Result<Option<Opened>> {
-        let mut listing = std::collections::HashMap::new();
+        let mut listing = HashMap::new();
         let opened = self.list(folder, &mut |listed| {
             if let SourceKey::Uid(uid) = listed.key {
                 listing.insert(uid, listed);

@@ -71,7 +71,8 @@ pub trait Source: Send {
     /// All folders with what is known of them without opening each.
     fn folders(&mut self) -> Result<Vec<SourceFolder>>;
 
-    /// The complete listing of a folder, in the server's order. `Err` where it could not be completed: then what was told
+    /// The complete listing of a folder, in the server's order, each message once. [`Opened::messages`] is without those that
+    /// were told as gone meanwhile, so that a listing that comes short shows. `Err` where it could not be completed: then what was told
     /// is not to be taken for the whole.
     fn list(
         &mut self,

@@ -10,7 +10,16 @@ fn main_help() {
 
 #[test]
 fn help_of_each_command() {
-    for command in ["run", "plan", "status", "completions", "man"] {
+    for command in [
+        "run",
+        "plan",
+        "status",
+        "verify",
+        "undo",
+        "explain",
+        "completions",
+        "man",
+    ] {
         insta::assert_snapshot!(format!("help-{command}"), run(&[command, "--help"]));
     }
 }
@@ -23,7 +32,16 @@ fn version() {
 
 #[test]
 fn manual_pages() {
-    for page in ["run", "plan", "status", "completions", "man"] {
+    for page in [
+        "run",
+        "plan",
+        "status",
+        "verify",
+        "undo",
+        "explain",
+        "completions",
+        "man",
+    ] {
         let shown = run(&["man", page]);
         assert!(shown.contains("--- exit 0") && shown.contains(&format!(".TH mailhaul-{page} 1")));
     }

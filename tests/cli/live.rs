@@ -37,7 +37,7 @@ fn shown(job: &Job, args: &[&str], run: &Run) -> String {
     text
 }
 
-fn tell(job: &Job, args: &[&str]) -> String {
+pub(super) fn tell(job: &Job, args: &[&str]) -> String {
     let path = job.path();
     let path = path.to_string_lossy();
     let mut all = args.to_vec();
@@ -45,12 +45,12 @@ fn tell(job: &Job, args: &[&str]) -> String {
     shown(job, args, &mailhaul(&all))
 }
 
-fn mails(user: &str, count: usize) -> Vec<Mail> {
+pub(super) fn mails(user: &str, count: usize) -> Vec<Mail> {
     Corpus::new(user, 77).mails(count)
 }
 
 /// Two folders with mail, one without.
-fn account(server: &Dovecot, user: &str) {
+pub(super) fn account(server: &Dovecot, user: &str) {
     let mut imap = Imap::login(server.imap, user);
     let mails = mails(user, 15);
     imap.append("INBOX", &mails[..9]);
@@ -59,7 +59,7 @@ fn account(server: &Dovecot, user: &str) {
     imap.create("Empty");
 }
 
-fn imap_job(user: &str, rest: &str) -> Job {
+pub(super) fn imap_job(user: &str, rest: &str) -> Job {
     let server = shared();
     let new = format!("{user}-new");
     Job::new("", &End::imap(server, user), &End::imap(server, &new), rest)

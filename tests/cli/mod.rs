@@ -2,9 +2,11 @@
 //!
 //! After a wanted change: `INSTA_UPDATE=always cargo test --test all cli`, then read the diff.
 
+mod explain;
 mod help;
 mod jobs_wrong;
 mod live;
+mod proof;
 mod usage;
 
 use std::path::Path;

@@ -17,7 +17,7 @@ fn wrong_usage() {
             &["plan", "a.toml", "--set", "source.port"],
         ),
         ("unknown-shell", &["completions", "tcsh"]),
-        ("unknown-page", &["man", "verify"]),
+        ("unknown-page", &["man", "check-mail"]),
     ];
     for (name, args) in cases {
         let shown = run(args);

@@ -3,10 +3,10 @@
 
 use super::kills::{fill, mails};
 use super::steps::{each, killed, passed, resumed, same};
-use crate::support::{End, Job, Snapshot, fresh_user, maildir, shared};
+use crate::support::{End, Job, Snapshot, fresh_user, maildir, pop3, shared};
 use std::path::Path;
 
-fn copy(name: &str, source: &End, want: &Snapshot) {
+fn copy(name: &str, source: &End, want: &Snapshot, uidls: &[String]) {
     let server = shared();
     let home = |user: &str| server.home(user).join("Maildir");
     let job = |path: &Path| {
@@ -24,6 +24,13 @@ fn copy(name: &str, source: &End, want: &Snapshot) {
         }
         let right = || {
             same(&seen(), want)?;
+            if !uidls.is_empty() {
+                let mut have = pop3::unique_ids(server.pop3, &user);
+                have.sort();
+                if have != uidls {
+                    return Err(format!("unique-ids {have:?}, should be {uidls:?}"));
+                }
+            }
             nothing_left_in_tmp(&home(&user))
         };
         resumed(&job, &right).map(|()| was_killed)
@@ -46,7 +53,9 @@ fn pop3_to_maildir() {
     let mails = mails(false);
     maildir::fill(server, &old, &mails);
     let want = Snapshot::one("INBOX", &mails);
-    copy("POP3 to Maildir", &End::pop3(server, &old), &want);
+    let mut uidls = pop3::unique_ids(server.pop3, &old);
+    uidls.sort();
+    copy("POP3 to Maildir", &End::pop3(server, &old), &want, &uidls);
 }
 
 #[test]
@@ -55,5 +64,5 @@ fn imap_to_maildir() {
     let old = fresh_user("crash-imap-maildir");
     fill(server, &old);
     let want = Snapshot::of(server.imap, &old).without_empty();
-    copy("IMAP to Maildir", &End::imap(server, &old), &want);
+    copy("IMAP to Maildir", &End::imap(server, &old), &want, &[]);
 }

@@ -7,6 +7,10 @@ mod kills;
 #[cfg(feature = "failpoints")]
 mod maildir;
 #[cfg(feature = "failpoints")]
+mod mbox;
+#[cfg(feature = "failpoints")]
+mod power;
+#[cfg(feature = "failpoints")]
 mod removal;
 mod safe;
 #[cfg(feature = "failpoints")]

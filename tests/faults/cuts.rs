@@ -2,12 +2,16 @@
 
 use super::{assert_arrived, filled, run, small_mails, through};
 use crate::support::proxy::{Fault, Proxy, Side};
-use crate::support::{Corpus, End, Job, Mail, Random, fresh_user, maildir, popped, shared};
+use crate::support::{
+    Corpus, End, Job, Mail, Random, fresh_user, impatient, maildir, popped, shared,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many bytes are picked for each end and direction, unless MAILHAUL_CUTS says otherwise.
 const CUTS: u64 = 8;
+/// The same for ways of ending that differ little.
+const FEW: u64 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Role {
@@ -16,19 +20,50 @@ enum Role {
     Pop3Source,
 }
 
-fn job(role: Role, port: u16, old: &str, new: &str) -> Job {
+/// How a connection ends, and what is cut.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    Orderly,
+    Reset,
+    /// The proxy cuts what TLS makes of it.
+    WithinTls,
+}
+
+impl Way {
+    fn fault(self, side: Side, at: u64) -> Fault {
+        match self {
+            Way::Reset => Fault::Reset(side, at),
+            _ => Fault::Cut(side, at),
+        }
+    }
+}
+
+fn end(role: Role, way: Way, port: u16, user: &str) -> End {
+    let protocol = match role {
+        Role::Pop3Source => "pop3",
+        _ => "imap",
+    };
+    match way {
+        Way::WithinTls => End::at(protocol, "localhost", port, user)
+            .line(&format!("ca-file = {:?}", shared().ca())),
+        _ => through(protocol, port, user),
+    }
+}
+
+fn job(role: Role, way: Way, port: u16, old: &str, new: &str) -> Job {
     let server = shared();
     let (source, sink) = match role {
-        Role::ImapSource => (through("imap", port, old), End::imap(server, new)),
-        Role::Pop3Source => (through("pop3", port, old), End::imap(server, new)),
-        Role::ImapSink => (End::imap(server, old), through("imap", port, new)),
+        Role::ImapSink => (End::imap(server, old), end(role, way, port, new)),
+        _ => (end(role, way, port, old), End::imap(server, new)),
     };
     Job::new("", &source, &sink, "")
 }
 
-fn server_port(role: Role) -> u16 {
-    match role {
-        Role::Pop3Source => shared().pop3,
+fn server_port(role: Role, way: Way) -> u16 {
+    match (role, way) {
+        (Role::Pop3Source, Way::WithinTls) => shared().pop3s,
+        (Role::Pop3Source, _) => shared().pop3,
+        (_, Way::WithinTls) => shared().imaps,
         _ => shared().imap,
     }
 }
@@ -45,50 +80,51 @@ fn account(role: Role, seed: u64) -> (String, Vec<Mail>) {
 }
 
 /// How many bytes pass in this direction when nothing is cut.
-fn whole(role: Role, side: Side) -> u64 {
+fn whole(role: Role, way: Way, side: Side) -> u64 {
     let (old, _) = account(role, 1);
     let count = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&count);
-    let proxy = Proxy::start(server_port(role), move |_| {
-        let counter = Arc::clone(&counter);
-        vec![Fault::Lines(
-            side,
-            Box::new(move |line| {
-                counter.fetch_add(line.len() as u64, Ordering::SeqCst);
-                line
-            }),
-        )]
+    let proxy = Proxy::start(server_port(role, way), move |_| {
+        vec![Fault::Count(side, Arc::clone(&counter))]
     });
-    run(&job(role, proxy.port, &old, &fresh_user("cut-new"))).exits(0);
+    run(&job(role, way, proxy.port, &old, &fresh_user("cut-new"))).exits(0);
     count.load(Ordering::SeqCst)
 }
 
-fn cut_at(role: Role, side: Side, at: u64) {
+fn cut_at(role: Role, way: Way, side: Side, at: u64) {
     let (old, mails) = account(role, 1);
     let new = fresh_user("cut-new");
     // The second connection ends a little later than the first.
-    let proxy = Proxy::start(server_port(role), move |n| match n {
-        0 => vec![Fault::Cut(side, at)],
-        1 => vec![Fault::Cut(side, at + 400), Fault::OneByOne(side)],
+    let proxy = Proxy::start(server_port(role, way), move |n| match n {
+        0 => vec![way.fault(side, at)],
+        1 => vec![way.fault(side, at + 400), Fault::OneByOne(side)],
         _ => vec![],
     });
-    let job = job(role, proxy.port, &old, &new);
-    let done = run(&job).exits(0);
+    let job = job(role, way, proxy.port, &old, &new);
+    let done = impatient(&job).exits(0);
     done.balance().assert_adds_up();
     assert!(proxy.connections() > 1, "nothing was cut");
     assert_arrived(shared(), &new, &mails, &job);
 }
 
-fn cut_everywhere(role: Role) {
-    let cuts = std::env::var("MAILHAUL_CUTS").ok();
-    let cuts = cuts.and_then(|n| n.parse().ok()).unwrap_or(CUTS);
-    let mut random = Random::new(role as u64);
+/// At every byte where all is asked for, else at some.
+fn moments(random: &mut Random, whole: u64, cuts: u64) -> Vec<u64> {
+    // What is said in farewell is not missed.
+    let whole = whole * 9 / 10;
+    match std::env::var_os("MAILHAUL_ALL") {
+        Some(_) => (0..whole).collect(),
+        None => (0..cuts).map(|_| random.below(whole)).collect(),
+    }
+}
+
+fn cut_everywhere(role: Role, way: Way, cuts: u64) {
+    let asked = std::env::var("MAILHAUL_CUTS").ok();
+    let cuts = asked.and_then(|n| n.parse().ok()).unwrap_or(cuts);
+    let mut random = Random::new(role as u64 + 10 * way as u64);
     let cases: Vec<(Side, u64)> = [Side::Up, Side::Down]
         .into_iter()
         .flat_map(|side| {
-            // What is said in farewell is not missed.
-            let whole = whole(role, side) * 9 / 10;
-            let moments: Vec<u64> = (0..cuts).map(|_| random.below(whole)).collect();
+            let moments = moments(&mut random, whole(role, way, side), cuts);
             moments.into_iter().map(move |at| (side, at))
         })
         .collect();
@@ -96,8 +132,8 @@ fn cut_everywhere(role: Role) {
         for part in cases.chunks(cases.len().div_ceil(8).max(1)) {
             scope.spawn(move || {
                 for &(side, at) in part {
-                    println!("{role:?} {side:?} cut at {at}");
-                    cut_at(role, side, at);
+                    println!("{role:?} {way:?} {side:?} cut at {at}");
+                    cut_at(role, way, side, at);
                 }
             });
         }
@@ -106,17 +142,31 @@ fn cut_everywhere(role: Role) {
 
 #[test]
 fn imap_source() {
-    cut_everywhere(Role::ImapSource);
+    cut_everywhere(Role::ImapSource, Way::Orderly, CUTS);
 }
 
 #[test]
 fn imap_sink() {
-    cut_everywhere(Role::ImapSink);
+    cut_everywhere(Role::ImapSink, Way::Orderly, CUTS);
 }
 
 #[test]
 fn pop3_source() {
-    cut_everywhere(Role::Pop3Source);
+    cut_everywhere(Role::Pop3Source, Way::Orderly, CUTS);
+}
+
+#[test]
+fn by_a_reset() {
+    for role in [Role::ImapSource, Role::ImapSink, Role::Pop3Source] {
+        cut_everywhere(role, Way::Reset, FEW);
+    }
+}
+
+#[test]
+fn within_tls() {
+    for role in [Role::ImapSource, Role::ImapSink, Role::Pop3Source] {
+        cut_everywhere(role, Way::WithinTls, FEW);
+    }
 }
 
 /// Nobody answers any more, though the connection stands: the deadline ends it.

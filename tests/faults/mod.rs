@@ -1,9 +1,16 @@
 //! What goes wrong between mailhaul and its servers: nothing is lost, nothing doubled, every message has one outcome.
 
 mod append;
+mod bounds;
 mod changes;
 mod cuts;
+mod hostile;
+mod maildrop;
+mod proof;
 mod refusals;
+mod secrets;
+mod session;
+mod tls;
 
 use crate::support::proxy::Rewrite;
 use crate::support::{Corpus, Dovecot, End, Imap, Job, Mail, Run, Snapshot, fresh_user, mailhaul};

@@ -1,8 +1,10 @@
 //! A destination that says NO, in many ways, or closes the connection.
 
 use super::{assert_arrived, before, filled, find, mail, open_intents, run, small_mails, through};
+use crate::support::job::ARCHIVE;
 use crate::support::proxy::{Fault, Proxy, Side};
-use crate::support::{Dovecot, End, Imap, Job, Snapshot, fresh_user, maildir, shared};
+use crate::support::run::Balance;
+use crate::support::{Dovecot, End, Imap, Job, Snapshot, fresh_user, maildir, mailhaul, shared};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -189,4 +191,58 @@ fn a_server_that_never_takes_anything() {
     health.store(true, Ordering::SeqCst);
     run(&job).exits(0).balance().assert_adds_up();
     assert_arrived(shared(), &new, &mails, &job);
+}
+
+/// A server's rejection is for good, until somebody asks to try again.
+#[test]
+fn what_was_rejected_is_tried_again_when_asked() {
+    for rest in ["", ARCHIVE] {
+        let mails = small_mails("again", 8, 4);
+        let (old, new) = (
+            filled(shared(), "again-old", &mails[..3]),
+            fresh_user("again"),
+        );
+        let mut imap = Imap::login(shared().imap, &old);
+        imap.create("Odd");
+        imap.append("Odd", &mails[3..]);
+        let (proxy, health) = Proxy::until_well(shared().imap, |_| {
+            let refused = |line: Vec<u8>| match find(&line, " APPEND \"Odd\"") {
+                // Dovecot takes no such name.
+                Some(at) => {
+                    let name = format!(" APPEND \"{}\"", "x".repeat(300));
+                    [&line[..at], name.as_bytes(), &line[at + 13..]].concat()
+                }
+                None => line,
+            };
+            vec![Fault::Lines(Side::Up, Box::new(refused))]
+        });
+        let sink = through("imap", proxy.port, &new);
+        let job = Job::new("", &End::imap(shared(), &old), &sink, rest);
+        let asked = |words: &[&str]| {
+            let path = job.path();
+            let path = path.to_str().expect("UTF-8");
+            let run = mailhaul(&[words, &[path]].concat());
+            (run.balance(), run)
+        };
+        let (balance, first) = asked(&["run"]);
+        balance.assert_adds_up();
+        let parts = |b: &Balance| (b.part("copied"), b.part("not copied"));
+        assert_eq!(parts(&balance), (3, 1), "{first:?}");
+        let (balance, again) = asked(&["run", "--retry-failed"]);
+        assert_eq!(parts(&balance), (0, 1), "still refused: {again:?}");
+        again.exits(3);
+        health.store(true, Ordering::SeqCst);
+        let (balance, not_asked) = asked(&["run"]);
+        assert_eq!(parts(&balance), (0, 1), "{not_asked:?}");
+        not_asked.exits(3);
+        let (balance, tried) = asked(&["run", "--retry-failed"]);
+        assert_eq!(parts(&balance), (1, 0), "{tried:?}");
+        tried.exits(0);
+        let (balance, last) = asked(&["run", "--retry-failed"]);
+        assert_eq!(parts(&balance), (0, 0), "{last:?}");
+        let arrived = Imap::login(shared().imap, &new).fetch("Odd");
+        assert_eq!(arrived.len(), 1);
+        assert_eq!(arrived[0].bytes, mails[3].bytes);
+        assert_eq!(open_intents(&job), 0);
+    }
 }

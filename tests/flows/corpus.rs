@@ -4,7 +4,7 @@ use super::{assert_nothing_left, run};
 use crate::support::canonical::digest;
 use crate::support::job::ARCHIVE;
 use crate::support::{
-    Dovecot, End, Imap, Job, Run, Snapshot, fresh_user, maildir, pop3, real, shared,
+    Dovecot, End, Imap, Job, Run, Snapshot, fresh_user, maildir, mailhaul, pop3, real, shared,
 };
 use std::collections::BTreeMap;
 
@@ -30,6 +30,7 @@ fn real_mail_from_pop3() {
     let done = run(&job);
     all_accounted_for(server, &done, &served, &new);
     resumes_without_doubling(server, &job, &new);
+    verify_tells_the_same(&job, &done);
 }
 
 #[test]
@@ -51,6 +52,7 @@ fn real_mail_from_imap() {
     let done = run(&job);
     all_accounted_for(server, &done, &served, &new);
     resumes_without_doubling(server, &job, &new);
+    verify_tells_the_same(&job, &done);
 }
 
 fn all_accounted_for(server: &Dovecot, done: &Run, mails: &[String], new: &str) {
@@ -80,6 +82,27 @@ fn all_accounted_for(server: &Dovecot, done: &Run, mails: &[String], new: &str) 
         untold, 0,
         "altered or missing without a word: {missing:?}\n{balance:?}"
     );
+}
+
+/// What the run called altered and not copied is what `verify`, which asks no journal, finds.
+fn verify_tells_the_same(job: &Job, done: &Run) {
+    let path = job.path();
+    let told = mailhaul(&["verify".as_ref(), "--json".as_ref(), path.as_os_str()]);
+    let last = told.stdout.lines().last().expect("a summary");
+    let last: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    let balance = done.balance();
+    let number = |key: &str| last[key].as_u64().expect("a number");
+    println!("verify: {last}");
+    assert_eq!(number("altered"), balance.part("altered"), "{last}");
+    let whole = balance.part("copied") + balance.part("already there");
+    assert_eq!(number("equal"), whole, "{last}");
+    assert_eq!(number("missing"), balance.total - whole - number("altered"));
+    assert_eq!(
+        (number("changed"), number("extra"), number("doubled")),
+        (0, 0, 0)
+    );
+    let differs = number("altered") + number("missing") > 0;
+    assert_eq!(told.code, Some(if differs { 4 } else { 0 }));
 }
 
 /// The digests that are not at the destination as often as in `mails`.

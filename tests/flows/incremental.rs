@@ -83,7 +83,7 @@ fn a_change_of_flags_reaches_every_destination() {
     let mut source = Imap::login(server.imap, &old);
     source.append("INBOX", &corpus.mails(8));
     let ends: Vec<End> = new.iter().map(|user| End::imap(server, user)).collect();
-    let job = Job::with_destinations(&End::imap(server, &old), &ends);
+    let job = Job::with_destinations("", &End::imap(server, &old), &ends, "");
     run(&job).exits(0);
     source.store("INBOX", "2:3", "+FLAGS", "\\Answered todo");
     source.store("INBOX", "2:8", "-FLAGS", "\\Seen");

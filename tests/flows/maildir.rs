@@ -1,10 +1,12 @@
 //! Maildir at either end: written for a Dovecot that serves it as it lies, read as a Dovecot has written it.
 
 use super::{assert_nothing_left, run};
+use crate::support::canonical::digest;
 use crate::support::{
-    Corpus, Dovecot, End, Imap, Job, Snapshot, fresh_user, maildir, names, pop3, popped, shared,
+    Corpus, Dovecot, End, Imap, Job, Snapshot, fresh_user, maildir, names, pop3, popped, real,
+    shared,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -394,4 +396,52 @@ fn the_27th_keyword_is_told() {
     assert_eq!((0..26).map(with).sum::<usize>(), 26);
     assert_eq!((26..30).map(with).sum::<usize>(), 0);
     assert!(there.iter().all(|f| f.flags.contains(&"\\Seen".to_owned())));
+}
+
+#[test]
+fn a_tree_is_not_copied_into_itself() {
+    let root = tempfile::tempdir().expect("a directory");
+    let (tree, link) = (root.path().join("tree"), root.path().join("link"));
+    std::fs::create_dir_all(tree.join("cur")).expect("mkdir");
+    std::fs::write(tree.join("cur/1.a:2,"), "Message-ID: <1@x>\n\none\n").expect("write");
+    std::os::unix::fs::symlink(&tree, &link).expect("link");
+    for path in [link.clone(), link.join("below")] {
+        let (from, to) = (End::files("maildir", &tree), End::files("maildir", &path));
+        let refused = run(&Job::new("", &from, &to, "")).exits(2);
+        assert!(
+            refused.stderr.contains("same mailbox"),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert_eq!(std::fs::read_dir(&tree).expect("the tree").count(), 1);
+}
+
+/// Digest → how often it stands in `cur/`.
+fn digests(maildir: &Path) -> BTreeMap<String, u32> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(maildir.join("cur")).expect("cur/") {
+        let bytes = std::fs::read(entry.expect("an entry").path()).expect("read");
+        *found.entry(digest(&bytes)).or_default() += 1;
+    }
+    found
+}
+
+#[test]
+fn real_mail_through_a_maildir() {
+    let Some(mails) = real::messages() else {
+        return;
+    };
+    let root = tempfile::tempdir().expect("a directory");
+    let (old, new) = (root.path().join("old"), root.path().join("new"));
+    std::fs::create_dir_all(old.join("cur")).expect("mkdir");
+    for (n, mail) in mails.iter().enumerate() {
+        std::fs::write(old.join(format!("cur/{n}.real:2,S")), &mail.bytes).expect("write");
+    }
+    let (from, to) = (End::files("maildir", &old), End::files("maildir", &new));
+    let job = Job::new("", &from, &to, "");
+    let done = run(&job).exits(0);
+    assert_eq!(done.balance().part("copied") as usize, mails.len());
+    assert_eq!(digests(&new), digests(&old));
+    assert_nothing_left(&job);
 }

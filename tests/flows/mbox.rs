@@ -2,10 +2,16 @@
 
 use super::{assert_nothing_left, run};
 use crate::support::canonical::digest;
+use crate::support::dovecot::PASSWORD;
+use crate::support::run::spawn_as;
 use crate::support::snapshot::Entry;
-use crate::support::{Corpus, End, Imap, Job, Snapshot, fresh_user, names, shared};
+use crate::support::{
+    Corpus, End, Imap, Job, Run, Snapshot, fresh_user, names, python, real, root, shared,
+};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::Path;
+use std::process::Command;
 
 fn write(root: &Path, path: &str, content: &[u8]) {
     let path = root.join(path);
@@ -354,4 +360,138 @@ fn mail_that_others_deliver_meanwhile_stays() {
     again.balance().assert_adds_up();
     assert_eq!(again.balance().part("copied"), 0, "{}", again.stdout);
     assert_eq!(std::fs::read(&inbox).expect("read"), &all[second..]);
+}
+
+/// The whole real corpus: Maildir to mbox to Maildir, byte by byte.
+#[test]
+fn real_mail_goes_through_mbox_files_unchanged() {
+    let (Some(mails), Some(archives)) = (real::messages(), real::mboxes()) else {
+        return;
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    for part in ["old/cur", "old/new", "old/tmp"] {
+        std::fs::create_dir_all(at(part)).expect("mkdir");
+    }
+    for (i, mail) in mails.iter().enumerate() {
+        let path = at(&format!(
+            "old/cur/1000000000.M{i:08}P1.test:2,{}",
+            ["", "S"][i % 2]
+        ));
+        std::fs::write(path, &mail.bytes).expect("write");
+    }
+    // The archives of mailing lists beside it, each a folder of the same name.
+    for (name, bytes) in archives
+        .iter()
+        .filter(|(name, _)| name.starts_with("pipermail/"))
+    {
+        write(dir.path(), name, bytes);
+    }
+    let same = "dedup = \"off\"";
+    let sources = [
+        End::files("maildir", &at("old")),
+        End::files("mbox", &at("pipermail")),
+    ];
+    let out = Job::with_sources(same, &sources, &End::files("mbox", &at("mbox")), "");
+    let back = Job::new(
+        same,
+        &End::files("mbox", &at("mbox")),
+        &End::files("maildir", &at("new")),
+        "",
+    );
+    for job in [&out, &back] {
+        let done = run(job).exits(0);
+        done.balance().assert_adds_up();
+        assert_eq!(
+            done.balance().part("copied"),
+            mails.len() as u64 + 2711,
+            "{}",
+            done.stdout
+        );
+    }
+    let mut want: Vec<(String, bool)> = mails
+        .iter()
+        .enumerate()
+        .map(|(i, m)| (digest(&m.bytes), i % 2 == 1))
+        .collect();
+    let mut have: Vec<(String, bool)> = std::fs::read_dir(at("new/cur"))
+        .expect("new/cur")
+        .map(|entry| {
+            let path = entry.expect("an entry").path();
+            (
+                digest(&std::fs::read(&path).expect("read")),
+                path.to_string_lossy().ends_with(":2,S"),
+            )
+        })
+        .collect();
+    want.sort();
+    have.sort();
+    assert!(want == have, "{} and {} messages", want.len(), have.len());
+    for name in archives
+        .iter()
+        .filter_map(|(name, _)| name.strip_prefix("pipermail/"))
+    {
+        let folder = name.trim_end_matches(".mbox");
+        let count = std::fs::read_dir(at(&format!("new/.{folder}/cur")))
+            .expect("a folder")
+            .count();
+        let theirs = python::mbox(&at(&format!("mbox/{name}"))).len();
+        assert_eq!(count, theirs, "{name}");
+    }
+}
+
+/// A job of `sample-jobs/`, run where its paths lead to something, against a server of the tests.
+fn sample(name: &str, dir: &Path, user: &str) -> Run {
+    let text =
+        std::fs::read_to_string(root().join("sample-jobs").join(name)).expect("a sample job");
+    let path = dir.join(name);
+    std::fs::write(&path, text).expect("write");
+    let port = format!("destination.port={}", shared().imap);
+    let user = format!("destination.user={user}");
+    let set = [
+        "destination.host=127.0.0.1",
+        &port,
+        "destination.security=plain",
+        &user,
+    ];
+    let mut arguments: Vec<&OsStr> = vec!["run".as_ref(), path.as_os_str()];
+    for value in set {
+        arguments.extend([OsStr::new("--set"), OsStr::new(value)]);
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailhaul"));
+    command.args(arguments);
+    spawn_as(command, &[("NEW_PASSWORD", OsStr::new(PASSWORD))]).wait()
+}
+
+#[test]
+fn the_sample_jobs_import() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let with = |head: &str, name: &str| message(NETSCAPE, head, name);
+    let kept = with("X-Mozilla-Status: 0001\n", "kept");
+    write(
+        dir.path(),
+        "Mail/Local Folders/Inbox.sbd/Work",
+        kept.as_bytes(),
+    );
+    write(
+        dir.path(),
+        "Mail/Local Folders/Trash",
+        with("", "thrown").as_bytes(),
+    );
+    let user = fresh_user("sample-thunderbird");
+    sample("08-import-thunderbird.toml", dir.path(), &user).exits(0);
+    let want = expect(&[("Thunderbird/Inbox/Work", &[(&kept, "\\Seen")])]);
+    assert_eq!(standing(&user), want);
+
+    let labelled = with("X-Gmail-Labels: Inbox,Family,Unread\n", "labelled");
+    let spam = with("X-Gmail-Labels: Spam\n", "spam");
+    let path = "Takeout/Mail/All mail Including Spam and Trash.mbox";
+    write(dir.path(), path, (labelled.clone() + &spam).as_bytes());
+    let user = fresh_user("sample-takeout");
+    sample("09-import-takeout.toml", dir.path(), &user).exits(0);
+    let want = expect(&[
+        ("INBOX", &[(&labelled, "")]),
+        ("Family", &[(&labelled, "")]),
+    ]);
+    assert_eq!(standing(&user), want);
 }

@@ -15,6 +15,8 @@ mod mbox;
 mod mbox_files;
 mod pop3_to_imap;
 mod rules;
+mod undo;
+mod verify;
 
 use crate::support::{Job, Run, mailhaul};
 

@@ -92,15 +92,15 @@ impl Job {
     }
 
     /// A job with several destinations.
-    pub fn with_destinations(source: &End, destinations: &[End]) -> Job {
+    pub fn with_destinations(top: &str, source: &End, destinations: &[End], rest: &str) -> Job {
         let job = Job {
             dir: tempfile::tempdir().expect("a directory"),
         };
-        let mut text = format!("version = 1\n[source]\n{}", source.text);
+        let mut text = format!("version = 1\n{top}\n[source]\n{}", source.text);
         for end in destinations {
             write!(text, "[[destination]]\n{}", end.text).expect("a string");
         }
-        std::fs::write(job.path(), text).expect("write");
+        std::fs::write(job.path(), text + rest).expect("write");
         job
     }
 

@@ -2,8 +2,10 @@
 
 pub mod authorization;
 pub mod canonical;
+pub mod certificates;
 pub mod corpus;
 pub mod dovecot;
+pub mod fake;
 pub mod imap;
 pub mod job;
 pub mod maildir;
@@ -11,11 +13,13 @@ pub mod names;
 pub mod normal;
 pub mod pop3;
 pub mod proxy;
+pub mod python;
 pub mod random;
 pub mod real;
 pub mod run;
 pub mod script;
 pub mod snapshot;
+pub mod talk;
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -25,8 +29,9 @@ pub use dovecot::{Dovecot, fresh_user, shared};
 pub use imap::Imap;
 pub use job::{End, Job};
 pub use random::Random;
-pub use run::{Run, mailhaul};
+pub use run::{Run, impatient, mailhaul};
 pub use snapshot::Snapshot;
+pub use talk::{Talk, Talker};
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -2,8 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,10 @@ pub enum Fault {
     Cut(Side, u64),
     /// Ends the connection in place of the first line with this text.
     CutAt(Side, &'static str),
+    /// Says the second text in place of the first line with the first, and ends the connection.
+    Farewell(&'static str, &'static str),
+    /// As `Cut`, but by a reset towards mailhaul, as routers do that forgot the connection: what was under way is lost.
+    Reset(Side, u64),
     /// Passes no more bytes of this direction, but keeps the connection open.
     Stall(Side, u64),
     /// Writes every byte alone.
@@ -39,6 +44,10 @@ pub enum Fault {
     /// and so much later the server gets it all.
     Hold(&'static str, Duration),
     Lines(Side, Rewrite),
+    /// The bytes from the first to before the last of these come one by one, each after so long a wait.
+    Drip(Side, Range<u64>, Duration),
+    /// Counts the bytes.
+    Count(Side, Arc<AtomicU64>),
 }
 
 /// A running proxy; dropping it ends all its connections and joins its threads.
@@ -134,7 +143,11 @@ fn serve(
 fn side(fault: &Fault) -> Side {
     match fault {
         Fault::Hold(..) => Side::Up,
+        Fault::Farewell(..) => Side::Down,
         Fault::Cut(side, _)
+        | Fault::Reset(side, _)
+        | Fault::Drip(side, ..)
+        | Fault::Count(side, _)
         | Fault::CutAt(side, _)
         | Fault::Stall(side, _)
         | Fault::OneByOne(side)
@@ -160,10 +173,20 @@ impl Wire {
     }
 
     fn end(&self) {
-        self.ended.store(true, Ordering::SeqCst);
+        if self.ended.swap(true, Ordering::SeqCst) {
+            return;
+        }
         for stream in [&self.client, &self.server] {
             let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// The system throws away what it still has to send, and so does the other side with what it has not read yet.
+    fn reset(&self) {
+        let now = Some(Duration::ZERO);
+        let _ = rustix::net::sockopt::set_socket_linger(&self.client, now);
+        self.ended.store(true, Ordering::SeqCst);
+        let _ = self.server.shutdown(Shutdown::Both);
     }
 
     fn sleep(&self, time: Duration) {
@@ -230,7 +253,9 @@ impl Pump {
         }
         let rest = std::mem::take(&mut self.line);
         self.pass(&rest);
-        let _ = self.to().shutdown(Shutdown::Write);
+        if !wire.is_over() {
+            let _ = self.to().shutdown(Shutdown::Write);
+        }
     }
 
     fn to(&self) -> &TcpStream {
@@ -242,8 +267,12 @@ impl Pump {
 
     /// Passes bytes on; `false`: the connection ends here.
     fn take(&mut self, bytes: &[u8]) -> bool {
-        let by_line =
-            |fault: &Fault| matches!(fault, Fault::CutAt(..) | Fault::Hold(..) | Fault::Lines(..));
+        let by_line = |fault: &Fault| {
+            matches!(
+                fault,
+                Fault::CutAt(..) | Fault::Farewell(..) | Fault::Hold(..) | Fault::Lines(..)
+            )
+        };
         if !self.faults.iter().any(by_line) {
             return self.pass(bytes);
         }
@@ -266,6 +295,11 @@ impl Pump {
         for fault in &mut self.faults {
             match fault {
                 Fault::CutAt(_, text) if holds(&line, text) => return false,
+                Fault::Farewell(text, words) if holds(&line, text) => {
+                    let words = words.as_bytes().to_vec();
+                    self.pass(&words);
+                    return false;
+                }
                 Fault::Hold(text, _) if holds(&line, text) => {
                     self.held = line;
                     return true;
@@ -279,7 +313,8 @@ impl Pump {
 
     fn pass(&mut self, bytes: &[u8]) -> bool {
         let mut bytes = bytes;
-        let (mut cut, mut alone, mut pace) = (false, false, None);
+        let mut reset = false;
+        let (mut cut, mut alone, mut pace, mut drip) = (false, false, None, None);
         for fault in &self.faults {
             let room =
                 |at: u64| usize::try_from(at.saturating_sub(self.passed)).unwrap_or(usize::MAX);
@@ -288,6 +323,15 @@ impl Pump {
                     bytes = &bytes[..room(*at)];
                     cut = true;
                 }
+                Fault::Reset(_, at) if room(*at) <= bytes.len() => {
+                    bytes = &bytes[..room(*at)];
+                    cut = true;
+                    reset = true;
+                }
+                Fault::Drip(_, part, time) => drip = Some((part.clone(), *time)),
+                Fault::Count(_, count) => {
+                    count.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+                }
                 Fault::Stall(_, at) => bytes = &bytes[..room(*at).min(bytes.len())],
                 Fault::OneByOne(_) => alone = true,
                 Fault::Throttle(_, rate) => pace = Some(*rate),
@@ -295,7 +339,11 @@ impl Pump {
                 _ => {}
             }
         }
+        let start = self.passed;
         self.passed += bytes.len() as u64;
+        if let Some((part, time)) = drip {
+            return self.drip(bytes, start, &part, time) && !cut;
+        }
         let pieces = bytes.chunks(match (alone, pace) {
             (true, _) => 1,
             (_, Some(rate)) => usize::try_from(rate / 20).unwrap_or(1).max(1),
@@ -310,7 +358,22 @@ impl Pump {
                 return false;
             }
         }
+        if reset {
+            self.wire.reset();
+        }
         !cut
+    }
+
+    fn drip(&mut self, bytes: &[u8], start: u64, part: &Range<u64>, time: Duration) -> bool {
+        for (at, byte) in (start..).zip(bytes) {
+            if part.contains(&at) {
+                self.wire.sleep(time);
+            }
+            if self.to().write_all(&[*byte]).is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// The client goes; later the server gets what the client had sent, and time to see to it.
@@ -331,6 +394,22 @@ impl Pump {
 
 fn holds(line: &[u8], text: &str) -> bool {
     line.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+#[test]
+fn a_reset_is_no_orderly_end() {
+    let server = TcpListener::bind(("127.0.0.1", 0)).expect("bind");
+    let port = server.local_addr().expect("address").port();
+    let talk = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().expect("accept");
+        let _ = stream.write_all(b"* OK one\r\n");
+        let _ = stream.read(&mut [0]);
+    });
+    let proxy = Proxy::start(port, |_| vec![Fault::Reset(Side::Down, 4)]);
+    let mut stream = TcpStream::connect(("127.0.0.1", proxy.port)).expect("connect");
+    let read = stream.read_to_end(&mut Vec::new());
+    assert_eq!(read.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    talk.join().expect("server");
 }
 
 #[test]

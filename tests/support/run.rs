@@ -114,6 +114,13 @@ pub fn spawn_as(mut command: Command, more: &[(&str, &OsStr)]) -> Running {
     }
 }
 
+/// Runs `mailhaul run JOB` to its end, where test builds wait for a server two seconds instead of half a minute or more.
+pub fn impatient(job: &super::Job) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mailhaul"));
+    command.arg("run").arg(job.path());
+    spawn_as(command, &[("MAILHAUL_FAIL_WAIT", "2".as_ref())]).wait()
+}
+
 /// Runs `mailhaul ARGS…` to its end.
 pub fn mailhaul<A: AsRef<OsStr>>(args: &[A]) -> Run {
     let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
@@ -141,6 +148,24 @@ impl Running {
     pub fn kill(mut self) -> Run {
         self.child.kill().expect("kill");
         self.finish()
+    }
+
+    /// Waits for the end; the most memory that the process ever had, in KiB.
+    pub fn peak(mut self) -> (Run, u64) {
+        let status = format!("/proc/{}/status", self.id());
+        let mut peak = 0;
+        while !self.ended() {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find(|line| line.starts_with("VmHWM:"));
+            let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+            peak = number.unwrap_or(peak);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        (self.finish(), peak)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal by name, such as `INT`.

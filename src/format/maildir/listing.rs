@@ -20,7 +20,8 @@ const READINGS: usize = 8;
 /// A message as its file's name and inode tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// The file's name without its flags. Any bytes but `/` and NUL.
+    /// What it is called for good: the file's name without its flags, and without what mbsync and OfflineIMAP add to it. Any bytes but
+    /// `/` and NUL.
     pub base: Vec<u8>,
     pub flags: Flags,
     /// From a name of ours, else the file's time.
@@ -45,7 +46,8 @@ pub fn list(dir: &Path) -> Result<Vec<Mail>> {
     for base in places.bases() {
         // Gone since: it is no message any more.
         if let Some((path, meta)) = places.look(&base)? {
-            let uid = uids.get(base.as_slice()).copied();
+            let file = path.file_name().unwrap_or_default().as_bytes();
+            let uid = uids.of(&base, file);
             mails.push(mail(base, &path, &meta, &keywords, uid));
         }
     }
@@ -131,11 +133,7 @@ impl Places {
         self.at.is_empty()
     }
 
-    pub(super) fn holds(&self, base: &[u8]) -> bool {
-        self.at.contains_key(base)
-    }
-
-    /// Bases and names of files.
+    /// What the messages are called, and the names of their files.
     pub(super) fn files(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.at.iter().map(|(base, path)| {
             let file = path.file_name().unwrap_or_default();
@@ -176,6 +174,26 @@ impl Places {
         Ok(true)
     }
 
+    /// A message is called by the lasting part of its base. Where two share it (somebody has copied a file), the first by name has it, and the
+    /// other is called by its whole base.
+    fn place(&mut self, path: PathBuf) {
+        let base = base_of(&path).to_vec();
+        let lasting = name::lasting(&base);
+        let Some(there) = self.at.get(&lasting) else {
+            self.at.insert(lasting, path);
+            return;
+        };
+        let other = base_of(there).to_vec();
+        if other == base || std::fs::symlink_metadata(there).is_err() {
+            self.at.insert(lasting, path);
+        } else if base < other {
+            let before = self.at.insert(lasting, path);
+            self.at.extend(before.map(|path| (other, path)));
+        } else {
+            self.at.insert(base, path);
+        }
+    }
+
     /// A file renamed while its directory is read may be passed over: it is read until it stays as it is, and what any
     /// reading saw counts.
     fn read(&mut self) -> Result<()> {
@@ -186,8 +204,7 @@ impl Places {
             for part in ["new", "cur"] {
                 let part = self.dir.join(part);
                 for file in files(&part)? {
-                    let base = name::parts(&file).0.to_vec();
-                    self.at.insert(base, part.join(OsStr::from_bytes(&file)));
+                    self.place(part.join(OsStr::from_bytes(&file)));
                 }
             }
             if self.times == times(&self.dir)? {
@@ -196,6 +213,10 @@ impl Places {
         }
         Ok(())
     }
+}
+
+fn base_of(path: &Path) -> &[u8] {
+    name::parts(path.file_name().unwrap_or_default().as_bytes()).0
 }
 
 /// When the two directories last changed; zero for one that is not there.
@@ -310,6 +331,36 @@ mod tests {
         assert!(found.ends_with("cur/1.a:2,S"));
         assert_eq!(places.find(b"2.b").unwrap(), None);
         assert_eq!(places.find(b"3.c").unwrap(), None);
+    }
+
+    #[test]
+    fn what_mbsync_adds_to_a_name_is_no_other_message() {
+        let dir = maildir(&["cur/1.a:2,", "cur/2.b,U=4:2,S"]);
+        assert_eq!(bases(&list(dir.path()).unwrap()), ["1.a", "2.b"]);
+        let mut places = Places::open(dir.path()).unwrap();
+        let cur = dir.path().join("cur");
+        fs::rename(&cur.join("1.a:2,"), &cur.join("1.a,U=9:2,F")).unwrap();
+        assert!(
+            places
+                .find(b"1.a")
+                .unwrap()
+                .unwrap()
+                .ends_with("1.a,U=9:2,F")
+        );
+        // Copies are told apart, in whatever order the directory gives them.
+        for name in ["1.a,U=10:2,", "1.a,U=3:2,", "2.b:2,"] {
+            put(&cur.join(name));
+        }
+        let all = ["1.a", "1.a,U=3", "1.a,U=9", "2.b", "2.b,U=4"];
+        assert_eq!(bases(&list(dir.path()).unwrap()), all);
+        let mut places = Places::open(dir.path()).unwrap();
+        assert!(
+            places
+                .find(b"1.a")
+                .unwrap()
+                .unwrap()
+                .ends_with("1.a,U=10:2,")
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use super::dotlock::{self, DotLock};
 use super::listing::Places;
 use super::numbering::Numbering;
+use super::promise;
 use super::uidlist::{self, UidList};
 use super::{MaildirFolder, name};
 use crate::error::{Code, Error, Kind, Result};
@@ -46,19 +47,24 @@ impl Live {
     pub fn look(dir: &Path) -> Result<Self> {
         if let Some(live) = Self::peek(dir)?
             && live.is_whole()
+            && !promise::stands(dir)
         {
             return Ok(live);
         }
         let _lock = lock(dir)?;
-        let mut uidlist = UidList::load(dir)?.unwrap_or_else(|| UidList::new(fresh_validity()));
+        let mut numbering = Numbering::open(dir, None, fresh_validity())?;
         let places = Places::open(dir)?;
-        let mut missing = unnumbered(&uidlist, &places);
+        let mut missing = unnumbered(&numbering.uidlist, &places);
         missing.sort_by_cached_key(|file| (name::time(file), file.clone()));
         for file in &missing {
-            uidlist.add(file, None).ok_or_else(|| no_uids(dir))?;
+            numbering.add(file, None).ok_or_else(|| no_uids(dir))?;
         }
-        uidlist.save(dir)?;
-        Ok(Self::of(uidlist, places))
+        if numbering.is_changed() || !missing.is_empty() {
+            numbering.save(dir)?;
+        } else {
+            promise::keep(dir)?;
+        }
+        Ok(Self::of(numbering.uidlist, places))
     }
 
     /// The same without writing anything: files without a UID are left out. `None`: nobody has numbered anything yet.
@@ -72,10 +78,15 @@ impl Live {
     }
 
     fn of(uidlist: UidList, places: Places) -> Self {
-        let all = uidlist.range(0, u32::MAX);
-        let there = all.filter(|(_, base)| places.holds(base));
+        let uids = uidlist.uids();
+        let numbered = places
+            .files()
+            .filter_map(|(called, file)| Some((uids.of(called, file)?, called.to_vec())));
+        let mut messages: Vec<(u32, Vec<u8>)> = numbered.collect();
+        messages.sort_unstable();
+        drop(uids);
         Live {
-            messages: there.map(|(uid, base)| (uid, base.to_vec())).collect(),
+            messages,
             uidlist,
             places,
         }
@@ -120,7 +131,9 @@ impl Live {
 
 fn unnumbered(uidlist: &UidList, places: &Places) -> Vec<Vec<u8>> {
     let uids = uidlist.uids();
-    let missing = places.files().filter(|(base, _)| !uids.contains_key(base));
+    let missing = places
+        .files()
+        .filter(|(called, file)| uids.of(called, file).is_none());
     missing.map(|(_, file)| file.to_vec()).collect()
 }
 
@@ -163,6 +176,11 @@ impl MaildirFolder {
         let _lock = lock(&self.dir)?;
         let before = self.numbering.take();
         let mut numbering = Numbering::open(&self.dir, before, fresh_validity())?;
+        if numbering.is_changed() {
+            // What an earlier run promised is kept before anything else is.
+            numbering.save(&self.dir)?;
+        }
+        promise::make(&self.dir, staged)?;
         let names: Vec<String> = staged.iter().map(|(name, _)| name.clone()).collect();
         self.publish(&names)?;
         failpoint::pass("messages published, not numbered");

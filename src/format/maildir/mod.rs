@@ -11,6 +11,7 @@ mod listing;
 mod live;
 mod name;
 mod numbering;
+mod promise;
 mod root;
 mod scan;
 pub mod subscriptions;

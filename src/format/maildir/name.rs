@@ -80,6 +80,18 @@ pub(super) fn parts(name: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// A base without the fields that mbsync (`,U=7`) and OfflineIMAP (`,U=7,FMD5=…`) put behind it, and change.
+pub(super) fn lasting(base: &[u8]) -> Vec<u8> {
+    let passing = |field: &&[u8]| field.starts_with(b"U=") || field.starts_with(b"FMD5=");
+    let mut fields = base.split(|&b| b == b',');
+    let first = fields.next().unwrap_or_default();
+    let rest = fields.filter(|field| !passing(field));
+    std::iter::once(first)
+        .chain(rest)
+        .collect::<Vec<_>>()
+        .join(&b',')
+}
+
 /// The INTERNALDATE in a name of ours, epoch seconds.
 pub(super) fn date(name: &[u8]) -> Option<i64> {
     let name = std::str::from_utf8(name).ok()?;
@@ -177,6 +189,8 @@ mod tests {
             (time(b"17.x"), time(b"x"), time(&[b'9'; 40])),
             (17, 0, u64::MAX)
         );
+        assert_eq!(lasting(b"1.x.h,U=7,FMD5=0a,S=3"), b"1.x.h,S=3");
+        assert_eq!(lasting(b"1.x.h,W=3"), b"1.x.h,W=3");
         let own = unique(Some(42));
         assert_eq!((date(own.as_bytes()), date(b"42.M1P2.h")), (Some(42), None));
         assert_eq!(

@@ -4,9 +4,10 @@
 //! kill leaves of a line counts for nothing, and makes that the list is written anew.
 
 use super::dotlock::Seen;
+use super::promise;
 use super::uidlist::{self, UidList};
 use crate::error::Result;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// So many lines are written in the time of an fsync.
@@ -19,6 +20,8 @@ pub(super) struct Numbering {
     /// The unique-ids that POP3 shows.
     shown: HashSet<Vec<u8>>,
     seen: Option<Seen>,
+    /// Unique-ids of files that a killed run published.
+    promised: HashMap<Vec<u8>, Vec<u8>>,
     /// Lines on disk; `None`: the file has to be written anew.
     written: Option<usize>,
 }
@@ -32,17 +35,37 @@ impl Numbering {
         }
         let (uidlist, whole) =
             UidList::load_told(dir)?.unwrap_or_else(|| (UidList::new(validity), false));
-        Ok(Numbering {
+        let mut numbering = Numbering {
             shown: uidlist.uidls(),
             written: whole.then(|| uidlist.len()),
+            promised: promise::read(dir)?,
             uidlist,
             seen,
-        })
+        };
+        numbering.keep_promises();
+        Ok(numbering)
+    }
+
+    /// To files that Dovecot has numbered meanwhile.
+    fn keep_promises(&mut self) {
+        for (base, uidl) in &self.promised {
+            if !self.shown.contains(uidl) && self.uidlist.set_uidl(base, uidl) {
+                self.shown.insert(uidl.clone());
+                self.written = None;
+            }
+        }
+    }
+
+    /// Has the file to be written though nothing is added?
+    pub(super) fn is_changed(&self) -> bool {
+        self.written.is_none()
     }
 
     /// The UID of one more file; `None`: none is left. Two messages under one unique-id would be one to a POP3 client: the second
     /// gets none.
     pub(super) fn add(&mut self, file: &[u8], uidl: Option<&[u8]>) -> Option<u32> {
+        let promised = self.promised.get(uidlist::dovecots_base(file));
+        let uidl = uidl.or(promised.map(Vec::as_slice));
         let uidl = uidl.filter(|&uidl| self.shown.insert(uidl.to_vec()));
         self.uidlist.add(file, uidl)
     }
@@ -54,7 +77,8 @@ impl Numbering {
         }
         self.written = Some(self.uidlist.len());
         self.seen = Seen::of(&uidlist::path(dir));
-        Ok(())
+        self.promised.clear();
+        promise::keep(dir)
     }
 }
 

@@ -13,6 +13,7 @@ use super::name;
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::fs;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -37,6 +38,17 @@ pub struct UidList {
     records: Vec<Record>,
 }
 
+/// UIDs by the names of files.
+pub(super) struct Uids<'l>(HashMap<Cow<'l, [u8]>, u32>);
+
+impl Uids<'_> {
+    /// Of the file with this name, or of the message that is called so, its file having another name now.
+    pub(super) fn of(&self, called: &[u8], file: &[u8]) -> Option<u32> {
+        let exact = self.0.get(dovecots_base(file));
+        exact.or_else(|| self.0.get(called)).copied()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Record {
     uid: u32,
@@ -46,7 +58,17 @@ struct Record {
     file: Vec<u8>,
 }
 
+fn is_uidl(uidl: &[u8]) -> bool {
+    !uidl.is_empty() && uidl.iter().all(u8::is_ascii_graphic)
+}
+
 impl Record {
+    fn has_uidl(&self) -> bool {
+        self.fields
+            .split(|&b| b == b' ')
+            .any(|field| field.starts_with(b"P"))
+    }
+
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         write!(out, "{} ", self.uid)?;
         if !self.fields.is_empty() {
@@ -126,13 +148,13 @@ impl UidList {
         let last: HashMap<&[u8], u32> = self
             .records
             .iter()
-            .map(|record| (record.base(), record.uid))
+            .map(|record| (record.file.as_slice(), record.uid))
             .collect();
         if last.len() < self.records.len() {
             let keep: Vec<bool> = self
                 .records
                 .iter()
-                .map(|record| last.get(record.base()) == Some(&record.uid))
+                .map(|record| last.get(record.file.as_slice()) == Some(&record.uid))
                 .collect();
             let mut keep = keep.into_iter();
             self.records.retain(|_| keep.next().unwrap_or(true));
@@ -150,11 +172,19 @@ impl UidList {
         self.next
     }
 
-    /// File bases and their UIDs. The list may know files that are gone.
-    #[must_use]
-    pub fn uids(&self) -> HashMap<&[u8], u32> {
-        let pairs = self.records.iter();
-        pairs.map(|record| (record.base(), record.uid)).collect()
+    /// The UIDs of files. The list may know files that are gone.
+    pub(super) fn uids(&self) -> Uids<'_> {
+        let mut by_name: HashMap<Cow<'_, [u8]>, u32> = HashMap::new();
+        for record in &self.records {
+            by_name.insert(Cow::Borrowed(&record.file), record.uid);
+        }
+        for record in &self.records {
+            let lasting = name::lasting(record.base());
+            if lasting != record.file {
+                by_name.entry(Cow::Owned(lasting)).or_insert(record.uid);
+            }
+        }
+        Uids(by_name)
     }
 
     /// The unique-ids that POP3 is to show.
@@ -169,15 +199,6 @@ impl UidList {
             .collect()
     }
 
-    /// Bases of files by UID, those in `first..=last`, ascending.
-    pub fn range(&self, first: u32, last: u32) -> impl Iterator<Item = (u32, &[u8])> {
-        let from = self.records.partition_point(|record| record.uid < first);
-        self.records[from..]
-            .iter()
-            .take_while(move |record| record.uid <= last)
-            .map(|record| (record.uid, record.base()))
-    }
-
     /// Gives a file that is not in the list the next UID, and with it the unique-id that Dovecot's POP3 is to show (printable
     /// ASCII without spaces, RFC 1939 §7; another is left out). `None`: no UIDs are left.
     pub(super) fn add(&mut self, file: &[u8], uidl: Option<&[u8]>) -> Option<u32> {
@@ -186,13 +207,26 @@ impl UidList {
             return None;
         }
         self.next = uid + 1;
-        let uidl = uidl.filter(|uidl| !uidl.is_empty() && uidl.iter().all(u8::is_ascii_graphic));
+        let uidl = uidl.filter(|uidl| is_uidl(uidl));
         self.records.push(Record {
             uid,
             fields: uidl.map(|uidl| [b"P", uidl].concat()).unwrap_or_default(),
             file: dovecots_base(file).to_vec(),
         });
         Some(uid)
+    }
+
+    /// Gives a file that has none its unique-id. `false`: the file is not in the list, or has one.
+    pub(super) fn set_uidl(&mut self, base: &[u8], uidl: &[u8]) -> bool {
+        let mut newest = self.records.iter_mut().rev();
+        match newest.find(|record| record.file == base) {
+            Some(record) if !record.has_uidl() && is_uidl(uidl) => {
+                let rest = std::mem::take(&mut record.fields);
+                record.fields = [b"P", uidl, b" ", &rest].concat().trim_ascii().to_vec();
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -287,7 +321,7 @@ fn record(line: &[u8], plain: bool) -> Option<Record> {
     })
 }
 
-fn dovecots_base(file: &[u8]) -> &[u8] {
+pub(super) fn dovecots_base(file: &[u8]) -> &[u8] {
     &file[..memchr::memchr(b':', file).unwrap_or(file.len())]
 }
 
@@ -366,9 +400,8 @@ mod tests {
 
     fn uids(bytes: &[u8]) -> Vec<(u32, String)> {
         let list = UidList::parse(bytes).unwrap();
-        list.range(0, u32::MAX)
-            .map(|(uid, base)| (uid, String::from_utf8_lossy(base).into_owned()))
-            .collect()
+        let pair = |r: &Record| (r.uid, String::from_utf8_lossy(&r.file).into_owned());
+        list.records.iter().map(pair).collect()
     }
 
     #[test]
@@ -382,11 +415,9 @@ mod tests {
         assert_eq!(list.add(b"5.e", Some(b"two words")), Some(13));
         assert!(text(&list).ends_with("12 Pid-9 :4.d\n13 :5.e\n"));
         assert!(text(&list).starts_with("3 V1700000000 N14 G0"));
-        assert_eq!(
-            list.range(7, 12).map(|(uid, _)| uid).collect::<Vec<_>>(),
-            [7, 11, 12]
-        );
-        assert_eq!(list.uids()[&b"1.a"[..]], 3);
+        assert_eq!(list.uids().of(b"1.a", b"1.a:2,S"), Some(3));
+        assert_eq!(list.uids().of(b"1.a", b"1.a,U=4:2,S"), Some(3));
+        assert_eq!(list.uids().of(b"9.z", b"9.z"), None);
     }
 
     #[test]

@@ -121,6 +121,7 @@ impl MboxFile {
             .read_exact_at(&mut head, start)
             .map_err(|e| Error::disk("read", &self.path, &e))?;
         head.truncate(header::head_len(&head));
+        head.shrink_to_fit();
         Ok(head)
     }
 

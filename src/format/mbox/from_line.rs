@@ -21,23 +21,33 @@ pub struct FromLine {
 /// Parses a line without its line end. `None` where it does not start with `From `.
 pub(super) fn parse(line: &[u8]) -> Option<FromLine> {
     let rest = line.strip_prefix(b"From ")?;
+    // Sentences that start so are frequent, and few of them hold a time.
+    let dated = has_time(rest).then(|| dated(rest)).flatten();
+    Some(dated.unwrap_or_else(|| FromLine {
+        sender: rest.trim_ascii().to_vec(),
+        date: None,
+    }))
+}
+
+fn has_time(text: &[u8]) -> bool {
+    let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    memchr::memchr_iter(b':', text).any(|at| at > 0 && digit(at - 1) && digit(at + 1))
+}
+
+/// A sender, perhaps none, and a date behind it.
+fn dated(rest: &[u8]) -> Option<FromLine> {
     let words: Vec<&[u8]> = rest
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty())
         .take(WORDS + 1)
         .collect();
-    let dated = (0..words.len())
-        .filter(|_| words.len() <= WORDS)
-        .find_map(|at| Some((at, date(&words[at..])?)));
-    Some(match dated {
-        Some((at, date)) => FromLine {
-            sender: words[..at].join(&b' '),
-            date: Some(date),
-        },
-        None => FromLine {
-            sender: rest.trim_ascii().to_vec(),
-            date: None,
-        },
+    if words.len() > WORDS {
+        return None;
+    }
+    let (at, date) = (0..words.len()).find_map(|at| Some((at, date(&words[at..])?)))?;
+    Some(FromLine {
+        sender: words[..at].join(&b' '),
+        date: Some(date),
     })
 }
 

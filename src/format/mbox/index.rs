@@ -5,69 +5,25 @@
 //! program has added to keeps its UIDs, and the new mail gets the next ones; one that was rewritten is indexed afresh, under another
 //! UIDVALIDITY, and messages that are still in it keep what was known of them.
 
-use super::append::{Appender, Post, set_aside};
-use super::dialect::Dialect;
-use super::file::MboxFile;
-use super::line_ends::LineEnds;
-use super::marks::marks;
+mod follow;
+mod line;
+
+use super::append::{Appender, Post};
 use super::record::Record;
-use super::scan::Extent;
 use crate::error::{Error, Result};
+use crate::format::maildir::DotLock;
 use crate::format::sidecar::Sidecar;
 use crate::fs;
 use crate::message::{Digest, Flags, InternalDate};
-use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use line::{Line, Seal, indexed, line};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const VERSION: u32 = 1;
 /// The directory of the sidecars, beside the mail. Its dot hides it from programs that look for mail.
 const HIDDEN: &str = ".mailhaul";
 /// Headers are looked at this far.
 const HEAD: usize = 1 << 20;
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Line {
-    Folder {
-        version: u32,
-        /// As shown to people.
-        name: String,
-        uid_validity: u32,
-        /// No UID below was ever another message's.
-        next: u32,
-    },
-    Message(Entry),
-    Flags {
-        uid: u32,
-        flags: String,
-    },
-    /// Messages from this UID on never became whole.
-    Void {
-        from: u32,
-    },
-    Sealed(Seal),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
-    uid: u32,
-    #[serde(flatten)]
-    record: Record,
-    digest: String,
-    /// INTERNALDATE, unix seconds, and its zone in minutes east.
-    date: Option<(i64, i16)>,
-    flags: String,
-}
-
-/// The mbox as it was when all of it was known: length in bytes, nanoseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Seal {
-    length: u64,
-    modified: i64,
-}
 
 /// A message of the mbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,8 +88,19 @@ impl Index {
             index.sidecar.recover(|line| lines.push(line))?;
             lines.into_iter().for_each(|line| index.take(line));
         }
+        index.break_lock()?;
         index.follow()?;
         Ok(index)
+    }
+
+    /// A lock file that a killed run left would keep other programs waiting; one of theirs is waited for.
+    fn break_lock(&self) -> Result<()> {
+        let mut lock = self.mbox.as_os_str().to_owned();
+        lock.push(".lock");
+        if std::fs::symlink_metadata(&lock).is_ok() {
+            drop(DotLock::acquire(&self.mbox)?);
+        }
+        Ok(())
     }
 
     fn empty(mbox: &Path, sidecar: &Path, name: String) -> Self {
@@ -203,6 +170,17 @@ impl Index {
         &self.messages
     }
 
+    /// The message whose separator is at this byte.
+    #[must_use]
+    pub fn at(&self, offset: u64) -> Option<&Indexed> {
+        let by_offset = |message: &Indexed| message.record.offset;
+        let at = self
+            .messages
+            .binary_search_by_key(&offset, by_offset)
+            .ok()?;
+        self.messages.get(at)
+    }
+
     /// Those with these UIDs.
     #[must_use]
     pub fn range(&self, first: u32, last: u32) -> &[Indexed] {
@@ -222,7 +200,8 @@ impl Index {
     /// # Errors
     /// `Code::Disk`.
     pub fn is_current(&self) -> Result<bool> {
-        Ok(self.seal == Some(self.look()?))
+        // A line behind the seal is of a message that may not be there, even if the mbox has not changed.
+        Ok(self.sealed == self.messages.len() && self.seal == Some(self.look()?))
     }
 
     fn look(&self) -> Result<Seal> {
@@ -238,158 +217,6 @@ impl Index {
     fn by_uid_mut(&mut self, uid: u32) -> Option<&mut Indexed> {
         let at = self.messages.binary_search_by_key(&uid, |m| m.uid).ok()?;
         self.messages.get_mut(at)
-    }
-
-    /// Makes the index what the mbox is now.
-    fn follow(&mut self) -> Result<()> {
-        if self.validity == 0 {
-            return self.afresh();
-        }
-        if self.is_current()? {
-            return Ok(());
-        }
-        let there = self.still_there()?;
-        if there == self.messages.len() {
-            return self.adopt_new();
-        }
-        if there >= self.sealed && !self.is_followed_by_others(there)? {
-            return self.cut(there);
-        }
-        self.afresh()
-    }
-
-    /// How many of the messages, from the first on, are where they were.
-    fn still_there(&self) -> Result<usize> {
-        let file = fs::open(&self.mbox)?;
-        for (at, message) in self.messages.iter().enumerate() {
-            if message.record.digest(&file, &self.mbox)? != Some(message.digest) {
-                return Ok(at);
-            }
-        }
-        Ok(self.messages.len())
-    }
-
-    /// Is there mail behind the batch that was being written which is none of it?
-    fn is_followed_by_others(&self, there: usize) -> Result<bool> {
-        let begun: HashSet<u64> = self.messages[there..]
-            .iter()
-            .map(|message| message.record.offset)
-            .collect();
-        let Some(first) = begun.iter().min() else {
-            return Ok(false);
-        };
-        let file = MboxFile::open(&self.mbox, Some(Dialect::Mboxrd))?;
-        let mut behind = file.messages().iter().filter(|at| at.offset >= *first);
-        Ok(behind.any(|at| !begun.contains(&at.offset)))
-    }
-
-    /// Sets aside what stands behind the first `there` messages: it never became whole.
-    fn cut(&mut self, there: usize) -> Result<()> {
-        let Some(first) = self.messages.get(there) else {
-            return Ok(());
-        };
-        let (from, offset) = (first.uid, first.record.offset);
-        self.aside.extend(set_aside(&self.mbox, offset)?);
-        self.sidecar.append(&[Line::Void { from }])?;
-        self.messages.truncate(there);
-        self.seal()
-    }
-
-    /// Other programs have added mail, or nothing has changed but the time.
-    fn adopt_new(&mut self) -> Result<()> {
-        let known = self.messages.last().map_or(0, |m| m.record.end());
-        let file = MboxFile::open(&self.mbox, Some(Dialect::Mboxrd))?;
-        let new: Vec<Extent> = file
-            .messages()
-            .iter()
-            .filter(|at| at.offset >= known)
-            .copied()
-            .collect();
-        let mut lines = Vec::with_capacity(new.len());
-        for at in &new {
-            let message = self.found(&file, at, LineEnds::default())?;
-            lines.push(line(&message));
-            self.messages.push(message);
-        }
-        if !lines.is_empty() {
-            self.sidecar.append(&lines)?;
-        }
-        self.seal()
-    }
-
-    /// A message that others wrote, under the next UID.
-    fn found(&mut self, file: &MboxFile, at: &Extent, line_ends: LineEnds) -> Result<Indexed> {
-        let head = file.head(at, HEAD)?;
-        let uid = self.next;
-        self.next = self.next.saturating_add(1);
-        let date = InternalDate::from_received(&head)
-            .or(file.from_line(at)?.date)
-            .or_else(|| InternalDate::from_headers(&head));
-        Ok(Indexed {
-            uid,
-            record: Record {
-                offset: at.offset,
-                length: at.length,
-                line_ends,
-                blank: at.blank,
-            },
-            digest: file.digest(at, line_ends)?,
-            date,
-            flags: marks(&head).flags,
-        })
-    }
-
-    /// Indexes the whole file under a UIDVALIDITY that it never had. What is known of a message stays with it.
-    fn afresh(&mut self) -> Result<()> {
-        let mut known: HashMap<Digest, Vec<Indexed>> = HashMap::new();
-        for message in self.messages.drain(..).rev() {
-            known.entry(message.digest).or_default().push(message);
-        }
-        self.validity = new_validity(self.validity);
-        let file = MboxFile::open(&self.mbox, Some(Dialect::Mboxrd))?;
-        for at in file.messages() {
-            let mut message = self.found(&file, at, LineEnds::default())?;
-            let cut = LineEnds { final_added: true };
-            let mut old = known.get_mut(&message.digest).and_then(Vec::pop);
-            if old.is_none() && at.blank == 1 && !known.is_empty() {
-                let digest = file.digest(at, cut)?;
-                old = known.get_mut(&digest).and_then(Vec::pop);
-            }
-            if let Some(old) = old {
-                message.digest = old.digest;
-                message.record.line_ends = old.record.line_ends;
-                message.date = old.date;
-                message.flags = old.flags;
-            }
-            self.messages.push(message);
-        }
-        self.rewrite()
-    }
-
-    fn rewrite(&mut self) -> Result<()> {
-        let seal = self.look()?;
-        let mut lines = vec![Line::Folder {
-            version: VERSION,
-            name: self.name.clone(),
-            uid_validity: self.validity,
-            next: self.next,
-        }];
-        lines.extend(self.messages.iter().map(line));
-        lines.push(Line::Sealed(seal));
-        self.sidecar.replace(&lines)?;
-        self.seal = Some(seal);
-        self.sealed = self.messages.len();
-        Ok(())
-    }
-
-    fn seal(&mut self) -> Result<()> {
-        let seal = self.look()?;
-        self.sealed = self.messages.len();
-        if self.seal != Some(seal) {
-            self.sidecar.note(&Line::Sealed(seal))?;
-            self.seal = Some(seal);
-        }
-        Ok(())
     }
 
     /// Appends messages, durable when it returns; tells the UID of the first, the others have the next ones.
@@ -486,29 +313,6 @@ impl Index {
     }
 }
 
-fn line(message: &Indexed) -> Line {
-    Line::Message(Entry {
-        uid: message.uid,
-        record: message.record,
-        digest: message.digest.to_string(),
-        date: message.date.map(|d| (d.epoch, d.offset_minutes)),
-        flags: message.flags.to_text(),
-    })
-}
-
-fn indexed(entry: Entry) -> Option<Indexed> {
-    Some(Indexed {
-        uid: entry.uid,
-        record: entry.record,
-        digest: Digest::parse(&entry.digest)?,
-        date: entry.date.map(|(epoch, offset_minutes)| InternalDate {
-            epoch,
-            offset_minutes,
-        }),
-        flags: Flags::from_text(&entry.flags),
-    })
-}
-
 /// Where the sidecar of an mbox below `root` is; `None` for one that is not below it.
 #[must_use]
 pub fn sidecar_of(root: &Path, mbox: &Path) -> Option<PathBuf> {
@@ -516,16 +320,6 @@ pub fn sidecar_of(root: &Path, mbox: &Path) -> Option<PathBuf> {
     let mut name = below.file_name()?.to_owned();
     name.push(".jsonl");
     Some(root.join(HIDDEN).join(below).with_file_name(name))
-}
-
-/// Never one that this file, or one of the same name before it, has had.
-fn new_validity(old: u32) -> u32 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(1, |since| since.as_secs());
-    u32::try_from(now)
-        .unwrap_or(u32::MAX)
-        .max(old.saturating_add(1))
 }
 
 #[cfg(test)]

@@ -53,6 +53,12 @@ const STATE: [&str; 13] = [
     "Lines",
 ];
 
+/// Are there any in this header?
+#[must_use]
+pub fn has_state(head: &[u8]) -> bool {
+    header::fields(head).any(|field| STATE.iter().any(|name| is(&field, name)))
+}
+
 /// Where they stand in a header: the first byte of each and the first behind its line end.
 pub(super) fn state_fields(head: &[u8]) -> Vec<(usize, usize)> {
     let start = head.as_ptr() as usize;

@@ -57,6 +57,17 @@ fn place(folder: &Folder, suffix: &str) -> Location {
     Location { path, shortened }
 }
 
+/// Is some level of this path, ours, a name that was too long?
+#[must_use]
+pub fn is_shortened(path: &Path) -> bool {
+    let short = |level: &str| {
+        let bare = level.strip_suffix(EXTENSION).unwrap_or(level);
+        let hash = bare.rsplit_once('-').map_or("", |(_, hash)| hash);
+        hash.len() == 32 && hash.bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    path.iter().any(|level| level.to_str().is_some_and(short))
+}
+
 fn twin(folder: &Folder) -> String {
     let hash = blake3::hash(folder.to_string().as_bytes()).to_hex();
     format!("~{}", &hash[..TWIN])
@@ -173,7 +184,10 @@ mod tests {
     fn long_names_are_shortened_apart() {
         let (a, b) = (at(&"ü".repeat(200)), at(&"ü".repeat(201)));
         assert!(a != b && a.len() < 255 && b.len() < 255);
-        assert!(locate(&Folder::parse(&"x".repeat(300)).unwrap(), |_| false).shortened);
+        let long = Folder::parse(&"x".repeat(300)).unwrap();
+        let location = locate(&long, |_| false);
+        assert!(location.shortened && is_shortened(&location.path));
+        assert!(!is_shortened(&locate(&Folder::inbox(), |_| false).path));
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! Where messages begin and end.
 //!
 //! A line is a separator if it starts with `From `, has a whole date, and either follows an empty line or is followed by a header
-//! field. A line without a date is one only where the file begins with such a line: then all of that file's are, and each must follow an
-//! empty line, have at most one word, and be followed by a field.
+//! field. A line without a date is one only where the file begins with such a line: then all of that file's are, and each must be followed by
+//! a field, and either be the same line or follow an empty line and have at most one word.
 
 use super::from_line;
 use super::view::{CHUNK, View};
@@ -70,7 +70,7 @@ pub(super) fn scan(file: &File, size: u64, by_length: bool) -> io::Result<Scan> 
             ..Scan::default()
         },
         first: 0,
-        undated: false,
+        undated: None,
         open: None,
     };
     scanner.skip_empty_lines()?;
@@ -83,8 +83,8 @@ struct Scanner<'a> {
     found: Scan,
     /// Where the file's first line that is not empty begins.
     first: u64,
-    /// Do the From_ lines of this file have no date?
-    undated: bool,
+    /// What the file's first From_ line says, where it has no date: then none of this file's has.
+    undated: Option<Vec<u8>>,
     open: Option<Open>,
 }
 
@@ -181,13 +181,13 @@ impl Scanner<'_> {
         let before_field = starts_a_head(next);
         let one_word = !from.sender.contains(&b' ');
         if first {
-            self.undated = !dated;
+            self.undated = (!dated).then_some(from.sender);
             return Ok(true);
         }
-        Ok(if dated {
-            after_empty || before_field
-        } else {
-            self.undated && after_empty && before_field && one_word
+        Ok(match &self.undated {
+            _ if dated => after_empty || before_field,
+            Some(first) => before_field && (*first == from.sender || after_empty && one_word),
+            None => false,
         })
     }
 
@@ -287,8 +287,9 @@ impl Scanner<'_> {
         let Some((line, after)) = from_line_at(&mut self.view, next)? else {
             return Ok(None);
         };
-        let fits = from_line::parse(line)
-            .is_some_and(|from| from.date.is_some() || self.undated && starts_a_head(after));
+        let fits = from_line::parse(line).is_some_and(|from| {
+            from.date.is_some() || self.undated.is_some() && starts_a_head(after)
+        });
         Ok(fits.then_some(end))
     }
 }

@@ -89,6 +89,12 @@ fn undated_lines_are_sentences_unless_the_file_begins_with_one() {
 }
 
 #[test]
+fn undated_lines_without_an_empty_line_before_them_say_the_same() {
+    let text = "From - \nA: 1\n\nx\nFrom -\nB: 2\nFrom x\nC: 3\n";
+    assert_eq!(auto(text), ["A: 1\n\nx\n", "B: 2\nFrom x\nC: 3\n"]);
+}
+
+#[test]
 fn empty_lines_before_and_in_messages() {
     assert_eq!(auto("\n\n%A: 1\n\n"), ["A: 1\n"]);
     assert_eq!(auto("%\n%\n\n%%A: 1\n\n\n\n"), ["", "\n", "", "A: 1\n\n\n"]);

@@ -15,6 +15,12 @@ pub(super) struct Left {
 }
 
 #[derive(Serialize)]
+pub(super) struct Undid {
+    pub(super) run: i64,
+    pub(super) messages: u64,
+}
+
+#[derive(Serialize)]
 pub(super) struct LeftOut<'a> {
     #[serde(serialize_with = "shown")]
     pub(super) folder: &'a Folder,

@@ -1,6 +1,6 @@
 //! The shapes of the lines. Fields keep the order they have here; `docs/json.md` describes each.
 
-use super::parts::{Balance, ErrorJson, Left, LeftOut, StepJson, TroubleJson};
+use super::parts::{Balance, ErrorJson, Left, LeftOut, StepJson, TroubleJson, Undid};
 use crate::error::Error;
 use crate::outcome::{AccountReport, Event, FolderReport, Trouble};
 use crate::plan::Plan;
@@ -119,6 +119,7 @@ pub(super) enum Line<'a> {
         started: i64,
         ended: Option<i64>,
         copied: Option<u64>,
+        undid: Option<Undid>,
     },
     StatusFolder {
         account: &'a str,
@@ -160,7 +161,7 @@ impl<'a> Line<'a> {
                 to,
                 messages: *messages,
             },
-            Event::Advanced { .. } => return None,
+            Event::Advanced { .. } | Event::FolderChecked { .. } => return None,
             Event::FolderDone { account, report } => Line::of_folder_report(account, report),
             Event::Trouble { account, trouble } => {
                 Line::Trouble(TroubleJson::new(account, trouble))
@@ -259,6 +260,7 @@ impl<'a> Line<'a> {
             started: run.started,
             ended: run.ended,
             copied: run.copied,
+            undid: run.undid.map(|(run, messages)| Undid { run, messages }),
         }
     }
 

@@ -7,14 +7,14 @@ mod shelves;
 
 use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted};
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::format::mbox::{Dialect, Extent, MboxFile};
+use crate::format::mbox::Dialect;
 use crate::job::{After, Local};
 use crate::message::{Folder, SourceKey};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
 use crate::spool::Budget;
 use listing::OpenFolder;
-use shelves::{HEAD, Shelf, shelves};
+use shelves::{Shelf, shelves};
 use std::path::PathBuf;
 
 /// A digest names the same message for ever: there is nothing that could begin anew.
@@ -55,13 +55,13 @@ impl MboxSource {
     fn read(
         &mut self,
         folder: &Folder,
-        on: &mut dyn FnMut(Listed, &MboxFile, &Extent) -> Result<()>,
+        on: &mut dyn FnMut(Listed, &[u8]) -> Result<()>,
     ) -> Result<&OpenFolder> {
         // What a callback says is for the caller as it stands.
         let mut told = None;
         let shelf = self.shelf(folder)?;
-        let read = OpenFolder::read(&self.root, shelf, self.dialect, &mut |listed, file, at| {
-            on(listed, file, at).inspect_err(|error| told = Some(error.clone()))
+        let read = OpenFolder::read(&self.root, shelf, self.dialect, &mut |listed, head| {
+            on(listed, head).inspect_err(|error| told = Some(error.clone()))
         });
         match (read, told) {
             (_, Some(error)) => Err(error),
@@ -94,7 +94,7 @@ impl Source for MboxSource {
         folder: &SourceFolder,
         on: &mut dyn FnMut(Listed) -> Result<()>,
     ) -> Result<Opened> {
-        let open = self.read(&folder.folder, &mut |listed, _, _| on(listed))?;
+        let open = self.read(&folder.folder, &mut |listed, _| on(listed))?;
         Ok(opened(open.len()))
     }
 
@@ -106,19 +106,12 @@ impl Source for MboxSource {
         on_open: &mut dyn FnMut(&Opened) -> Result<Flow>,
         on: &mut dyn FnMut(Arrival) -> Result<Flow>,
     ) -> Result<()> {
-        let mut listing = Vec::new();
         let known = self
             .open
             .as_ref()
             .is_some_and(|open| open.folder == folder.folder);
         if !known || matches!(wanted, Wanted::Whole) {
-            self.read(&folder.folder, &mut |listed, _, _| {
-                listing.push(listed);
-                Ok(())
-            })?;
-        }
-        if let Wanted::Keys(keys) = wanted {
-            listing = keys.to_vec();
+            self.read(&folder.folder, &mut |_, _| Ok(()))?;
         }
         let Some(open) = &self.open else {
             return Ok(());
@@ -126,16 +119,18 @@ impl Source for MboxSource {
         if matches!(on_open(&opened(open.len()))?, Flow::Stop) {
             return Ok(());
         }
-        for listed in listing {
-            let body = open.body(&listed.key, budget).map_err(of_folder_or_run)?;
-            let Some(body) = body else { continue };
-            let arrival = Arrival {
-                key: listed.key,
-                flags: listed.flags,
-                date: listed.date,
-                body,
+        let number = match wanted {
+            Wanted::Whole => open.len(),
+            Wanted::Keys(keys) => keys.len(),
+        };
+        for n in 0..number {
+            let arrival = match wanted {
+                Wanted::Whole => open.nth(n, budget),
+                Wanted::Keys(keys) => open.arrival(keys[n].clone(), budget),
             };
-            if matches!(on(arrival)?, Flow::Stop) {
+            if let Some(arrival) = arrival.map_err(of_folder_or_run)?
+                && matches!(on(arrival)?, Flow::Stop)
+            {
                 break;
             }
         }
@@ -147,8 +142,8 @@ impl Source for MboxSource {
         folder: &SourceFolder,
         on: &mut dyn FnMut(Heading) -> Result<()>,
     ) -> Result<Option<Opened>> {
-        let open = self.read(&folder.folder, &mut |listed, file, at| {
-            let head = file.head(at, HEAD)?;
+        let open = self.read(&folder.folder, &mut |listed, head| {
+            let head = head.to_vec();
             on(Heading { listed, head })
         })?;
         Ok(Some(opened(open.len())))

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Headers are looked at this far.
-pub(super) const HEAD: usize = 1 << 20;
+pub(super) const HEAD: usize = 128 << 10;
 
 /// A folder, and where its messages are.
 #[derive(Debug, Clone)]

@@ -163,3 +163,33 @@ fn the_leavings_of_dead_runs_are_swept() {
     );
     assert!(folder.publish_numbered(&own).is_ok());
 }
+
+/// Published and killed; then numbered by mailhaul, or by Dovecot, which knows nothing of unique-ids.
+#[test]
+fn a_unique_id_survives_a_kill_before_the_numbering() {
+    for by_dovecot in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let mut folder = inbox(root.path());
+        let mut staged = stage(&mut folder, &["", ""]);
+        staged[0].1 = Some(b"uidl-0".to_vec());
+        staged[1].1 = Some(b"uidl-1".to_vec());
+        promise::make(root.path(), &staged).unwrap();
+        let names: Vec<String> = staged.iter().map(|(name, _)| name.clone()).collect();
+        folder.publish(&names).unwrap();
+        if by_dovecot {
+            let lines = names.iter().enumerate();
+            let lines = lines.map(|(n, name)| format!("{} W9 :{}\n", n + 1, name::base(name)));
+            let text = "3 V5 N1 Gx\n".to_owned() + &lines.collect::<String>();
+            put(&root.path().join("dovecot-uidlist"), &text);
+        }
+        let live = Live::look(root.path()).unwrap();
+        assert_eq!((live.files(), live.next()), (2, 3));
+        let list = std::fs::read_to_string(root.path().join("dovecot-uidlist")).unwrap();
+        for (n, name) in names.iter().enumerate() {
+            let fields = if by_dovecot { " W9" } else { "" };
+            let line = format!(" Puidl-{n}{fields} :{}\n", name::base(name));
+            assert!(list.contains(&line), "{line} not in {list}");
+        }
+        assert!(!promise::stands(root.path()));
+    }
+}

@@ -134,6 +134,20 @@ fn a_kill_at_any_byte_leaves_whole_messages_and_nothing_lost() {
         assert_eq!(deliver(&mut again, &["B: 2\r\n"]), 4);
         assert_eq!(place.texts(&place.index()).len(), there + 1);
     }
+    // The mbox itself untouched, its time too.
+    place.write(&mbox);
+    fs::persist(&place.sidecar(), |f| f.write_all(&sidecar)).unwrap();
+    drop(place.index());
+    let sealed = std::fs::read(place.sidecar()).unwrap();
+    let new = &lines[sidecar.len()..seal];
+    for cut in 0..=new.len() {
+        fs::persist(&place.sidecar(), |f| {
+            f.write_all(&sealed)?;
+            f.write_all(&new[..cut])
+        })
+        .unwrap();
+        assert_eq!(place.texts(&place.index()), ["A: 1\r\n\r\none\r\n"]);
+    }
     for cut in sidecar.len()..lines.len() {
         place.write(&mbox);
         fs::persist(&place.sidecar(), |f| f.write_all(&lines[..cut])).unwrap();
