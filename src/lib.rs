@@ -38,6 +38,8 @@ pub mod source;
 
 pub mod sink;
 
+pub mod survey;
+
 pub mod engine;
 pub mod render;
 

@@ -16,6 +16,8 @@
 #![allow(dead_code, reason = "support is written for the tests still to come")]
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod crash;

@@ -1,47 +1,41 @@
 //! SASL mechanisms and APOP as bytes; who sends them stands elsewhere.
 
-use super::Credentials;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::{Zeroize, Zeroizing};
 
-/// The only message of SASL PLAIN (RFC 4616 §2), not yet in base64: no authorization identity, NUL, user, NUL,
-/// password, both in UTF-8.
+/// The only message of SASL PLAIN (RFC 4616 §2), not yet in base64: whose mailbox where that is not who signs in, NUL, who
+/// signs in, NUL, password; all in UTF-8.
 #[must_use]
-pub fn plain(credentials: &Credentials) -> Zeroizing<Vec<u8>> {
-    let password = credentials.password.expose_secret().as_bytes();
-    let mut message = Vec::with_capacity(credentials.user.len() + password.len() + 2);
-    message.push(0);
-    message.extend_from_slice(credentials.user.as_bytes());
-    message.push(0);
-    message.extend_from_slice(password);
+pub fn plain(user: &str, master: Option<&str>, password: &SecretString) -> Zeroizing<Vec<u8>> {
+    let (authorization, signs_in) = master.map_or(("", user), |master| (user, master));
+    let parts = [authorization, signs_in, password.expose_secret()];
+    let mut message = Vec::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
+    message.extend_from_slice(parts[0].as_bytes());
+    for part in &parts[1..] {
+        message.push(0);
+        message.extend_from_slice(part.as_bytes());
+    }
     Zeroizing::new(message)
-}
-
-/// The same in base64, as it goes over the wire.
-#[must_use]
-pub fn plain_base64(credentials: &Credentials) -> Zeroizing<String> {
-    base64(&plain(credentials))
 }
 
 /// The digest of APOP (RFC 1939 §7): MD5 of the greeting's timestamp (with its angle brackets) and the password, as 32
 /// lower-case hexadecimal digits.
 #[must_use]
-pub fn apop(timestamp: &[u8], credentials: &Credentials) -> String {
+pub fn apop(timestamp: &[u8], password: &SecretString) -> String {
     let mut digest = Md5::new();
     digest.update(timestamp);
-    digest.update(credentials.password.expose_secret());
+    digest.update(password.expose_secret());
     hex(&digest.finalize())
 }
 
-/// The answer to a CRAM-MD5 challenge (RFC 2195; already out of base64), in base64.
+/// The answer to a CRAM-MD5 challenge (RFC 2195), neither of them in base64.
 #[must_use]
-pub fn cram_md5(challenge: &[u8], credentials: &Credentials) -> Zeroizing<String> {
-    let key = credentials.password.expose_secret().as_bytes();
-    let answer = format!("{} {}", credentials.user, hex(&hmac_md5(key, challenge)));
-    base64(answer.as_bytes())
+pub fn cram_md5(challenge: &[u8], user: &str, password: &SecretString) -> Zeroizing<Vec<u8>> {
+    let digest = hmac_md5(password.expose_secret().as_bytes(), challenge);
+    Zeroizing::new(format!("{user} {}", hex(&digest)).into_bytes())
 }
 
 /// RFC 2104, with MD5's block of 64 bytes.
@@ -64,7 +58,9 @@ fn hmac_md5(key: &[u8], text: &[u8]) -> [u8; 16] {
     keyed(0x5c, &keyed(0x36, text)).into()
 }
 
-fn base64(bytes: &[u8]) -> Zeroizing<String> {
+/// Bytes as they go over the wire.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> Zeroizing<String> {
     // Room at once: a string that grows leaves copies behind.
     let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 4 / 3 + 4));
     STANDARD.encode_string(bytes, &mut text);
@@ -79,26 +75,19 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn of(user: &str, password: &str) -> Credentials {
-        Credentials {
-            user: user.into(),
-            password: password.into(),
-        }
-    }
-
     #[test]
     fn plain_as_in_rfc_4616() {
-        let tim = of("tim", "tanstaaftanstaaf");
-        assert_eq!(plain(&tim).as_slice(), b"\0tim\0tanstaaftanstaaf");
-        assert_eq!(plain_base64(&tim).as_str(), "AHRpbQB0YW5zdGFhZnRhbnN0YWFm");
+        let password = "tanstaaftanstaaf".into();
+        let tim = plain("tim", None, &password);
+        assert_eq!(tim.as_slice(), b"\0tim\0tanstaaftanstaaf");
+        assert_eq!(base64(&tim).as_str(), "AHRpbQB0YW5zdGFhZnRhbnN0YWFm");
+        let for_ursel = plain("Ursel", Some("Kurt"), &"xipj3plmq".into());
+        assert_eq!(for_ursel.as_slice(), b"Ursel\0Kurt\0xipj3plmq");
     }
 
     #[test]
     fn apop_as_in_rfc_1939() {
-        let digest = apop(
-            b"<1896.697170952@dbc.mtview.ca.us>",
-            &of("mrose", "tanstaaf"),
-        );
+        let digest = apop(b"<1896.697170952@dbc.mtview.ca.us>", &"tanstaaf".into());
         assert_eq!(digest, "c4c9334bac560ecc979e58001b3e22fb");
     }
 
@@ -106,10 +95,11 @@ mod tests {
     fn cram_md5_as_in_rfc_2195() {
         let answer = cram_md5(
             b"<1896.697170952@postoffice.reston.mci.net>",
-            &of("tim", "tanstaaftanstaaf"),
+            "tim",
+            &"tanstaaftanstaaf".into(),
         );
         assert_eq!(
-            answer.as_str(),
+            base64(&answer).as_str(),
             "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"
         );
     }

@@ -22,6 +22,8 @@ pub enum SecretRef {
     File(PathBuf),
     /// The first line that a command (run by `sh -c`, in the job file's directory) writes to stdout.
     Command { command: String, dir: PathBuf },
+    /// The entry of this name in the system's keyring, of the service `mailhaul`.
+    Keyring(String),
     /// Asked at the terminal, without echo.
     Prompt,
 }
@@ -34,6 +36,7 @@ impl SecretRef {
             SecretRef::Env(name) => from_env(name),
             SecretRef::File(path) => from_file(path),
             SecretRef::Command { command, dir } => from_command(command, dir),
+            SecretRef::Keyring(name) => from_keyring(name),
             SecretRef::Prompt => from_prompt(who),
         }
         .map_err(|e| named(e, who))?;
@@ -125,6 +128,25 @@ fn from_prompt(who: &str) -> Result<Zeroizing<String>> {
     rpassword::prompt_password(question)
         .map(Zeroizing::new)
         .map_err(|e| failed("the terminal cannot be asked").words(e.to_string()))
+}
+
+#[cfg(not(feature = "keyring"))]
+fn from_keyring(name: &str) -> Result<Zeroizing<String>> {
+    let why = format!("this mailhaul was built without a keyring, so {name} cannot be looked up");
+    Err(failed(why).hint("build it with --features keyring, or use env, file or command"))
+}
+
+#[cfg(feature = "keyring")]
+fn from_keyring(name: &str) -> Result<Zeroizing<String>> {
+    let refused = |e: keyring::Error| {
+        failed(format!("the keyring gives nothing for {name}"))
+            .words(e.to_string())
+            .hint(format!(
+                "secret-tool store --label mailhaul service mailhaul username {name}"
+            ))
+    };
+    let entry = keyring::Entry::new("mailhaul", name).map_err(refused)?;
+    entry.get_password().map(Zeroizing::new).map_err(refused)
 }
 
 /// At most [`LONGEST`] bytes, into room made at once: a buffer that grows leaves copies behind.

@@ -65,6 +65,9 @@ pub enum Command {
     Verify(VerifyArgs),
     Undo(UndoArgs),
     Explain(ExplainArgs),
+    Init(InitArgs),
+    Check(CheckArgs),
+    Login(LoginArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -118,6 +121,100 @@ pub struct StatusArgs {
     /// Name every message that was not copied, with the server's words
     #[arg(long)]
     pub failed: bool,
+}
+
+/// Ask, find the servers, try to sign in, and write a job file
+///
+/// From an e-mail address: a provider that is known, what the domain says of itself, then common names. What is not given
+/// is asked. Nothing is copied, and no password is written down.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Example:\n  mailhaul init budi.toml --from budi@gmail.com --to budi@example.org"
+)]
+pub struct InitArgs {
+    /// The job file to write
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// The address to move from
+    #[arg(long, value_name = "ADDRESS", value_parser = super::init::address)]
+    pub from: Option<String>,
+    /// The address to move to
+    #[arg(long, value_name = "ADDRESS", value_parser = super::init::address)]
+    pub to: Option<String>,
+    /// How mail is read
+    #[arg(long, value_enum, default_value = "imap")]
+    pub from_protocol: InitProtocol,
+    /// The server to move from, instead of looking for it
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub from_server: Option<String>,
+    /// The server to move to, instead of looking for it
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub to_server: Option<String>,
+    /// How a named server is spoken to
+    #[arg(long, value_enum, default_value = "tls")]
+    pub from_security: InitSecurity,
+    /// How a named server is spoken to
+    #[arg(long, value_enum, default_value = "tls")]
+    pub to_security: InitSecurity,
+    /// Trust the certificates of this PEM file, and no others
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// The password is in this environment variable, now and in the job; else it is asked
+    #[arg(long, value_name = "VARIABLE")]
+    pub from_password_env: Option<String>,
+    /// The same for the address to move to
+    #[arg(long, value_name = "VARIABLE")]
+    pub to_password_env: Option<String>,
+    /// Write the job without trying to sign in
+    #[arg(long)]
+    pub no_sign_in: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InitProtocol {
+    Imap,
+    Pop3,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InitSecurity {
+    Tls,
+    Starttls,
+    Plain,
+}
+
+/// Look at both ends: can they be reached, what can they do, what should the job say
+///
+/// Signs in and lists folders; changes nothing, neither at a server nor on disk.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul check budi.toml")]
+pub struct CheckArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+}
+
+/// Sign in by OAuth 2.0, once, and keep the tokens
+///
+/// For every end of the job whose password is { oauth2 = … }. Tokens are kept in JOB.tokens beside the job, readable by
+/// nobody else, and made new while a run needs them.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  mailhaul login budi.toml")]
+pub struct LoginArgs {
+    /// The job file
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
+    pub job: PathBuf,
+    /// By a code that is typed in on any device, where the provider has that
+    #[arg(long)]
+    pub device: bool,
+    /// The port of this machine to which the browser comes back (0: any)
+    #[arg(
+        long,
+        value_name = "PORT",
+        default_value_t = 0,
+        conflicts_with = "device"
+    )]
+    pub port: u16,
 }
 
 /// Prove that both ends hold the same mail
@@ -217,7 +314,7 @@ pub struct CompletionsArgs {
 }
 
 /// A page for each command, and for each command of `archive`.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 17] = [
     "run",
     "plan",
     "status",
@@ -230,6 +327,9 @@ const PAGES: [&str; 14] = [
     "archive-check",
     "archive-rebuild",
     "archive-export",
+    "init",
+    "check",
+    "login",
     "completions",
     "man",
 ];

@@ -79,7 +79,7 @@ fn exit_status(out: &mut dyn Write) -> io::Result<()> {
     })
 }
 
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 5] = [
     ("JOB", "The job file (TOML): from where, to where, and how."),
     (
         "JOB.state/",
@@ -88,6 +88,14 @@ const FILES: [(&str, &str); 3] = [
     (
         "ARCHIVE/",
         "The directory that [archive] names: journal.db, and the mail itself under mail/ unless the job says keep-mail = false.",
+    ),
+    (
+        "JOB.tokens/",
+        "What mailhaul login keeps: tokens of OAuth 2.0. Whoever has them can read the mail.",
+    ),
+    (
+        "providers.toml",
+        "Providers of your own, beside the job file.",
     ),
 ];
 

@@ -3,10 +3,13 @@
 mod archive;
 mod args;
 mod bars;
+mod check;
 mod completions;
 mod exit_codes;
 mod explain;
+mod init;
 mod load;
+mod login;
 mod man;
 mod options;
 mod plan;
@@ -60,6 +63,9 @@ fn dispatch(args: &Args) -> ExitCode {
         Command::Verify(verify) => verify::run(verify, &options, &terminal),
         Command::Undo(undo) => undo::run(undo, &options, &terminal),
         Command::Explain(explain) => explain::run(explain, &terminal),
+        Command::Init(init) => init::run(init, &terminal),
+        Command::Check(check) => check::run(check, &options, &terminal),
+        Command::Login(login) => login::run(login, &options, &terminal),
         Command::Completions(completions) => completions::run(completions, &terminal),
         Command::Man(man) => man::run(man, &terminal),
     }

@@ -2,7 +2,7 @@
 
 use super::exit_codes::ExitCode;
 use super::options::Options;
-use crate::error::Error;
+use crate::error::{Code, Error, Kind, Result};
 use crate::render::{Paint, errors, json};
 use std::io::{IsTerminal, Write};
 
@@ -79,6 +79,24 @@ impl Terminal {
     /// A line, or several, for the person in front.
     pub(crate) fn say(&self, text: &str) {
         drop(writeln!(std::io::stderr().lock(), "{text}"));
+    }
+
+    /// Asks the person in front. Error: there is nobody.
+    pub(crate) fn ask_text(&self, question: &str) -> Result<String> {
+        let nobody = || {
+            let what = format!("there is no terminal to ask at: {question}?");
+            Error::new(Kind::Job, Code::Usage, what).hint("mailhaul init --help shows the flags")
+        };
+        if !std::io::stdin().is_terminal() {
+            return Err(nobody());
+        }
+        let mut err = std::io::stderr().lock();
+        drop(write!(err, "{question}: ").and_then(|()| err.flush()));
+        let mut line = String::new();
+        match std::io::stdin().read_line(&mut line) {
+            Ok(read) if read > 0 => Ok(line.trim().to_owned()),
+            _ => Err(nobody()),
+        }
     }
 
     /// Asks a question that only `y` or `yes` answers with yes. `None`: nobody is there to answer.

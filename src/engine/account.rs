@@ -46,14 +46,8 @@ impl Logins {
             let Some(server) = store.server() else {
                 return Ok(None);
             };
-            let password = server
-                .password
-                .resolve(&server.to_string())
-                .map_err(|error| error.at(end))?;
-            Ok(Some(Credentials {
-                user: server.user.clone(),
-                password,
-            }))
+            let login = server.login().map_err(|error| error.at(end))?;
+            Ok(Some(login))
         };
         Ok(Logins {
             sources: account

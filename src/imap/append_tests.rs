@@ -33,9 +33,9 @@ fn a_refusal_in_the_middle_of_a_literal_closes_the_connection() {
         peer.welcome("LITERAL+");
         peer.answer("APPEND \"A\" {3+}", "");
         peer.bytes(5);
-        peer.say("m2 OK [APPENDUID 7 1] ok\r\n");
+        peer.say("m3 OK [APPENDUID 7 1] ok\r\n");
         peer.answer("APPEND \"A\" {20000000+}", "");
-        peer.say("m3 NO [OVERQUOTA] full\r\n");
+        peer.say("m4 NO [OVERQUOTA] full\r\n");
         std::thread::sleep(std::time::Duration::from_millis(100));
         let sent = peer.rest();
         assert!(sent.len() < 20_000_000 && !sent.windows(4).any(|w| w == b"LAST"));
@@ -70,7 +70,7 @@ fn a_server_that_takes_a_message_for_commands_is_left() {
             peer.welcome("LITERAL+ MULTIAPPEND");
             peer.answer("APPEND \"A\" {18+}", "");
             peer.bytes(20);
-            peer.say(&first.replace("{tag}", "m2"));
+            peer.say(&first.replace("{tag}", "m3"));
             if !then.is_empty() {
                 peer.answer("NOOP", then);
             }
@@ -96,11 +96,11 @@ fn an_honest_refusal_of_the_first_is_no_reason_to_leave() {
         peer.welcome("LITERAL+");
         peer.answer("APPEND \"A\" {3+}", "");
         peer.bytes(5);
-        peer.say("m2 NO [TRYCREATE] none\r\n");
+        peer.say("m3 NO [TRYCREATE] none\r\n");
         peer.answer("NOOP", "{tag} OK\r\n");
         peer.answer("APPEND \"A\" {3+}", "");
         peer.bytes(5);
-        peer.say("m4 OK\r\n");
+        peer.say("m5 OK\r\n");
     });
     let mut session = open(&endpoint).unwrap();
     let bodies = [body(b"a\r\n"), body(b"b\r\n")];
@@ -125,10 +125,10 @@ fn what_left_and_what_did_not_is_told_apart() {
         peer.welcome("LITERAL+");
         peer.answer("APPEND \"A\" {3+}", "");
         peer.bytes(5);
-        peer.say("m2 OK\r\n");
+        peer.say("m3 OK\r\n");
         peer.answer("APPEND \"A\" {3+}", "");
         peer.bytes(5);
-        peer.say("m3 NO [CANNOT] no\r\n* BYE Session expired\r\n");
+        peer.say("m4 NO [CANNOT] no\r\n* BYE Session expired\r\n");
     });
     let mut session = open(&endpoint).unwrap();
     let small = || body(b"a\r\n");
@@ -167,11 +167,11 @@ fn synchronising_literals_wait_for_the_go_ahead_only() {
         // The next command is here before the first is answered.
         peer.answer(
             "APPEND \"A\" (\\Seen) {4}",
-            "m2 OK [APPENDUID 1 5]\r\n{tag} NO [OVERQUOTA] full\r\n",
+            "m3 OK [APPENDUID 1 5]\r\n{tag} NO [OVERQUOTA] full\r\n",
         );
         peer.answer("APPEND \"A\" (\\Seen) {0}", "+\r\n");
         assert_eq!(peer.bytes(2), b"\r\n");
-        peer.say("m4 OK\r\n");
+        peer.say("m5 OK\r\n");
     });
     let mut session = open(&endpoint).unwrap();
     session.set_synchronising(true);
@@ -211,14 +211,14 @@ fn a_batch_goes_as_one_command_behind_its_proof() {
         assert_eq!(peer.bytes(2), b"\xc3\xa9");
         assert_eq!(peer.line(), " {1+}");
         assert_eq!(peer.bytes(3), b"1\r\n");
-        peer.say("m2 OK\r\n");
+        peer.say("m3 OK\r\n");
         peer.answer("APPEND {2}", "+\r\n");
         assert_eq!(peer.bytes(2), b"\xc3\xa9");
         assert_eq!(peer.line(), " {1+}");
         assert_eq!(peer.line(), "2 {5000}");
         peer.say("+\r\n");
         assert_eq!(peer.bytes(5002).len(), 5002);
-        peer.say("m3 OK [APPENDUID 4 8:9]\r\n");
+        peer.say("m4 OK [APPENDUID 4 8:9]\r\n");
     });
     let mut session = open(&endpoint).unwrap();
     let bodies = [body(b"1"), body(b"2"), body(&[b'3'; 5000])];

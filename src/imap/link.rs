@@ -204,6 +204,12 @@ impl Link {
         }
     }
 
+    /// Waits for the server's next challenge (base64, as it came); `None` where the command is completed.
+    pub(super) fn challenge(&mut self, tag: u32) -> Result<Option<Vec<u8>>> {
+        let asked = self.await_go_ahead(tag, &mut Nothing)?;
+        Ok(asked.then(|| std::mem::take(&mut self.state.challenge)))
+    }
+
     /// Reads until the command is completed. Errors of `consumer` leave the connection out of step: it is broken then.
     pub(super) fn finish(&mut self, tag: u32, consumer: &mut dyn Consumer) -> Result<Completion> {
         loop {

@@ -1,19 +1,13 @@
-//! From a connection to a session that is logged in: greeting, STARTTLS, login (RFC 9051 §7.1, §6.2).
+//! From nothing to a connection that is ready for a login: greeting, STARTTLS, capabilities (RFC 9051 §7.1, §6.2).
 
 use super::capability::Capabilities;
 use super::fault::Peer;
 use super::link::{Link, Nothing};
 use super::quote::Command;
 use super::response::{Line, Status};
-use super::vet::Handle;
 use super::wire::Wire;
-use crate::auth::Credentials;
 use crate::error::{Code, Error, Kind, Result};
-use crate::net::{self, Connection, Endpoint, Security, Stream};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use secrecy::ExposeSecret as _;
-use zeroize::Zeroizing;
+use crate::net::{self, Connection, Endpoint, Security, Stream, loopback};
 
 /// The longest greeting or answer to STARTTLS, in bytes.
 const LINE: usize = 64 * 1024;
@@ -22,6 +16,9 @@ const LINE: usize = 64 * 1024;
 pub(super) struct Opened {
     pub(super) link: Link,
     pub(super) preauth: bool,
+    pub(super) encrypted: bool,
+    /// Encrypted, or to this very machine.
+    pub(super) private: bool,
     pub(super) peer_address: Option<std::net::SocketAddr>,
 }
 
@@ -38,14 +35,19 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Opened> {
         return Ok(Opened {
             link,
             preauth: false,
+            encrypted: true,
+            private: true,
             peer_address,
         });
     }
+    let encrypted = connection.is_encrypted();
     let mut link = Link::new(Wire::new(Box::new(connection)), peer);
     let preauth = greeting(&mut link)?;
     Ok(Opened {
         link,
         preauth,
+        encrypted,
+        private: encrypted || loopback(&endpoint.host),
         peer_address,
     })
 }
@@ -161,122 +163,4 @@ pub(super) fn capabilities(link: &mut Link) -> Result<Capabilities> {
         }
     }
     Ok(link.state.capabilities.clone().unwrap_or_default())
-}
-
-struct Plain<'a>(&'a Credentials);
-
-impl imap::Authenticator for Plain<'_> {
-    type Response = Zeroizing<String>;
-
-    fn process(&self, _challenge: &[u8]) -> Self::Response {
-        message(self.0)
-    }
-}
-
-/// The message of SASL PLAIN (RFC 4616).
-fn message(credentials: &Credentials) -> Zeroizing<String> {
-    let password = credentials.password.expose_secret();
-    Zeroizing::new(format!("\0{}\0{password}", credentials.user))
-}
-
-/// Logs in by the `imap` crate. `preauth`: the server has done it.
-pub(super) fn login(
-    handle: &Handle,
-    preauth: bool,
-    credentials: &Credentials,
-) -> Result<imap::Session<Handle>> {
-    if preauth {
-        return pretend(handle);
-    }
-    check(credentials)?;
-    let capabilities = capabilities(&mut handle.gate().link)?;
-    {
-        let mut gate = handle.gate();
-        gate.begin("logging in");
-        // Servers may tell others after the login: what was told before it is forgotten.
-        gate.link.state.capabilities = None;
-        gate.challenged = true;
-    }
-    let client = imap::Client::new(handle.clone());
-    let password = credentials.password.expose_secret();
-    let result = if capabilities.auth_plain {
-        let mut mechanism = Zeroizing::new("PLAIN".to_owned());
-        if capabilities.sasl_ir {
-            mechanism.push(' ');
-            mechanism.push_str(&Zeroizing::new(
-                STANDARD.encode(message(credentials).as_bytes()),
-            ));
-        }
-        client.authenticate(mechanism.as_str(), &Plain(credentials))
-    } else if capabilities.login_disabled {
-        return Err(login_disabled(handle));
-    } else if credentials.user.is_ascii() && password.is_ascii() {
-        client.login(&credentials.user, password)
-    } else {
-        return literal_login(handle, credentials);
-    };
-    handle.gate().challenged = false;
-    result.map_err(|(_, client)| {
-        drop(client);
-        login_error(handle)
-    })
-}
-
-fn check(credentials: &Credentials) -> Result<()> {
-    let dubious = |text: &str| text.bytes().any(|b| matches!(b, 0 | b'\r' | b'\n'));
-    if dubious(&credentials.user) || dubious(credentials.password.expose_secret()) {
-        return Err(Error::new(
-            Kind::Account,
-            Code::Secret,
-            "user or password holds a line end or NUL, which no login can carry",
-        ));
-    }
-    Ok(())
-}
-
-fn login_disabled(handle: &Handle) -> Error {
-    let gate = handle.gate();
-    let mut error = gate
-        .link
-        .peer
-        .tls("takes no login on this connection (LOGINDISABLED); nothing secret was sent");
-    error.hint = Some("set security = \"tls\" or \"starttls\"".to_owned());
-    error
-}
-
-/// LOGIN with literals, for names and passwords that a quoted string cannot carry.
-fn literal_login(handle: &Handle, credentials: &Credentials) -> Result<imap::Session<Handle>> {
-    let command = Command::new("LOGIN ")
-        .string(credentials.user.as_bytes())
-        .text(" ")
-        .string(credentials.password.expose_secret().as_bytes());
-    {
-        let mut gate = handle.gate();
-        gate.challenged = false;
-        let answer = gate.link.run(&command, &mut Nothing)?;
-        if !answer.is_ok() {
-            return Err(gate.link.peer.refused_login(&answer));
-        }
-    }
-    pretend(handle)
-}
-
-/// Lets the `imap` crate believe that it logged in, since it knows no other way to a session.
-fn pretend(handle: &Handle) -> Result<imap::Session<Handle>> {
-    handle.gate().begin("logging in");
-    handle.gate().pretend = true;
-    let session = imap::Client::new(handle.clone()).login("", "");
-    handle.gate().pretend = false;
-    session.map_err(|_| super::fault::local("the control plane did not start"))
-}
-
-fn login_error(handle: &Handle) -> Error {
-    let mut gate = handle.gate();
-    if let Some(failure) = gate.failure.take() {
-        return failure;
-    }
-    match gate.answer.take() {
-        Some(answer) if !answer.is_ok() => gate.link.peer.refused_login(&answer),
-        _ => gate.link.protocol("answered a command that was not asked"),
-    }
 }

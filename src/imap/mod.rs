@@ -1,6 +1,6 @@
 //! IMAP4 (RFC 3501, RFC 9051): session, bulk fetch, bulk append.
 //!
-//! Two engines share one wire, one at a time. The `imap` crate is the control plane: it logs in, selects, stores, expunges, keeps alive
+//! Two engines share one wire, one at a time. The `imap` crate is the control plane: it selects, stores, expunges, keeps alive
 //! and logs out, and sees of the server only what the vetting filter lets through. Everything in bulk, and
 //! everything whose exact bytes count, is our own scanner's.
 //!
@@ -25,10 +25,12 @@ mod list;
 mod login;
 #[cfg(any(test, feature = "failpoints"))]
 pub(crate) mod pieces;
+mod quota;
 mod quote;
 mod response;
 mod scan;
 mod session;
+mod sign_in;
 mod state;
 mod status;
 mod tour;
@@ -40,6 +42,7 @@ pub use bodies::{Fetched, Streamed};
 pub use capability::Capabilities;
 pub use fetch::{Head, Listed};
 pub use list::{Mailbox, Namespace};
+pub use quota::Quota;
 pub use session::Session;
 pub use state::{PermanentFlags, Selected};
 pub use status::Status;

@@ -101,9 +101,5 @@ pub(super) fn open(endpoint: &Endpoint) -> Result<Session> {
 }
 
 pub(super) fn open_with(endpoint: &Endpoint, password: &str) -> Result<Session> {
-    let credentials = Credentials {
-        user: "budi".to_owned(),
-        password: password.to_owned().into(),
-    };
-    Session::open(endpoint, &credentials)
+    Session::open(endpoint, &Credentials::with_password("budi", password))
 }

@@ -6,9 +6,10 @@ use super::list::{self, Namespace};
 use super::login;
 use super::quote::{self, Command};
 use super::response::{Completion, Line};
+use super::sign_in::{SignedIn, sign_in};
 use super::state::Selected;
 use super::vet::{Gate, Handle};
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Mechanism, with_fresh_secret};
 use crate::error::{Error, Kind, Result};
 use crate::message::{Flags, SpecialUse};
 use crate::net::Endpoint;
@@ -25,6 +26,7 @@ pub struct Session {
     pub(super) namespaces: list::Namespaces,
     selected: Option<(Vec<u8>, bool)>,
     peer_address: Option<SocketAddr>,
+    signed_in_by: Option<Mechanism>,
     pub(super) synchronising: bool,
     /// An APPEND with a LITERAL+ literal was taken in this session.
     pub(super) literal_plus_proved: bool,
@@ -44,13 +46,21 @@ impl Session {
     /// Errors: `Code::Tls` before anything secret is sent where TLS cannot be had; `Code::Auth`, `Kind::Account` with the
     /// server's words for a refused login; `Kind::Throttled` where the server has no room for one more session.
     pub fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session> {
-        let opened = login::open(endpoint)?;
-        Self::start(opened, credentials).map_err(|e| credentials.redact(e))
+        with_fresh_secret(credentials, |secret| {
+            let opened = login::open(endpoint)?;
+            let peer_address = opened.peer_address;
+            let signed_in = sign_in(opened, endpoint, credentials, secret)?;
+            Self::start(signed_in, peer_address)
+        })
+        .map_err(|e| e.at(endpoint.end))
     }
 
-    fn start(opened: login::Opened, credentials: &Credentials) -> Result<Session> {
-        let handle = Handle::new(opened.link);
-        let control = login::login(&handle, opened.preauth, credentials)?;
+    fn start(signed_in: SignedIn, peer_address: Option<SocketAddr>) -> Result<Session> {
+        let SignedIn {
+            handle,
+            control,
+            by,
+        } = signed_in;
         let (capabilities, namespaces) = {
             let mut gate = handle.gate();
             let capabilities = login::capabilities(&mut gate.link)?;
@@ -63,7 +73,8 @@ impl Session {
             capabilities,
             namespaces,
             selected: None,
-            peer_address: opened.peer_address,
+            peer_address,
+            signed_in_by: by,
             synchronising: false,
             literal_plus_proved: false,
         };
@@ -80,6 +91,12 @@ impl Session {
     #[must_use]
     pub fn expunged(&self) -> u32 {
         self.handle.gate().link.state.expunged
+    }
+
+    /// How it signed in; `None`: the server had done it by itself (PREAUTH).
+    #[must_use]
+    pub fn signed_in_by(&self) -> Option<Mechanism> {
+        self.signed_in_by
     }
 
     /// The user's own namespace.

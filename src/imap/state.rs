@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) selected: Selected,
     /// Messages that were told as expunged since the last SELECT.
     pub(super) expunged: u32,
+    /// What stood behind the last `+`.
+    pub(super) challenge: Vec<u8>,
     /// The server's words of farewell.
     pub(super) bye: Option<String>,
 }
@@ -47,7 +49,7 @@ impl State {
 
     pub(super) fn absorb(&mut self, line: &Line<'_>) {
         match line {
-            Line::Continue(_) => {}
+            Line::Continue(text) => self.challenge = text.to_vec(),
             Line::Tagged(_, condition) => self.absorb_code(condition),
             Line::Untagged(condition) => {
                 self.absorb_code(condition);

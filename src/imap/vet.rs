@@ -1,8 +1,8 @@
 //! The vetting filter: what the `imap` crate, which serves as control plane, gets to see of the wire.
 //!
 //! The crate panics at an untagged NO while it selects, falls out of step for good at responses that its grammar does
-//! not know, and rejects 8-bit text. So it sees only what ends or continues its commands — tagged lines rebuilt in
-//! ASCII, and `+` — never more than one line a read. Every untagged response is read by our own scanner and
+//! not know, and rejects 8-bit text. So it sees only what ends its commands — tagged lines rebuilt in ASCII —, never more than
+//! one line a read. Every untagged response is read by our own scanner and
 //! kept in [`State`](super::state::State); the server's words are kept raw in [`Gate::answer`].
 
 use super::link::{Link, Nothing};
@@ -10,9 +10,6 @@ use super::response::{Completion, Line, Raw, Status};
 use crate::error::Error;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Challenges that one login may hold: a server that sends `+` without end is left.
-const CHALLENGES: u32 = 8;
 
 /// The crate's side of a [`Link`].
 pub(super) struct Gate {
@@ -23,10 +20,7 @@ pub(super) struct Gate {
     pub(super) failure: Option<Error>,
     /// The login is done already: the crate's next command is swallowed and answered with OK.
     pub(super) pretend: bool,
-    /// A login is under way: `+` belongs to it. At any other time it is a server's mistake.
-    pub(super) challenged: bool,
     vetted: Vec<u8>,
-    challenges: u32,
 }
 
 /// A shared handle on the connection, given to the `imap` crate as its stream.
@@ -46,9 +40,7 @@ impl Handle {
             answer: None,
             failure: None,
             pretend: false,
-            challenged: false,
             vetted: Vec::new(),
-            challenges: 0,
         })))
     }
 
@@ -63,7 +55,6 @@ impl Gate {
     pub(super) fn begin(&mut self, doing: &'static str) {
         self.answer = None;
         self.failure = None;
-        self.challenges = 0;
         self.vetted.clear();
         self.link.doing = doing;
     }
@@ -98,7 +89,6 @@ impl Gate {
         };
         self.link.note(&line)?;
         match line {
-            Line::Continue(challenge) if self.challenged => self.vet_challenge(challenge),
             Line::Tagged(tag, condition) => {
                 let status = ascii_status(condition.status);
                 self.answer = Some(condition.to_completion());
@@ -110,22 +100,6 @@ impl Gate {
             }
             _ => Ok(()),
         }
-    }
-
-    fn vet_challenge(&mut self, challenge: &[u8]) -> Result<(), Error> {
-        self.challenges += 1;
-        if self.challenges > CHALLENGES {
-            return Err(self.link.protocol("asks for more of a login without end"));
-        }
-        let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
-        let challenge = if challenge.iter().all(is_base64) {
-            challenge
-        } else {
-            b""
-        };
-        let space: &[u8] = if challenge.is_empty() { b"" } else { b" " };
-        self.vetted = [b"+", space, challenge, b"\r\n"].concat();
-        Ok(())
     }
 }
 

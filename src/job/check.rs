@@ -3,6 +3,7 @@
 use super::accounts::Row;
 use super::error::{Faults, Place, quoted};
 use super::fill::{fill, first_column};
+use super::providers::Book;
 use super::section::{Section, as_text};
 use super::server::{Context, is_loopback};
 use super::spec::{Account, After, ArchiveSpec, Dedup, DestinationSpec, Job, OnVanish, Verify};
@@ -23,6 +24,7 @@ pub(super) struct JobFile {
     pub(super) path: PathBuf,
     /// Absolute.
     pub(super) dir: PathBuf,
+    pub(super) book: Book,
     /// The file's name without `.toml`.
     pub(super) stem: String,
 }
@@ -82,9 +84,12 @@ fn account(
 ) -> Option<Account> {
     let top = Section::top(root, faults);
     let name = row.map_or(file.stem.as_str(), Row::account).to_owned();
+    let tokens = file.dir.join(format!("{}.tokens", file.stem));
     let context = |end| Context {
         end,
         dir: &file.dir,
+        book: &file.book,
+        tokens: &tokens,
         columns: row.is_some(),
     };
     let before = faults.told();

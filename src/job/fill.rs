@@ -65,7 +65,7 @@ fn fill_node(node: &mut Node, key: &str, meant: Use, row: &Row, faults: &mut Fau
 fn use_of(table: &str, key: &str) -> Use {
     match key {
         "command" => Use::Command,
-        "path" | "file" | "ca-file" => Use::Path,
+        "path" | "file" | "ca-file" | "key-file" => Use::Path,
         "map" => Use::Replacement,
         "include" | "exclude" | "from" | "to" | "list-id" => Use::Glob,
         "folder" if table.starts_with("route") => Use::RouteFolder,

@@ -24,7 +24,9 @@ pub(super) const SOURCE: &[&str] = &[
     "ca-file",
     "pin-sha256",
     "user",
+    "master-user",
     "password",
+    "mechanism",
     "connections",
     "timeout",
     "after",
@@ -44,7 +46,9 @@ pub(super) const DESTINATION: &[&str] = &[
     "ca-file",
     "pin-sha256",
     "user",
+    "master-user",
     "password",
+    "mechanism",
     "connections",
     "timeout",
     "order",
@@ -52,7 +56,19 @@ pub(super) const DESTINATION: &[&str] = &[
     "layout",
     "format",
 ];
-pub(super) const PASSWORD: &[&str] = &["env", "file", "command", "prompt"];
+pub(super) const PASSWORD: &[&str] = &["env", "file", "command", "prompt", "keyring", "oauth2"];
+pub(super) const OAUTH2: &[&str] = &[
+    "provider",
+    "client-id",
+    "client-secret",
+    "grant",
+    "key-file",
+    "tenant",
+    "authorization-url",
+    "device-url",
+    "token-url",
+    "scopes",
+];
 pub(super) const AFTER: &[&str] = &["delete-after-days", "move-to"];
 pub(super) const ARCHIVE: &[&str] = &[
     "path",
@@ -109,9 +125,6 @@ pub(super) fn alias(key: &str) -> Option<&'static str> {
 /// Keys that belong to a later version: refused with these words, never ignored.
 pub(super) fn later(table: &str, key: &str) -> Option<&'static str> {
     match (table, key) {
-        ("password", "keyring" | "oauth2") => {
-            Some("not in this version yet; there are env, file, command and prompt")
-        }
         (_, "schedule" | "proxy" | "throttle" | "compress") => Some("not in this version yet"),
         _ => None,
     }

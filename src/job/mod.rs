@@ -10,7 +10,8 @@ mod error;
 mod fill;
 mod keys;
 mod local;
-mod presets;
+mod oauth;
+pub mod providers;
 mod rules;
 mod same;
 mod secret;
@@ -24,6 +25,7 @@ mod tests;
 mod tree;
 
 pub use error::{JobError, Place, one_error};
+pub use providers::Preset;
 pub use spec::*;
 pub use store::{Local, LocalFormat, Server, Store};
 
@@ -116,9 +118,22 @@ fn locate(path: &Path, faults: &mut Faults) -> Option<JobFile> {
         }
     };
     let stem = absolute.file_stem().unwrap_or_default();
+    let dir = plain_path(absolute.parent().unwrap_or(Path::new("/")));
+    let book = match providers::Book::load(&dir) {
+        Ok(book) => book,
+        Err(e) => {
+            faults.add(
+                &Place::Whole,
+                "",
+                format!("cannot take the file of providers: {e}"),
+            );
+            return None;
+        }
+    };
     Some(JobFile {
         path: path.to_owned(),
-        dir: plain_path(absolute.parent().unwrap_or(Path::new("/"))),
+        dir,
+        book,
         stem: stem.to_string_lossy().into_owned(),
     })
 }

@@ -2,23 +2,46 @@
 
 use super::error::Faults;
 use super::keys;
+use super::oauth::{self, Around};
 use super::section::Section;
 use super::tree::{Node, Value};
-use crate::auth::SecretRef;
+use crate::auth::{Proof, SecretRef};
 use std::path::Path;
 
-const WAYS: &str = "a table with one of env, file, command, prompt";
+const WAYS: &str = "a table with one of env, file, command, prompt, keyring, oauth2";
 const TRY: &str = r#"password = { env = "OLD_PASSWORD" }, { file = "password.txt" }, { command = "pass show mail/old" } or { prompt = true }"#;
 
-/// Checks a `password`; `dir` is the job file's directory.
-pub(super) fn password(server: &Section<'_>, dir: &Path, faults: &mut Faults) -> Option<SecretRef> {
+/// Checks a `password`.
+pub(super) fn password(
+    server: &Section<'_>,
+    around: &Around<'_>,
+    faults: &mut Faults,
+) -> Option<Proof> {
     let name = server.key("password");
     let Some(node) = server.get("password") else {
         server.missing("password", WAYS, TRY, faults);
         return None;
     };
+    if let Value::Table(table) = &node.value
+        && let ([entry], Some(oauth2)) = (&table.0[..], table.get("oauth2"))
+    {
+        let name = format!("{name}.{}", entry.key);
+        return oauth::oauth2(oauth2, name, around, faults)
+            .map(|token| Proof::Token(Box::new(token)));
+    }
+    reference_to(node, name, "a password", around.context.dir, faults).map(Proof::Password)
+}
+
+/// A secret by reference; `what` it is, for errors; `dir`: the job file's directory.
+pub(super) fn reference_to(
+    node: &Node,
+    name: String,
+    what: &str,
+    dir: &Path,
+    faults: &mut Faults,
+) -> Option<SecretRef> {
     if !matches!(node.value, Value::Table(_)) {
-        let message = format!("a password does not stand in a job: expected {WAYS}");
+        let message = format!("{what} does not stand in a job: expected {WAYS}");
         faults.add_try(&node.place, &name, message, TRY);
         return None;
     }
@@ -28,6 +51,11 @@ pub(super) fn password(server: &Section<'_>, dir: &Path, faults: &mut Faults) ->
         .filter(|key| keys::PASSWORD.contains(key))
         .collect();
     match ways[..] {
+        ["oauth2"] => {
+            let message = "a secret of an OAuth 2.0 client is no token itself";
+            faults.add_try(&node.place, &section.name, message, TRY);
+            None
+        }
         [way] => reference(&section, way, dir, faults),
         // An unknown way has been told already.
         [] if section.keys().next().is_some() => None,
@@ -63,6 +91,7 @@ fn reference(
         }
         "env" => Some(SecretRef::Env(text)),
         "file" => Some(SecretRef::File(dir.join(text))),
+        "keyring" => Some(SecretRef::Keyring(text)),
         _ => Some(SecretRef::Command {
             command: text,
             dir: dir.to_owned(),

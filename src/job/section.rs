@@ -14,7 +14,7 @@ pub(super) struct Section<'a> {
 }
 
 /// A word of a job and what it means; `None`: known, but not in this version yet.
-pub(super) type Words<T> = [(&'static str, Option<T>)];
+pub(super) type Words<'w, T> = [(&'w str, Option<T>)];
 
 impl<'a> Section<'a> {
     /// The file itself.
@@ -170,7 +170,7 @@ impl<'a> Section<'a> {
     pub(super) fn choice<T: Copy>(
         &self,
         key: &str,
-        words: &Words<T>,
+        words: &Words<'_, T>,
         faults: &mut Faults,
     ) -> Option<T> {
         let node = self.get(key)?;
@@ -186,7 +186,7 @@ impl<'a> Section<'a> {
         None
     }
 
-    fn no_such_word<T>(&self, key: &str, node: &Node, words: &Words<T>, faults: &mut Faults) {
+    fn no_such_word<T>(&self, key: &str, node: &Node, words: &Words<'_, T>, faults: &mut Faults) {
         let message = format!("expected {}, found {}", listed(words), node.found());
         let text = as_text(node).unwrap_or_default();
         let lower = text.to_ascii_lowercase();
@@ -246,12 +246,12 @@ fn bare(key: &str) -> String {
     }
 }
 
-fn present<T>(words: &Words<T>) -> Vec<String> {
+fn present<T>(words: &Words<'_, T>) -> Vec<String> {
     let there = words.iter().filter(|(_, value)| value.is_some());
     there.map(|(word, _)| quoted(word)).collect()
 }
 
-fn listed<T>(words: &Words<T>) -> String {
+fn listed<T>(words: &Words<'_, T>) -> String {
     let mut there = present(words);
     match there.pop() {
         Some(last) if !there.is_empty() => format!("{} or {last}", there.join(", ")),
@@ -260,6 +260,6 @@ fn listed<T>(words: &Words<T>) -> String {
     }
 }
 
-fn there_are<T>(words: &Words<T>) -> String {
+fn there_are<T>(words: &Words<'_, T>) -> String {
     listed(words)
 }

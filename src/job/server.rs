@@ -1,12 +1,15 @@
 //! What sources and destinations have in common: a server, how it is reached, who logs in.
 
-use super::error::{Faults, quoted};
+use super::error::{Faults, nearest, quoted};
 use super::fill::first_column;
 use super::local::Word;
+use super::oauth::Around;
+use super::providers::{Book, Door, Preset, Provider};
 use super::secret;
 use super::section::{Section, as_text};
-use super::spec::{Preset, Protocol};
+use super::spec::Protocol;
 use super::store::{LocalFormat, Server};
+use crate::auth::{Mechanism, Proof};
 use crate::error::End;
 use crate::net::{Endpoint, Security, Trust};
 use std::net::IpAddr;
@@ -20,6 +23,9 @@ pub(super) struct Context<'a> {
     pub(super) end: End,
     /// The job file's directory.
     pub(super) dir: &'a Path,
+    pub(super) book: &'a Book,
+    /// The directory of tokens.
+    pub(super) tokens: &'a Path,
     /// Has the job a CSV? If not, a `{column}` is a mistake.
     pub(super) columns: bool,
 }
@@ -31,20 +37,37 @@ pub(super) fn server(
     context: &Context<'_>,
     faults: &mut Faults,
 ) -> Option<Server> {
-    let preset = preset(section, faults);
-    let security = security(section, faults);
-    let host = host(section, preset.zip(protocol), context, faults);
+    let preset = preset(section, context.book, faults);
+    let door = preset
+        .as_ref()
+        .zip(protocol)
+        .and_then(|(p, protocol)| p.door(protocol));
+    let security = security(section, door, faults);
+    let host = host(section, door, context, faults);
     let port = section.number("port", 1..=65535, faults);
     let user = user(section, context, faults);
-    let password = secret::password(section, context.dir, faults);
+    let master_user = master_user(section, context, faults);
+    let around = Around {
+        context,
+        authorization: preset
+            .as_ref()
+            .and_then(|preset| preset.provider().authorization.as_deref()),
+        mailbox: format!("{user:?}\0{host:?}"),
+    };
+    let password = secret::password(section, &around, faults);
+    let mechanism = mechanism(section, protocol, password.as_ref(), faults);
     let trust = trust(section, security, context.dir, faults);
     let timeout = timeout(section, faults);
-    let connections = connections(section, preset.zip(protocol), faults);
-    let (protocol, security) = (protocol?, security?);
-    let usual = protocol.port(security);
+    let connections = connections(section, preset.as_ref().zip(protocol), faults);
+    let (protocol, security, preset) = (protocol?, security?, preset.as_ref()?);
+    let usual = door
+        .filter(|door| door.security() == security)
+        .and_then(|door| door.port)
+        .unwrap_or(protocol.port(security));
+    let password = password?;
+    no_master_with_token(section, &password, faults);
     Some(Server {
         protocol,
-        preset: preset?,
         endpoint: Endpoint {
             end: context.end,
             host: host?,
@@ -53,8 +76,11 @@ pub(super) fn server(
             trust: trust?,
             timeout: timeout?,
         },
+        preset: preset.clone(),
         user: user?,
-        password: password?,
+        master_user,
+        password,
+        mechanism,
         connections: connections?,
     })
 }
@@ -85,40 +111,57 @@ pub(super) fn protocol(section: &Section<'_>, end: End, faults: &mut Faults) -> 
     Some(protocol)
 }
 
-fn preset(section: &Section<'_>, faults: &mut Faults) -> Option<Preset> {
-    let words = [
-        ("generic", Some(Preset::Generic)),
-        ("gmail", Some(Preset::Gmail)),
-    ];
-    match section.get("preset") {
-        None => Some(Preset::default()),
-        Some(_) => section.choice("preset", &words, faults),
+/// Named by the job, or recognised by the host.
+fn preset(section: &Section<'_>, book: &Book, faults: &mut Faults) -> Option<Preset> {
+    let Some(node) = section.get("preset") else {
+        let host = section.get("host").and_then(as_text);
+        let found = host.and_then(|host| book.at(host));
+        return Some(found.map_or_else(Preset::default, |p| Preset::new(p.clone(), true)));
+    };
+    let known = book.providers.iter();
+    let mut words: Vec<(&str, Option<Option<&Provider>>)> =
+        known.map(|p| (p.name.as_str(), Some(Some(p)))).collect();
+    words.insert(0, ("generic", Some(None)));
+    let text = as_text(node).unwrap_or_default();
+    if words.iter().any(|(word, _)| *word == text) || as_text(node).is_none() {
+        let found = section.choice("preset", &words, faults)?;
+        return Some(found.map_or_else(Preset::default, |p| Preset::new(p.clone(), false)));
     }
+    let near = nearest(
+        &text.to_ascii_lowercase(),
+        words.iter().map(|(word, _)| *word),
+    );
+    let message = format!("no provider of this name is known: {}", quoted(text));
+    let hint = match near {
+        Some(word) => format!("did you mean {}?", quoted(word)),
+        None => "docs/providers.md lists them; preset = \"generic\" is any server".to_owned(),
+    };
+    faults.add_try(&node.place, &section.key("preset"), message, hint);
+    None
 }
 
-fn security(section: &Section<'_>, faults: &mut Faults) -> Option<Security> {
+fn security(section: &Section<'_>, door: Option<&Door>, faults: &mut Faults) -> Option<Security> {
     let words = [
         ("tls", Some(Security::Tls)),
         ("starttls", Some(Security::StartTls)),
         ("plain", Some(Security::Plain)),
     ];
     match section.get("security") {
-        None => Some(Security::Tls),
+        None => Some(door.map_or(Security::Tls, Door::security)),
         Some(_) => section.choice("security", &words, faults),
     }
 }
 
 fn host(
     section: &Section<'_>,
-    provider: Option<(Preset, Protocol)>,
+    door: Option<&Door>,
     context: &Context<'_>,
     faults: &mut Faults,
 ) -> Option<String> {
     let what = "the name or address of a server";
     let Some(node) = section.get("host") else {
-        let (preset, protocol) = provider?;
-        if let Some(host) = preset.host(protocol) {
-            return Some(host.to_owned());
+        if let Some(door) = door {
+            return Some(door.host.clone());
         }
         section.missing("host", what, r#"host = "imap.example.org""#, faults);
         return None;
@@ -154,6 +197,38 @@ fn user(section: &Section<'_>, context: &Context<'_>, faults: &mut Faults) -> Op
     }
     let text = section.text("user", what, faults)?;
     no_column(section, "user", text, context, faults).then(|| text.to_owned())
+}
+
+fn master_user(
+    section: &Section<'_>,
+    context: &Context<'_>,
+    faults: &mut Faults,
+) -> Option<String> {
+    let text = section.text("master-user", "the name of who signs in", faults)?;
+    no_column(section, "master-user", text, context, faults).then(|| text.to_owned())
+}
+
+fn mechanism(
+    section: &Section<'_>,
+    protocol: Option<Protocol>,
+    proof: Option<&Proof>,
+    faults: &mut Faults,
+) -> Option<Mechanism> {
+    let token = proof.map(|proof| matches!(proof, Proof::Token(_)));
+    let fits = |m: &Mechanism| {
+        (*m != Mechanism::Apop || protocol != Some(Protocol::Imap))
+            && token.is_none_or(|token| token == m.takes_token())
+    };
+    let all = Mechanism::ALL.into_iter().filter(fits);
+    let words: Vec<(&str, Option<Mechanism>)> = all.map(|m| (m.word(), Some(m))).collect();
+    section.choice("mechanism", &words, faults)
+}
+
+fn no_master_with_token(section: &Section<'_>, proof: &Proof, faults: &mut Faults) {
+    if let (Some(node), Proof::Token(_)) = (section.get("master-user"), proof) {
+        let message = "a token names who signs in: `user` is the mailbox that it opens";
+        faults.add(&node.place, &section.key("master-user"), message);
+    }
 }
 
 /// Without a CSV, `{user}` is no value.
@@ -251,7 +326,7 @@ fn timeout(section: &Section<'_>, faults: &mut Faults) -> Option<Duration> {
 
 fn connections(
     section: &Section<'_>,
-    provider: Option<(Preset, Protocol)>,
+    provider: Option<(&Preset, Protocol)>,
     faults: &mut Faults,
 ) -> Option<usize> {
     let node = section.get("connections");

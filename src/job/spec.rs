@@ -45,14 +45,6 @@ pub enum Protocol {
     Imap,
 }
 
-/// A provider whose habits are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Preset {
-    #[default]
-    Generic,
-    Gmail,
-}
-
 #[derive(Debug, Clone)]
 pub struct SourceSpec {
     pub store: Store,

@@ -1,7 +1,9 @@
 //! Where an end's mail is: on a server, or in files of this machine.
 
-use super::spec::{Layout, MailFormat, Preset, Protocol};
-use crate::auth::SecretRef;
+use super::providers::{Behaviour, Preset};
+use super::spec::{Layout, MailFormat, Protocol};
+use crate::auth::{Credentials, Mechanism, Proof};
+use crate::error::Result;
 use crate::format::mbox::Dialect;
 use crate::net::Endpoint;
 use std::fmt;
@@ -24,7 +26,11 @@ pub struct Server {
     pub preset: Preset,
     pub endpoint: Endpoint,
     pub user: String,
-    pub password: SecretRef,
+    /// Who signs in where that is not the user: an administrator, whose password it then is (`master-user`).
+    pub master_user: Option<String>,
+    pub password: Proof,
+    /// The only way to sign in (`mechanism`); `None`: the strongest that the server has too.
+    pub mechanism: Option<Mechanism>,
     /// At most so many connections at once (`connections`).
     pub connections: usize,
 }
@@ -63,6 +69,18 @@ impl LocalFormat {
             LocalFormat::Eml => "eml",
             LocalFormat::Archive => "archive",
         }
+    }
+}
+
+impl Server {
+    /// Gets the secret, perhaps by asking at the terminal. Errors: `Code::Secret`.
+    pub fn login(&self) -> Result<Credentials> {
+        Ok(Credentials {
+            user: self.user.clone(),
+            master: self.master_user.clone(),
+            mechanism: self.mechanism,
+            secret: self.password.resolve(&self.user, &self.to_string())?,
+        })
     }
 }
 
@@ -111,14 +129,14 @@ impl Store {
     #[must_use]
     pub fn folders_ignore_case(&self) -> bool {
         self.server()
-            .is_some_and(|server| server.preset.folders_ignore_case())
+            .is_some_and(|server| server.preset.has(Behaviour::FoldersIgnoreCase))
     }
 
-    /// What `plan` tells about a source of this kind, a sentence each.
+    /// What `plan` tells about an end of this kind, a sentence each.
     #[must_use]
-    pub fn notes(&self) -> &'static [&'static str] {
-        self.server()
-            .map_or(&[], |server| server.preset.notes(server.protocol))
+    pub fn notes(&self) -> Vec<String> {
+        let notes = |server: &Server| server.preset.notes(server.protocol, server.endpoint.end);
+        self.server().map(notes).unwrap_or_default()
     }
 }
 

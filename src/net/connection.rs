@@ -37,6 +37,13 @@ pub fn connect(endpoint: &Endpoint) -> Result<Connection> {
     Ok(connection)
 }
 
+/// The SHA-256 of the certificate that a server with TLS from the first byte shows, in hexadecimal, trusted or not. Nothing
+/// is sent inside TLS.
+pub fn certificate(endpoint: &Endpoint) -> Result<String> {
+    let (socket, _) = plain(endpoint)?.into_plain(endpoint)?;
+    tls::fingerprint(socket, endpoint)
+}
+
 fn plain(endpoint: &Endpoint) -> Result<Connection> {
     let (socket, peer) = dial::dial(endpoint)?;
     Ok(Connection {

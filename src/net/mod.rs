@@ -3,6 +3,7 @@
 mod connection;
 mod dial;
 mod endpoint;
+pub mod http;
 mod reason;
 mod socket;
 mod tls;
@@ -10,7 +11,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Connection, connect};
+pub use connection::{Connection, certificate, connect};
 pub use endpoint::{Endpoint, Security, Trust, loopback};
 
 use std::io::{Read, Write};

@@ -75,11 +75,6 @@ impl Capabilities {
             _ => {}
         }
     }
-
-    #[must_use]
-    pub(super) fn has_sasl(&self, mechanism: &str) -> bool {
-        self.sasl.iter().any(|m| m == mechanism)
-    }
 }
 
 fn expire(word: &str) -> Option<Expire> {
@@ -107,7 +102,7 @@ mod tests {
         assert_eq!(found.login_delay, Some(Duration::from_secs(300)));
         assert!(found.user && found.top && found.uidl && found.response_codes);
         assert!(!found.pipelining && !found.stls);
-        assert!(found.has_sasl("PLAIN") && !found.has_sasl("LOGIN"));
+        assert_eq!(found.sasl, ["PLAIN", "XOAUTH2", "OAUTHBEARER"]);
     }
 
     #[test]
@@ -126,6 +121,6 @@ mod tests {
             parse("\n  \nEXPIRE\nLOGIN-DELAY 99999999999999 USER\nsasl plain\nEXPIRE never");
         assert_eq!(found.expire, Some(Expire::Never));
         assert_eq!(found.login_delay, None);
-        assert!(found.has_sasl("PLAIN") && found.known);
+        assert!(found.sasl == ["PLAIN"] && found.known);
     }
 }

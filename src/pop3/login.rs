@@ -1,28 +1,36 @@
-//! Login: AUTH PLAIN (RFC 5034), APOP and USER/PASS (RFC 1939 §7), each only until one is understood.
+//! Signing in: AUTH with any mechanism (RFC 5034), APOP and USER/PASS (RFC 1939 §7).
 
 use super::capability::Capabilities;
 use super::reply::{Refusal, Reply};
 use super::wire::Wire;
-use crate::auth::{Credentials, sasl};
+use crate::auth::{Answer, Credentials, Exchange, Mechanism, Offer, sasl};
 use crate::error::{Code, Error, Kind, Result};
 use crate::net::loopback;
-use secrecy::ExposeSecret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-#[derive(Debug, Clone, Copy)]
-enum Mechanism {
-    Plain,
-    Apop,
-    UserPass,
-}
+/// Challenges that one login may hold: a server that sends `+` without end is left.
+const CHALLENGES: u32 = 8;
 
-/// What a mechanism came to.
+/// What a way of signing in came to.
 enum Tried {
     In,
     /// The server does not know it: another one may do.
     Unknown(Refusal),
-    /// The server judged the credentials, or the moment: no other way is tried.
+    /// The server judged the credentials, or the moment.
     Refused(Refusal),
+}
+
+struct SignIn<'a> {
+    credentials: &'a Credentials,
+    secret: &'a SecretString,
+    /// The `<…@…>` of the greeting.
+    timestamp: Option<&'a [u8]>,
+    capabilities: &'a Capabilities,
+    /// What was learnt of a refusal beside the server's own words.
+    told: Option<String>,
 }
 
 pub(super) fn login(
@@ -30,42 +38,24 @@ pub(super) fn login(
     greeting: &[u8],
     capabilities: &Capabilities,
     credentials: &Credentials,
-) -> Result<()> {
+    secret: &SecretString,
+) -> Result<Mechanism> {
     let timestamp = timestamp(greeting);
-    let mut last = None;
-    for mechanism in order(wire, timestamp, capabilities) {
-        let tried = match (mechanism, timestamp) {
-            (Mechanism::Plain, _) => plain(wire, credentials)?,
-            (Mechanism::Apop, Some(stamp)) => apop(wire, stamp, credentials)?,
-            (Mechanism::Apop, None) => continue,
-            (Mechanism::UserPass, _) => user_pass(wire, credentials)?,
-        };
-        match tried {
-            Tried::In => return Ok(()),
-            Tried::Refused(refusal) => {
-                return Err(refused(wire, capabilities, credentials, &refusal));
-            }
-            Tried::Unknown(refusal) => last = Some(refusal),
-        }
-    }
-    let what = "the server offers no way to log in that mailhaul knows here";
-    let e = wire.endpoint().error(Kind::Account, Code::Auth, what);
-    Err(match last {
-        Some(refusal) => e.words(refusal.words()),
-        None => e,
-    })
-}
-
-/// Where others could listen, the digest of APOP goes before the password itself.
-fn order(wire: &Wire, timestamp: Option<&[u8]>, capabilities: &Capabilities) -> Vec<Mechanism> {
-    let safe = wire.connection().is_encrypted() || loopback(&wire.endpoint().host);
-    let plain = capabilities.has_sasl("PLAIN").then_some(Mechanism::Plain);
-    let apop = timestamp.filter(|_| !wire.connection().is_encrypted());
-    let apop = apop.map(|_| Mechanism::Apop);
-    let order = if safe { [plain, apop] } else { [apop, plain] };
-    let mut order: Vec<Mechanism> = order.into_iter().flatten().collect();
-    order.push(Mechanism::UserPass);
-    order
+    let private = wire.connection().is_encrypted() || loopback(&wire.endpoint().host);
+    let offer = Offer {
+        sasl: &capabilities.sasl,
+        apop: timestamp.is_some(),
+        user_pass: true,
+        private,
+    };
+    let sign_in = SignIn {
+        credentials,
+        secret,
+        timestamp,
+        capabilities,
+        told: None,
+    };
+    sign_in.by(wire, &offer)
 }
 
 /// The `<…@…>` of a greeting, brackets included.
@@ -76,54 +66,130 @@ fn timestamp(greeting: &[u8]) -> Option<&[u8]> {
     (stamp.contains(&b'@') && stamp.iter().all(u8::is_ascii_graphic)).then_some(stamp)
 }
 
-/// The mechanism is named first and the password sent only when asked for, so that a refusal of the one is not taken
-/// for a refusal of the other.
-fn plain(wire: &mut Wire, credentials: &Credentials) -> Result<Tried> {
-    match say(wire, &[b"AUTH PLAIN"])? {
-        Reply::More => {}
-        Reply::No(refusal) if judged(&refusal) => return Ok(Tried::Refused(refusal)),
-        Reply::No(refusal) => return Ok(Tried::Unknown(refusal)),
-        Reply::Ok(text) => return Err(wire.protocol("the answer to AUTH", &text)),
+impl SignIn<'_> {
+    /// Each way only until one is understood.
+    fn by(mut self, wire: &mut Wire, offer: &Offer<'_>) -> Result<Mechanism> {
+        let ways = offer.ways(self.credentials);
+        let mut last = None;
+        let mut at = 0;
+        while let Some(&way) = ways.get(at) {
+            at += 1;
+            match self.try_one(wire, way)? {
+                Tried::In => return Ok(way),
+                Tried::Unknown(refusal) => last = Some(refusal),
+                Tried::Refused(refusal) => {
+                    let error = self.refused(wire, &refusal);
+                    let next = offer.after_refusal(way, &ways);
+                    let next = next.filter(|_| error.code == Code::Auth);
+                    match next.and_then(|next| ways.iter().position(|way| *way == next)) {
+                        Some(next) => at = next,
+                        None => return Err(error),
+                    }
+                }
+            }
+        }
+        let (what, hint) = offer.why_none(self.credentials);
+        let e = wire.endpoint().error(Kind::Account, Code::Auth, &what);
+        let e = e.hint(hint);
+        Err(match last {
+            Some(refusal) => e.words(refusal.words()),
+            None => e,
+        })
     }
-    let answer = sasl::plain_base64(credentials);
-    secret(wire, &[answer.as_bytes()])
-}
 
-fn apop(wire: &mut Wire, timestamp: &[u8], credentials: &Credentials) -> Result<Tried> {
-    let digest = sasl::apop(timestamp, credentials);
-    let command: [&[u8]; 4] = [
-        b"APOP ",
-        credentials.user.as_bytes(),
-        b" ",
-        digest.as_bytes(),
-    ];
-    Ok(match secret(wire, &command)? {
-        Tried::Refused(refusal) if refusal.is_unsupported() => Tried::Unknown(refusal),
-        tried => tried,
-    })
-}
-
-fn user_pass(wire: &mut Wire, credentials: &Credentials) -> Result<Tried> {
-    match say(wire, &[b"USER ", credentials.user.as_bytes()])? {
-        Reply::Ok(_) => {}
-        Reply::No(refusal) if refusal.is_unsupported() => return Ok(Tried::Unknown(refusal)),
-        Reply::No(refusal) => return Ok(Tried::Refused(refusal)),
-        Reply::More => return Err(wire.protocol("the answer to USER", b"+")),
+    fn try_one(&mut self, wire: &mut Wire, way: Mechanism) -> Result<Tried> {
+        match (way, self.timestamp) {
+            (Mechanism::Apop, Some(stamp)) => self.apop(wire, stamp),
+            (Mechanism::UserPass | Mechanism::Apop, _) => self.user_pass(wire),
+            (way, _) => self.auth(wire, way),
+        }
     }
-    let password = credentials.password.expose_secret();
-    secret(wire, &[b"PASS ", password.as_bytes()])
-}
 
-/// Is this more than "I do not know that command"?
-fn judged(refusal: &Refusal) -> bool {
-    refusal.code().is_some()
+    /// The mechanism is named first and anything secret sent only when asked for, so that a refusal of the one is not taken
+    /// for a refusal of the other; and Outlook wants XOAUTH2 in two steps.
+    fn auth(&mut self, wire: &mut Wire, way: Mechanism) -> Result<Tried> {
+        let endpoint = wire.endpoint().clone();
+        let server = (endpoint.host.as_str(), endpoint.port);
+        let mut exchange = Exchange::start(way, self.credentials, self.secret, server)?;
+        let mut first = exchange.first()?;
+        let mut reply = say(wire, &[b"AUTH ", way.name().as_bytes()])?;
+        for step in 0..CHALLENGES {
+            let challenge = match reply {
+                Reply::More(challenge) => challenge,
+                Reply::Ok(text) if step == 0 => {
+                    return Err(wire.protocol("the answer to AUTH", &text));
+                }
+                Reply::Ok(_) => return exchange.finish().map(|()| Tried::In),
+                Reply::No(refusal) => {
+                    if let Some(told) = exchange.told() {
+                        self.told = Some(told.to_owned());
+                    }
+                    return Ok(match step {
+                        0 if refusal.code().is_none() => Tried::Unknown(refusal),
+                        _ => Tried::Refused(refusal),
+                    });
+                }
+            };
+            let answer = match (first.take(), STANDARD.decode(&challenge)) {
+                (Some(first), _) => Answer::Send(first),
+                (None, Ok(challenge)) => exchange.answer(&challenge),
+                (None, Err(_)) => Answer::Cancel("a challenge is not base64".to_owned()),
+            };
+            reply = match answer {
+                Answer::Send(message) => say(wire, &[sasl::base64(&message).as_bytes()])?,
+                Answer::Cancel(why) => {
+                    self.told = Some(why);
+                    say(wire, &[b"*"])?
+                }
+            };
+        }
+        Err(wire.protocol("the end of the login", b"+"))
+    }
+
+    fn apop(&self, wire: &mut Wire, timestamp: &[u8]) -> Result<Tried> {
+        let digest = sasl::apop(timestamp, self.secret);
+        let user = self.credentials.user.as_bytes();
+        Ok(
+            match secret(wire, &[b"APOP ", user, b" ", digest.as_bytes()])? {
+                Tried::Refused(refusal) if refusal.is_unsupported() => Tried::Unknown(refusal),
+                tried => tried,
+            },
+        )
+    }
+
+    fn user_pass(&self, wire: &mut Wire) -> Result<Tried> {
+        match say(wire, &[b"USER ", self.credentials.user.as_bytes()])? {
+            Reply::Ok(_) => {}
+            Reply::No(refusal) if refusal.is_unsupported() => return Ok(Tried::Unknown(refusal)),
+            Reply::No(refusal) => return Ok(Tried::Refused(refusal)),
+            Reply::More(_) => return Err(wire.protocol("the answer to USER", b"+")),
+        }
+        let password = self.secret.expose_secret();
+        secret(wire, &[b"PASS ", password.as_bytes()])
+    }
+
+    fn refused(&self, wire: &Wire, refusal: &Refusal) -> Error {
+        let endpoint = wire.endpoint();
+        let mut e = refusal
+            .not_now(endpoint, self.capabilities.login_delay)
+            .unwrap_or_else(|| {
+                let what = format!("the server refuses the login of {}", self.credentials.signs_in());
+                endpoint
+                    .error(Kind::Account, Code::Auth, &what)
+                    .hint("check `user` and `password`; many providers want an app password, or POP3 allowed in the account's settings")
+            });
+        let told = self.told.as_deref().unwrap_or_default();
+        let words = format!("{} {told}", refusal.words());
+        e.words = Some(words.trim_end().to_owned());
+        e
+    }
 }
 
 fn secret(wire: &mut Wire, parts: &[&[u8]]) -> Result<Tried> {
     match say(wire, parts)? {
         Reply::Ok(_) => Ok(Tried::In),
         Reply::No(refusal) => Ok(Tried::Refused(refusal)),
-        Reply::More => Err(wire.protocol("the answer to the password", b"+")),
+        Reply::More(_) => Err(wire.protocol("the answer to the password", b"+")),
     }
 }
 
@@ -136,23 +202,4 @@ fn say(wire: &mut Wire, parts: &[&[u8]]) -> Result<Reply> {
     line.extend_from_slice(b"\r\n");
     wire.send(&line, format_args!("logging in"))?;
     wire.reply(format_args!("logging in"))
-}
-
-fn refused(
-    wire: &Wire,
-    capabilities: &Capabilities,
-    credentials: &Credentials,
-    refusal: &Refusal,
-) -> Error {
-    let endpoint = wire.endpoint();
-    let mut e = refusal
-        .not_now(endpoint, capabilities.login_delay)
-        .unwrap_or_else(|| {
-            let what = format!("the server refuses the login of {}", credentials.user);
-            endpoint
-                .error(Kind::Account, Code::Auth, &what)
-                .hint("check `user` and `password`; many providers want an app password, or POP3 allowed in the account's settings")
-        });
-    e.words = Some(refusal.words());
-    e
 }

@@ -8,12 +8,16 @@ use super::wire::Wire;
 use crate::auth::Credentials;
 use crate::error::{Code, Error, Kind, Result};
 use crate::net::{self, Connection, Endpoint, Security};
+use secrecy::SecretString;
 
 /// No capability list is longer.
 const CAPA_BYTES: usize = 64 * 1024;
 
-pub(super) fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session> {
-    credentials.check().map_err(|e| e.at(endpoint.end))?;
+pub(super) fn open(
+    endpoint: &Endpoint,
+    credentials: &Credentials,
+    secret: &SecretString,
+) -> Result<Session> {
     let (mut wire, greeting) = greet(endpoint)?;
     if endpoint.security == Security::StartTls {
         let connection = ready_for_tls(wire)?;
@@ -23,14 +27,10 @@ pub(super) fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Ses
             endpoint.clone(),
         );
     }
-    log_in(wire, &greeting, credentials).map_err(|e| credentials.redact(e))
-}
-
-fn log_in(mut wire: Wire, greeting: &[u8], credentials: &Credentials) -> Result<Session> {
     let before = capa(&mut wire)?;
-    login::login(&mut wire, greeting, &before, credentials)?;
+    let by = login::login(&mut wire, &greeting, &before, credentials, secret)?;
     let after = capa(&mut wire)?;
-    Ok(Session::new(wire, after.over(before)))
+    Ok(Session::new(wire, after.over(before), by))
 }
 
 /// A connection whose greeting was read, and the greeting's text.

@@ -10,8 +10,8 @@ use std::time::Duration;
 pub(super) enum Reply {
     Ok(Vec<u8>),
     No(Refusal),
-    /// `+`: the server waits for the next step of AUTH (RFC 5034 §4).
-    More,
+    /// `+`: the server waits for the next step of AUTH (RFC 5034 §4); its challenge, in base64.
+    More(Vec<u8>),
 }
 
 /// What followed `-ERR`, its response code included.
@@ -27,7 +27,7 @@ impl Reply {
         match status.to_ascii_uppercase().as_slice() {
             b"+OK" => Some(Reply::Ok(text.to_vec())),
             b"-ERR" => Some(Reply::No(Refusal(text.to_vec()))),
-            b"+" => Some(Reply::More),
+            b"+" => Some(Reply::More(text.to_vec())),
             _ => None,
         }
     }
@@ -112,8 +112,8 @@ mod tests {
     fn status_lines() {
         assert_eq!(Reply::parse(b"+OK"), Some(Reply::Ok(vec![])));
         assert_eq!(Reply::parse(b"+ok  a b "), Some(Reply::Ok(b"a b".to_vec())));
-        assert_eq!(Reply::parse(b"+ "), Some(Reply::More));
-        assert_eq!(Reply::parse(b"+"), Some(Reply::More));
+        assert_eq!(Reply::parse(b"+ "), Some(Reply::More(vec![])));
+        assert_eq!(Reply::parse(b"+"), Some(Reply::More(vec![])));
         for line in [&b""[..], b"OK", b"+OKAY", b"* OK imap", b"\xff\0"] {
             assert_eq!(Reply::parse(line), None);
         }

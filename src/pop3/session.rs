@@ -4,7 +4,7 @@ use super::capability::Capabilities;
 use super::open;
 use super::reply::{Refusal, Reply};
 use super::wire::Wire;
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Mechanism, with_fresh_secret};
 use crate::error::{Code, Error, Kind, Result};
 use crate::net::Endpoint;
 use std::fmt::Arguments;
@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 pub struct Session {
     pub(super) wire: Wire,
     capabilities: Capabilities,
+    signed_in_by: Mechanism,
     /// False while answers are outstanding that nobody will read.
     pub(super) in_step: bool,
 }
@@ -28,13 +29,17 @@ impl Session {
     /// secret is sent; `Code::Auth` (`Kind::Account`) where the server refuses the login; `Code::Throttled` where
     /// another session holds the maildrop or logins come too often (RFC 2449 §8.1); `Code::Protocol`.
     pub fn open(endpoint: &Endpoint, credentials: &Credentials) -> Result<Session> {
-        open::open(endpoint, credentials)
+        with_fresh_secret(credentials, |secret| {
+            open::open(endpoint, credentials, secret)
+        })
+        .map_err(|e| e.at(endpoint.end))
     }
 
-    pub(super) fn new(wire: Wire, capabilities: Capabilities) -> Self {
+    pub(super) fn new(wire: Wire, capabilities: Capabilities, by: Mechanism) -> Self {
         Session {
             wire,
             capabilities,
+            signed_in_by: by,
             in_step: true,
         }
     }
@@ -42,6 +47,11 @@ impl Session {
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    #[must_use]
+    pub fn signed_in_by(&self) -> Mechanism {
+        self.signed_in_by
     }
 
     /// The server's address, for telling whether two ends are one server.
@@ -116,7 +126,7 @@ impl Session {
         match self.wire.reply(doing) {
             Ok(Reply::Ok(text)) => Ok(Ok(text)),
             Ok(Reply::No(refusal)) => Ok(Err(refusal)),
-            Ok(Reply::More) => {
+            Ok(Reply::More(_)) => {
                 self.in_step = false;
                 Err(self.wire.protocol("a status line", b"+"))
             }

@@ -52,10 +52,7 @@ fn serve(scripts: &[&[(&str, &str)]]) -> (Endpoint, JoinHandle<Vec<String>>) {
 }
 
 fn budi() -> Credentials {
-    Credentials {
-        user: "budi".into(),
-        password: "hunter2".into(),
-    }
+    Credentials::with_password("budi", "hunter2")
 }
 
 /// Opens a session that the script refuses; nothing of it may show the password, and nothing more may be sent.
@@ -149,7 +146,10 @@ fn a_refused_password_is_not_tried_by_another_mechanism() {
 
 #[test]
 fn a_mechanism_that_is_not_known_gives_way_to_the_next() {
-    let apop = format!("APOP budi {}", crate::auth::sasl::apop(b"<1.2@x>", &budi()));
+    let apop = format!(
+        "APOP budi {}",
+        crate::auth::sasl::apop(b"<1.2@x>", &"hunter2".into())
+    );
     let (endpoint, server) = serve(&[
         &[
             ("", "+OK ready <1.2@x>\r\n"),

@@ -10,10 +10,12 @@ mod values;
 mod verify;
 
 use super::progress::AccountProgress;
+use crate::auth::oauth::Ask;
 use crate::error::Error;
 use crate::outcome::{AccountReport, Counts, Event};
 use crate::plan::Plan;
-use parts::{Balance, StepJson};
+use crate::survey::Survey;
+use parts::{Balance, ErrorJson, StepJson};
 use serde::Serialize;
 use std::time::Duration;
 use values::Line;
@@ -103,6 +105,44 @@ pub fn warning(text: &str) -> String {
         account: None,
         text,
     })
+}
+
+/// `check`: what one end showed.
+#[must_use]
+pub fn survey(account: &str, survey: &Survey) -> String {
+    let facts = survey.facts.iter();
+    line(&Line::Survey {
+        account,
+        end: survey.end.to_string(),
+        mailbox: &survey.mailbox,
+        facts: facts.map(|f| (f.topic.as_str(), f.text.as_str())).collect(),
+        advice: &survey.advice,
+        error: survey.error.as_ref().map(ErrorJson::new),
+    })
+}
+
+/// `login`: what a person has to do to sign in.
+#[must_use]
+pub fn sign_in(account: &str, mailbox: &str, ask: &Ask<'_>) -> String {
+    let (url, code, minutes) = match ask {
+        Ask::Device {
+            url, code, minutes, ..
+        } => (url, Some(*code), Some(*minutes)),
+        Ask::Browser { url } => (url, None, None),
+    };
+    line(&Line::SignIn {
+        account,
+        mailbox,
+        url,
+        code,
+        minutes,
+    })
+}
+
+/// `login`: done.
+#[must_use]
+pub fn signed_in(account: &str, mailbox: &str) -> String {
+    line(&Line::SignedIn { account, mailbox })
 }
 
 /// A plan: a `plan-step` a folder, then the `plan`.

@@ -142,6 +142,18 @@ fn every_line() -> Vec<String> {
         summary(&[one], Duration::ZERO, 0),
         error(None, &Error::new(Kind::Job, Code::Job, "x")),
         warning("x"),
+        sign_in("a", "imap://b@c", &Ask::Browser { url: "https://x" }),
+        signed_in("a", "imap://b@c"),
+        survey(
+            "a",
+            &Survey {
+                end: crate::error::End::Source,
+                mailbox: "imap://b@c".into(),
+                facts: Vec::new(),
+                advice: Vec::new(),
+                error: None,
+            },
+        ),
     ]);
     lines.extend(archive_lines());
     lines.extend(of_proofs());

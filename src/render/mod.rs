@@ -2,6 +2,7 @@
 //!
 //! All text that came from a server or a message passes [`text`] (for people) or [`json`] (for programs) here.
 
+pub mod accounts;
 pub mod archive;
 pub mod balance;
 pub mod errors;

@@ -7,6 +7,7 @@ use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
 use crate::job::Server;
+use crate::job::providers::{Behaviour, Preset};
 use crate::message::{FlagChange, Flags, Folder, UidRanges};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
@@ -21,6 +22,7 @@ const BATCH_BYTES: u64 = 4 << 20;
 
 pub(super) struct ImapSink {
     session: Session,
+    preset: Preset,
     /// What each folder seen in this session lets a client store for good.
     permanent: HashMap<Vec<u8>, Option<PermanentFlags>>,
     /// One folder lets a client store any keyword: then the others are believed to, for asking each costs a round trip.
@@ -33,6 +35,7 @@ impl ImapSink {
         session.set_synchronising(cautious);
         Ok(ImapSink {
             session,
+            preset: server.preset.clone(),
             permanent: HashMap::new(),
             any_keyword: false,
         })
@@ -129,6 +132,12 @@ impl ImapSink {
         // A folder that cannot be subscribed holds its mail all the same.
         self.session.subscribe(&names).map(drop)
     }
+}
+
+/// Letters, digits and `$ _ -`: what every server takes in a keyword.
+fn is_plain(keyword: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '$' | '_' | '-');
+    keyword.chars().all(plain)
 }
 
 impl Sink for ImapSink {
@@ -278,7 +287,8 @@ impl Sink for ImapSink {
     }
 
     fn batch_limit(&self) -> BatchLimit {
-        let message_bytes = self.session.capabilities().append_limit;
+        let told = self.session.capabilities().append_limit;
+        let message_bytes = told.or(self.preset.provider().append_limit.map(|size| size.0));
         BatchLimit {
             messages: BATCH_MESSAGES,
             bytes: BATCH_BYTES,
@@ -305,26 +315,19 @@ impl Sink for ImapSink {
         if flags.keywords.is_empty() {
             return Ok(Vec::new());
         }
-        if !self.permanent.contains_key(name) {
-            if self.any_keyword {
-                return Ok(Vec::new());
-            }
+        if !self.any_keyword && !self.permanent.contains_key(name) {
             self.select(name)?;
         }
-        let Some(Some(permanent)) = self.permanent.get(name) else {
-            return Ok(Vec::new());
+        let permanent = self.permanent.get(name).and_then(Option::as_ref);
+        self.any_keyword |= permanent.is_some_and(|permanent| permanent.any_keyword);
+        let plain_only = self.preset.has(Behaviour::PlainKeywordsOnly);
+        let kept = |keyword: &str| {
+            permanent.is_none_or(|permanent| {
+                let mut known = permanent.flags.keywords.iter();
+                permanent.any_keyword || known.any(|known| known.eq_ignore_ascii_case(keyword))
+            })
         };
-        if permanent.any_keyword {
-            self.any_keyword = true;
-            return Ok(Vec::new());
-        }
-        let holds = |keyword: &str| {
-            permanent
-                .flags
-                .keywords
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(keyword))
-        };
+        let holds = |keyword: &str| kept(keyword) && (!plain_only || is_plain(keyword));
         Ok(flags
             .keywords
             .iter()

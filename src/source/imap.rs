@@ -5,6 +5,7 @@ use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
 use crate::imap::{Mailbox, Selected, Session, Status};
+use crate::job::providers::Behaviour;
 use crate::job::{After, Preset, Server, SourceSpec};
 use crate::message::{Flags, Folder, SourceKey, SpecialUse};
 use crate::net::Flow;
@@ -32,7 +33,7 @@ impl ImapSource {
         let session = Session::open(&server.endpoint, login)?;
         Ok(ImapSource {
             session,
-            preset: server.preset,
+            preset: server.preset.clone(),
             shared: spec.shared,
             index,
         })
@@ -97,7 +98,7 @@ impl ImapSource {
     }
 
     fn remove(&mut self, uids: &[(u32, u32)]) -> Result<()> {
-        if self.preset == Preset::Gmail {
+        if self.preset.has(Behaviour::DeleteThroughTrash) {
             // There, expunging takes a label off; only what is in the Trash is ever deleted.
             let trash = self.trash()?;
             return self.session.uid_move(uids, &trash);
@@ -277,7 +278,9 @@ impl Source for ImapSource {
         let can = self.session.capabilities();
         let moves = match after {
             After::Keep | After::MarkRead => return false,
-            After::Delete | After::DeleteAfterDays(_) => self.preset == Preset::Gmail,
+            After::Delete | After::DeleteAfterDays(_) => {
+                self.preset.has(Behaviour::DeleteThroughTrash)
+            }
             After::MoveTo(_) => true,
         };
         !(can.uidplus || moves && can.move_)

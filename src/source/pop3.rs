@@ -48,7 +48,7 @@ impl Pop3Source {
             session,
             index,
             flags,
-            preset: server.preset,
+            preset: server.preset.clone(),
             maildrop: None,
         })
     }
@@ -254,7 +254,7 @@ impl Source for Pop3Source {
     }
 
     fn may_hold_back(&self) -> bool {
-        self.preset == Preset::Gmail
+        self.preset.provider().pop3_lists_at_most.is_some()
     }
 
     fn peer(&self) -> Option<std::net::SocketAddr> {

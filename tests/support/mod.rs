@@ -1,5 +1,6 @@
 //! What the tests stand on: real servers, readers that share no code with mailhaul, and made-up mail.
 
+pub mod authorization;
 pub mod canonical;
 pub mod certificates;
 pub mod corpus;

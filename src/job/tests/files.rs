@@ -32,6 +32,7 @@ fn the_full_sample_names_every_key() {
         keys::SOURCE,
         keys::DESTINATION,
         keys::PASSWORD,
+        keys::OAUTH2,
         keys::AFTER,
         keys::ARCHIVE,
         keys::FOLDERS,

@@ -4,7 +4,7 @@ mod accounts;
 mod files;
 
 use super::*;
-use crate::auth::SecretRef;
+use crate::auth::{Proof, SecretRef};
 use crate::message::Folder;
 use crate::net::{Security, Trust};
 use std::time::Duration;
@@ -182,6 +182,59 @@ fn plain_is_warned_about_unless_loopback() {
 }
 
 #[test]
+fn a_provider_is_recognised_and_generic_assumes_nothing() {
+    let source = |more: &str| {
+        let host = IMAP_SOURCE.replace("imap.old.example", "IMAP.gmail.com");
+        let job = load_text(&format!("version = 1\n{host}{more}\n{DESTINATION}")).unwrap();
+        job.accounts[0].sources[0].store.clone()
+    };
+    let notes = source("").notes();
+    assert!(notes[0].contains("taken for Gmail"), "{notes:?}");
+    assert!(source("").folders_ignore_case());
+    assert!(!source("preset = \"generic\"").folders_ignore_case());
+    let error = only_error(&imap_job("preset = \"gmial\"", ""));
+    assert!(error.contains("did you mean \"gmail\"?"), "{error}");
+}
+
+const OAUTH2: &str =
+    "{ oauth2 = { provider = \"microsoft\", client-id = \"c\", tenant = \"x.example\" } }";
+
+#[test]
+fn tokens_by_reference() {
+    let with = |way: &str| imap_job("", "").replace("{ env = \"OLD\" }", way);
+    let job = load_text(&with(OAUTH2)).unwrap();
+    let server = job.accounts[0].sources[0].store.server().unwrap();
+    let Proof::Token(token) = &server.password else {
+        panic!("{server:?}");
+    };
+    assert!(token.endpoints.token_url.contains("/x.example/oauth2"));
+    assert!(token.tokens.parent().unwrap().ends_with("job.tokens"));
+    for (wrong, words) in [
+        ("client-id = \"c\"", "expected the id of the client"),
+        ("x.example", "expected the directory's domain"),
+        (
+            "provider = \"microsoft\", ",
+            "an authorization server, found nothing",
+        ),
+    ] {
+        let replaced = if wrong == "x.example" { "a/b" } else { "" };
+        let text = with(&OAUTH2.replace(wrong, replaced).replace(", , ", ", "));
+        let errors = load_text(&text).unwrap_err();
+        assert!(errors.iter().any(|e| e.contains(words)), "{errors:?}");
+    }
+    let plain = OAUTH2.replace(
+        "tenant = \"x.example\"",
+        "token-url = \"http://a.example/t\"",
+    );
+    assert!(only_error(&with(&plain)).contains("begins with https://"));
+    let master = with(OAUTH2).replace("user = \"budi\"", "user = \"budi\"\nmaster-user = \"a\"");
+    assert!(only_error(&master).contains("a token names who signs in"));
+    let mechanism =
+        with(OAUTH2).replace("user = \"budi\"", "user = \"budi\"\nmechanism = \"plain\"");
+    assert!(only_error(&mechanism).contains("oauthbearer"));
+}
+
+#[test]
 fn set_wins_over_the_file_and_is_checked_alike() {
     let set = [
         ("source.port", "1100"),
@@ -243,13 +296,17 @@ fn a_password_is_nowhere_in_an_error() {
 fn secrets_by_reference() {
     let secret = |way: &str| {
         let text = job("", "", "").replace("{ env = \"OLD\" }", way);
-        load_text(&text).unwrap().accounts[0].sources[0]
-            .store
-            .server()
-            .unwrap()
-            .password
-            .clone()
+        let job = load_text(&text).unwrap();
+        let server = job.accounts[0].sources[0].store.server().unwrap();
+        match &server.password {
+            Proof::Password(reference) => reference.clone(),
+            Proof::Token(token) => panic!("{token:?}"),
+        }
     };
+    assert_eq!(
+        secret("{ keyring = \"k\" }"),
+        SecretRef::Keyring("k".into())
+    );
     assert_eq!(secret("{ env = \"A_1\" }"), SecretRef::Env("A_1".into()));
     assert_eq!(secret("{ prompt = true }"), SecretRef::Prompt);
     assert!(

@@ -17,6 +17,25 @@ pub(super) enum Line<'a> {
     AccountStarted {
         account: &'a str,
     },
+    Survey {
+        account: &'a str,
+        end: String,
+        mailbox: &'a str,
+        facts: std::collections::BTreeMap<&'static str, &'a str>,
+        advice: &'a [String],
+        error: Option<ErrorJson<'a>>,
+    },
+    SignIn {
+        account: &'a str,
+        mailbox: &'a str,
+        url: &'a str,
+        code: Option<&'a str>,
+        minutes: Option<u64>,
+    },
+    SignedIn {
+        account: &'a str,
+        mailbox: &'a str,
+    },
     Planned {
         account: &'a str,
         folders: usize,

@@ -1,0 +1,126 @@
+//! A look at an IMAP server.
+
+use super::{Survey, Topic};
+use crate::auth::Credentials;
+use crate::error::{End, Result};
+use crate::imap::{Capabilities, Mailbox, Session};
+use crate::job::Server;
+use bytesize::ByteSize;
+
+impl Survey {
+    pub(super) fn imap(&mut self, server: &Server, login: &Credentials) -> Result<()> {
+        let mut session = Session::open(&server.endpoint, login)?;
+        self.signed_in(login, session.signed_in_by());
+        let capabilities = session.capabilities().clone();
+        self.tell(Topic::Can, words(&capabilities, self.end).join("; "));
+        let mailboxes = session.list(false)?;
+        self.tell(Topic::Folders, folders(&mailboxes));
+        if let Some(quota) = session.quota()? {
+            let (used, limit) = (ByteSize(quota.used), ByteSize(quota.limit));
+            self.tell(Topic::Room, format!("{used} of {limit} used"));
+            if self.end == End::Destination && quota.used >= quota.limit / 10 * 9 {
+                self.advise("make room at the destination before running: it is nearly full");
+            }
+        }
+        self.limits(server, &capabilities);
+        self.habits(server, &capabilities);
+        session.logout()
+    }
+
+    fn limits(&mut self, server: &Server, capabilities: &Capabilities) {
+        let provider = server.preset.provider();
+        let told = capabilities.append_limit;
+        let most = told.or(provider.append_limit.map(|size| size.0));
+        let mut limits = Vec::new();
+        if let (Some(most), End::Destination) = (most, self.end) {
+            limits.push(format!("messages up to {}", ByteSize(most)));
+        }
+        if let Some(connections) = provider.connections {
+            limits.push(format!("{connections} connections at once"));
+        }
+        let daily = match self.end {
+            End::Source => provider.daily.imap_down,
+            End::Destination => provider.daily.imap_up,
+        };
+        limits.extend(daily.map(|size| format!("{size} a day")));
+        if !limits.is_empty() {
+            self.tell(Topic::Limits, limits.join("; "));
+        }
+    }
+
+    fn habits(&mut self, server: &Server, capabilities: &Capabilities) {
+        let named = !server.preset.provider().name.is_empty();
+        if capabilities.gmail && !named {
+            self.advise("preset = \"gmail\": the server speaks Gmail's dialect");
+        }
+        if self.end == End::Source && !capabilities.uidplus {
+            self.advise(
+                "after = \"keep\": without UIDPLUS the server cannot delete single messages, only mark them",
+            );
+        }
+    }
+}
+
+/// Capabilities in words, those that matter at this end.
+fn words(capabilities: &Capabilities, end: End) -> Vec<&'static str> {
+    let c = capabilities;
+    let told: &[(bool, &str, &str)] = match end {
+        End::Source => &[
+            (
+                c.list_status,
+                "tell all folders' state at once",
+                "folders have to be asked one by one",
+            ),
+            (
+                c.condstore,
+                "tell only what changed since the last run",
+                "flags have to be read anew each run",
+            ),
+            (
+                c.special_use,
+                "tell which folder is for sent mail, drafts, trash",
+                "what folders are for shows by their names only",
+            ),
+            (
+                c.uidplus,
+                "delete single messages",
+                "cannot delete single messages",
+            ),
+        ],
+        End::Destination => &[
+            (
+                c.multiappend,
+                "take many messages in one command",
+                "takes messages one by one",
+            ),
+            (
+                c.literal_plus || c.literal_minus,
+                "take them without asking back",
+                "asks back before each message",
+            ),
+            (
+                c.uidplus,
+                "tell where a message was stored",
+                "does not tell where a message was stored: it is looked for",
+            ),
+            (
+                c.create_special_use,
+                "be told what a folder is for",
+                "cannot be told what a new folder is for",
+            ),
+        ],
+    };
+    let word = |(can, yes, no): &(bool, &'static str, &'static str)| if *can { *yes } else { *no };
+    told.iter().map(word).collect()
+}
+
+pub(super) fn folders(mailboxes: &[Mailbox]) -> String {
+    let selectable = mailboxes.iter().filter(|m| m.selectable);
+    let messages: u64 = selectable
+        .clone()
+        .filter_map(|m| m.status)
+        .map(|status| u64::from(status.messages))
+        .sum();
+    let count = selectable.count();
+    format!("{count} with {messages} messages")
+}

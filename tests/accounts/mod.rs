@@ -1,0 +1,7 @@
+//! Signing in at real servers, and what comes before the first run.
+
+mod check;
+mod init;
+mod oauth;
+mod providers;
+mod sign_in;
