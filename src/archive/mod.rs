@@ -2,20 +2,32 @@
 //!
 //! `mail/` can be read by any mail program; `sidecar/` has per folder what a Maildir cannot hold, and what each message's source was.
 
+mod at;
+mod folders;
+mod index;
+mod locate;
+mod rack;
 mod shelf;
+mod shelves;
 mod sidecar;
+mod view;
 
 pub use crate::journal::Place;
+pub use at::{At, Now};
+pub use folders::{FolderState, folders, stray, strays, view};
+pub use shelves::{Making, Shelves, Unstored, no_folder};
+pub use view::{Kept, View};
 
-use crate::error::{Code, Error, Kind, Result};
-use crate::format::maildir::{self, Maildir};
+use locate::{confined, locate, spoilt};
+
+use crate::error::Result;
+use crate::format::maildir;
 use crate::fs;
-use crate::job::Layout;
+use crate::job::{ArchiveSpec, Layout};
 use crate::message::{Digest, Flags, Folder, InternalDate};
 use crate::spool::{Body, Budget};
 use shelf::Shelf;
-use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// One message to be kept.
 #[derive(Clone, Copy)]
@@ -30,8 +42,8 @@ pub struct Keep<'a> {
 /// An account's directory, held by this process as long as this value lives.
 pub struct Archive {
     root: PathBuf,
-    tree: Option<Maildir>,
-    shelves: HashMap<Folder, Shelf>,
+    /// `None`: no mail is kept.
+    shelves: Option<Shelves>,
     _lock: fs::Lock,
 }
 
@@ -41,27 +53,25 @@ impl Archive {
     ///
     /// # Errors
     /// `Code::Locked`: another run holds it. `Code::Disk`.
-    pub fn open(root: &Path, keep_mail: bool, layout: Layout) -> Result<Self> {
+    pub fn open(spec: &ArchiveSpec) -> Result<Self> {
+        let (root, keep_mail) = (spec.path.as_path(), spec.keep_mail);
         fs::private_dir(root)?;
         fs::make_private(root)?;
         let lock = fs::Lock::acquire(&root.join("lock"))?;
-        let tree = if keep_mail {
+        if keep_mail {
             fs::private_dir(&root.join("sidecar"))?;
-            Some(Maildir::open(&root.join("mail"), on_disk(layout))?)
-        } else {
-            None
-        };
+            fs::private_dir(&root.join("mail"))?;
+        }
         Ok(Archive {
             root: root.to_owned(),
-            tree,
-            shelves: HashMap::new(),
+            shelves: keep_mail.then(|| Shelves::new(root, spec.format, spec.layout)),
             _lock: lock,
         })
     }
 
     #[must_use]
     pub fn keeps_mail(&self) -> bool {
-        self.tree.is_some()
+        self.shelves.is_some()
     }
 
     #[must_use]
@@ -111,7 +121,7 @@ impl Archive {
     /// # Errors
     /// As [`Archive::store`].
     pub fn damaged_lines(&mut self, folder: &Folder) -> Result<u64> {
-        self.with_shelf(folder, |shelf| Ok(shelf.damaged()))
+        self.with_shelf(folder, |shelf| Ok(shelf.view.damaged))
             .map(Option::unwrap_or_default)
     }
 
@@ -128,26 +138,18 @@ impl Archive {
     /// # Errors
     /// As [`Archive::read`], but for a digest that differs.
     pub fn read_back(&self, place: &Place, budget: &Budget) -> Result<Digest> {
-        let path = locate(&self.root, place)?;
-        Ok(maildir::read(&path, budget)?.digests().exact)
+        Ok(locate(&self.root, place)?.body(budget)?.digests().exact)
     }
 
-    /// After an error a folder is opened anew, so that what was half done is put right before the next write.
     fn with_shelf<T>(
         &mut self,
         folder: &Folder,
         work: impl FnOnce(&mut Shelf) -> Result<T>,
     ) -> Result<Option<T>> {
-        let Some(tree) = &self.tree else {
+        let Some(shelves) = &mut self.shelves else {
             return Ok(None);
         };
-        let mut shelf = match self.shelves.remove(folder) {
-            Some(shelf) => shelf,
-            None => Shelf::open(tree, &self.root.join("sidecar"), folder)?,
-        };
-        let done = work(&mut shelf)?;
-        self.shelves.insert(folder.clone(), shelf);
-        Ok(Some(done))
+        shelves.with(folder, work).map(Some)
     }
 }
 
@@ -156,54 +158,15 @@ impl Archive {
 /// # Errors
 /// As [`Archive::read`].
 pub fn read(root: &Path, place: &Place, budget: &Budget) -> Result<Body> {
-    let path = locate(root, place)?;
-    let body = maildir::read(&path, budget)?;
+    let at = locate(root, place)?;
+    let body = at.body(budget)?;
     if body.digests().exact == place.digest {
         return Ok(body);
     }
-    Err(spoilt(&path, "is not what was stored: its digest differs"))
-}
-
-fn locate(root: &Path, place: &Place) -> Result<PathBuf> {
-    let relative = Path::new(&place.path);
-    let whole = root.join(relative);
-    confined(root, relative)?;
-    let (Some(name), Some(dir)) = (
-        whole.file_name().and_then(|n| n.to_str()),
-        maildir_of(relative),
-    ) else {
-        return Err(spoilt(&whole, "is no place in an archive"));
-    };
-    let dir = root.join(dir);
-    if !dir.join("cur").is_dir() {
-        return Err(spoilt(&whole, "is gone"));
-    }
-    maildir::find(&dir, name)?.ok_or_else(|| spoilt(&whole, "is gone"))
-}
-
-/// `mail/.A` of `mail/.A/cur/NAME`.
-fn maildir_of(place: &Path) -> Option<&Path> {
-    let cur = place.parent()?;
-    let dir = cur.parent()?;
-    (cur.ends_with("cur") && dir.starts_with("mail")).then_some(dir)
-}
-
-/// No step of the way may lead outside: neither `..` nor a link planted in the archive.
-fn confined(root: &Path, relative: &Path) -> Result<()> {
-    let mut at = root.to_owned();
-    for step in relative.components() {
-        at.push(step);
-        let is_link = std::fs::symlink_metadata(&at).is_ok_and(|m| m.is_symlink());
-        if is_link || !matches!(step, Component::Normal(_)) {
-            return Err(spoilt(&at, "leads outside the archive"));
-        }
-    }
-    Ok(())
-}
-
-fn spoilt(path: &Path, how: &str) -> Error {
-    let what = format!("the kept message {} {how}", path.display());
-    Error::new(Kind::Message, Code::Disk, what)
+    Err(spoilt(
+        at.path(),
+        "is not what was stored: its digest differs",
+    ))
 }
 
 fn on_disk(layout: Layout) -> maildir::Layout {

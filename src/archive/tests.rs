@@ -1,5 +1,6 @@
 use super::*;
-use crate::error::Kind;
+use crate::error::{Code, Kind};
+use crate::job::{MailFormat, OnVanish};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
@@ -31,8 +32,20 @@ fn folder() -> Folder {
     Folder::new(vec!["A".into(), "b".into()]).unwrap()
 }
 
+fn spec(dir: &Path, keep_mail: bool, layout: Layout) -> ArchiveSpec {
+    ArchiveSpec {
+        path: dir.to_owned(),
+        keep_mail,
+        layout,
+        format: MailFormat::Maildir,
+        on_vanish: OnVanish::Keep,
+        grace_days: 0,
+        accept_deletions: None,
+    }
+}
+
 fn open(dir: &Path) -> Archive {
-    Archive::open(dir, true, Layout::MaildirPlusPlus).unwrap()
+    Archive::open(&spec(dir, true, Layout::MaildirPlusPlus)).unwrap()
 }
 
 fn mail(dir: &Path, part: &str) -> Vec<PathBuf> {
@@ -48,7 +61,7 @@ fn what_is_stored_is_read_back_by_another_run() {
     let mut archive = open(&dir);
     let place = keep(&mut archive, "s 1", b"A: b\n\nx");
     assert_eq!(
-        Archive::open(&dir, true, Layout::Fs)
+        Archive::open(&spec(&dir, true, Layout::Fs))
             .map(|_| ())
             .unwrap_err()
             .code,
@@ -165,7 +178,7 @@ fn flags_follow_and_the_place_stays() {
 fn another_layout_is_refused_before_it_mixes() {
     let temp = tempfile::tempdir().unwrap();
     keep(&mut open(temp.path()), "s 1", b"one");
-    let mut archive = Archive::open(temp.path(), true, Layout::Fs).unwrap();
+    let mut archive = Archive::open(&spec(temp.path(), true, Layout::Fs)).unwrap();
     let refused = archive.unjournaled(&folder(), &|_| false).unwrap_err();
     assert_eq!(refused.code, Code::Foreign);
 }
@@ -173,7 +186,7 @@ fn another_layout_is_refused_before_it_mixes() {
 #[test]
 fn without_mail_there_is_only_the_lock() {
     let temp = tempfile::tempdir().unwrap();
-    let mut archive = Archive::open(temp.path(), false, Layout::Fs).unwrap();
+    let mut archive = Archive::open(&spec(temp.path(), false, Layout::Fs)).unwrap();
     assert!(!archive.keeps_mail());
     assert!(archive.store(&folder(), &[]).unwrap().is_empty());
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 1);

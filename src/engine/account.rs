@@ -95,7 +95,7 @@ pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
 
 fn run_open(frame: &Frame<'_>, logins: &Logins, report: &mut AccountReport) -> Result<()> {
     let spec = &frame.account.archive;
-    let mut archive = Some(Archive::open(&spec.path, spec.keep_mail, spec.layout)?);
+    let mut archive = Some(Archive::open(spec)?);
     let mut journal = Journal::open(&spec.path, &journal_identity(frame.account))?;
     let run = journal.begin_run(&frame.account.name)?;
     for sink in 0..frame.account.destinations.len() {

@@ -314,10 +314,12 @@ fn sort(
     let mut refused = Vec::new();
     let mut blamed = false;
     let highest = floor.saturating_add(AHEAD + part.len() as u32);
+    // An archive knows its UIDs; one below the floor is of a message that it kept before.
+    let exact = deliverer.context.destination.0.store.is_archive();
     for (mut item, stored) in part.into_iter().zip(stored) {
         match stored {
             Stored::Yes(Some((validity, uid)))
-                if validity == uid_validity && (floor..highest).contains(&uid) =>
+                if validity == uid_validity && (exact || (floor..highest).contains(&uid)) =>
             {
                 sorted.done.push((item, Some(uid), Outcome::Copied));
             }

@@ -6,6 +6,7 @@ use super::error::{Faults, Place};
 use super::server::is_loopback;
 use super::spec::Account;
 use super::store::{Local, Server, Store};
+use std::path::Path;
 
 /// Tells every pair of ends that is one mailbox. `warnings` gets pairs that may well be.
 pub(super) fn check(
@@ -36,8 +37,24 @@ pub(super) fn check(
             }
         }
     }
+    kept_where_it_is(account, place, faults);
     twice(&sources, "source", place, faults);
     twice(&destinations, "destination", place, faults);
+}
+
+/// What an archive keeps would be read again as its own source.
+fn kept_where_it_is(account: &Account, place: &Place, faults: &mut Faults) {
+    let archive = &account.archive;
+    let inside =
+        |path: &Path| path == archive.path || archive.keep_mail && nested(path, &archive.path);
+    let mut locals = account.sources.iter().filter_map(|s| s.store.local());
+    // An archive that is a destination too is told as such.
+    let is_end = account.destinations.iter().any(|d| d.store.is_archive());
+    if !is_end && locals.any(|local| inside(&local.path)) {
+        let message = "the archive of a job may not be where its mail comes from";
+        let hint = "leave [archive] out: a restore needs none";
+        faults.add_try(place, "archive.path", message, hint);
+    }
 }
 
 fn twice(stores: &[&Store], key: &str, place: &Place, faults: &mut Faults) {
@@ -59,7 +76,11 @@ fn same(a: &Store, b: &Store) -> bool {
 
 /// One path, or one inside the other: what is written would be read again.
 fn overlap(a: &Local, b: &Local) -> bool {
-    a.path.starts_with(&b.path) || b.path.starts_with(&a.path)
+    nested(&a.path, &b.path)
+}
+
+fn nested(a: &Path, b: &Path) -> bool {
+    a.starts_with(b) || b.starts_with(a)
 }
 
 fn same_server(a: &Server, b: &Server) -> bool {

@@ -3,6 +3,7 @@
 //! A sink stores what it is given and says exactly how sure it is. It never decides, never retries, and knows no journal:
 //! the engine wraps it. To add one, implement [`Sink`] and let it pass the flows under `tests/flows`.
 
+mod archive;
 mod disk;
 mod imap;
 mod maildir;
@@ -222,8 +223,9 @@ pub fn open(
 /// Nothing is made on disk before the first folder is prepared or delivered to.
 fn open_local(local: &Local) -> Result<Box<dyn Sink>> {
     match local.format {
+        LocalFormat::Archive => Ok(Box::new(archive::ArchiveSink::open(local))),
         LocalFormat::Maildir => Ok(Box::new(maildir::MaildirSink::open(local)?)),
         LocalFormat::Mbox => Ok(Box::new(mbox::MboxSink::open(local)?)),
-        LocalFormat::Eml | LocalFormat::Archive => Err(not_yet(local, End::Destination)),
+        LocalFormat::Eml => Err(not_yet(local, End::Destination)),
     }
 }

@@ -3,6 +3,7 @@
 //! A source hands out folders, complete listings, and bodies. It never decides what is copied, never retries and never
 //! writes: the engine wraps it. To add one, implement [`Source`] and let it pass the flows under `tests/flows`.
 
+mod archive;
 mod eml;
 mod imap;
 mod maildir;
@@ -172,9 +173,9 @@ pub fn open(spec: &SourceSpec, index: u32, login: Option<&Credentials>) -> Resul
 fn open_local(local: &Local, index: u32) -> Result<Box<dyn Source>> {
     match local.format {
         LocalFormat::Maildir => Ok(Box::new(maildir::MaildirSource::open(local, index)?)),
+        LocalFormat::Archive => Ok(Box::new(archive::ArchiveSource::open(local, index)?)),
         LocalFormat::Mbox => Ok(Box::new(mbox::MboxSource::open(local, index)?)),
         LocalFormat::Eml => Ok(Box::new(eml::EmlSource::open(local, index)?)),
-        LocalFormat::Archive => Err(not_yet(local, End::Source)),
     }
 }
 

@@ -51,13 +51,13 @@ fn copy(name: &str, source: &End, new: &Dovecot, rest: &str, want: &Snapshot) {
     });
 }
 
-fn pop3(name: &str, new: &Dovecot) {
+fn pop3(name: &str, new: &Dovecot, rest: &str) {
     let server = shared();
     let old = fresh_user("crash-pop");
     let mails = mails(false);
     maildir::fill(server, &old, &mails);
     let want = Snapshot::one("INBOX", &mails);
-    copy(name, &End::pop3(server, &old), new, ARCHIVE, &want);
+    copy(name, &End::pop3(server, &old), new, rest, &want);
 }
 
 fn imap(name: &str, new: &Dovecot) {
@@ -70,7 +70,13 @@ fn imap(name: &str, new: &Dovecot) {
 
 #[test]
 fn pop3_to_imap_through_the_archive() {
-    pop3("POP3 to IMAP", shared());
+    pop3("POP3 to IMAP", shared(), ARCHIVE);
+}
+
+#[test]
+fn pop3_to_imap_through_an_archive_of_mbox_files() {
+    let rest = format!("{ARCHIVE}format = \"mbox\"\n");
+    pop3("POP3 to IMAP, kept as mbox", shared(), &rest);
 }
 
 #[test]
@@ -78,6 +84,7 @@ fn pop3_to_an_imap_server_that_can_little() {
     pop3(
         "POP3 to IMAP, no UIDPLUS, no MULTIAPPEND",
         &Dovecot::start(&[NEITHER]),
+        ARCHIVE,
     );
 }
 

@@ -1,5 +1,7 @@
 //! The process killed at every step, and a local disk that fails. What is compared is read by the tests' own clients.
 
+#[cfg(feature = "failpoints")]
+mod archive;
 mod disk;
 mod journals;
 #[cfg(feature = "failpoints")]

@@ -1,5 +1,6 @@
 //! Thousands of real and malformed messages: each gets an outcome, and what is called copied is there, byte for byte.
 
+use super::backup::{FORMATS, archive, backup, format};
 use super::{assert_nothing_left, run};
 use crate::support::canonical::digest;
 use crate::support::job::ARCHIVE;
@@ -7,6 +8,7 @@ use crate::support::{
     Dovecot, End, Imap, Job, Run, Snapshot, fresh_user, maildir, mailhaul, pop3, real, shared,
 };
 use std::collections::BTreeMap;
+use std::path::Path;
 
 #[test]
 fn real_mail_from_pop3() {
@@ -53,6 +55,48 @@ fn real_mail_from_imap() {
     all_accounted_for(server, &done, &served, &new);
     resumes_without_doubling(server, &job, &new);
     verify_tells_the_same(&job, &done);
+}
+
+#[test]
+fn real_mail_through_an_archive() {
+    let Some(mails) = real::messages() else {
+        return;
+    };
+    let server = shared();
+    let old = fresh_user("real-archive");
+    maildir::fill(server, &old, &mails);
+    let served: Vec<String> = Imap::login(server.imap, &old)
+        .fetch("INBOX")
+        .iter()
+        .map(|m| digest(&m.bytes))
+        .collect();
+    for kind in FORMATS {
+        let saved = backup(&End::imap(server, &old), &format(kind));
+        let done = run(&saved).exits(0);
+        let balance = done.balance();
+        assert_eq!(balance.part("copied"), served.len() as u64, "{balance:?}");
+        if kind == "maildir" {
+            let kept = kept(&archive(&saved).join("mail/cur"));
+            assert_eq!(missing(&kept, &served), [""; 0]);
+        }
+        assert_nothing_left(&saved);
+        let new = fresh_user("real-restored");
+        let source = End::files("archive", &archive(&saved));
+        let back = Job::new("", &source, &End::imap(server, &new), "");
+        let done = run(&back);
+        all_accounted_for(server, &done, &served, &new);
+        resumes_without_doubling(server, &back, &new);
+    }
+}
+
+/// The digests of all files of a directory.
+fn kept(dir: &Path) -> BTreeMap<String, usize> {
+    let mut kept = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).expect("cur") {
+        let bytes = std::fs::read(entry.expect("an entry").path()).expect("read");
+        *kept.entry(digest(&bytes)).or_insert(0) += 1;
+    }
+    kept
 }
 
 fn all_accounted_for(server: &Dovecot, done: &Run, mails: &[String], new: &str) {

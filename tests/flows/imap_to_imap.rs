@@ -6,7 +6,7 @@ use crate::support::{
 };
 
 /// Sixty folders and 2,000 messages, every third folder subscribed.
-fn large_account(server: &Dovecot, user: &str) {
+pub(super) fn large_account(server: &Dovecot, user: &str) {
     let mut imap = Imap::login(server.imap, user);
     let mut random = Random::new(60);
     let mut corpus = Corpus::new(user, 2_000);
@@ -24,7 +24,7 @@ fn large_account(server: &Dovecot, user: &str) {
     imap.append("INBOX", &corpus.mails(left));
 }
 
-fn subscribed(server: &Dovecot, user: &str) -> Vec<String> {
+pub(super) fn subscribed(server: &Dovecot, user: &str) -> Vec<String> {
     let listed = Imap::login(server.imap, user).list();
     let on = listed
         .into_iter()

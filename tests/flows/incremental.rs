@@ -6,7 +6,7 @@ use crate::support::{Corpus, End, Imap, Job, Snapshot, fresh_user, shared};
 use std::sync::{Arc, Mutex};
 
 /// A proxy that keeps every line that mailhaul sends.
-fn listening(port: u16) -> (Proxy, Arc<Mutex<Vec<String>>>) {
+pub(super) fn listening(port: u16) -> (Proxy, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&lines);
     let proxy = Proxy::start(port, move |_| {
@@ -21,7 +21,7 @@ fn listening(port: u16) -> (Proxy, Arc<Mutex<Vec<String>>>) {
     (proxy, lines)
 }
 
-fn taken(lines: &Mutex<Vec<String>>) -> Vec<String> {
+pub(super) fn taken(lines: &Mutex<Vec<String>>) -> Vec<String> {
     std::mem::take(&mut *lines.lock().expect("the lines"))
 }
 

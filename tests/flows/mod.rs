@@ -3,6 +3,7 @@
 mod accounts;
 mod adopt;
 mod after;
+mod backup;
 mod corpus;
 mod gmail;
 mod imap_to_imap;
@@ -14,8 +15,10 @@ mod maildir;
 mod mbox;
 mod mbox_files;
 mod pop3_to_imap;
+mod restore;
 mod rules;
 mod undo;
+mod vanish;
 mod verify;
 
 use crate::support::{Job, Run, mailhaul};

@@ -123,6 +123,16 @@ impl Job {
         self.write(top, &source, destination, rest);
     }
 
+    /// A job without a destination: its archive is where the mail goes.
+    pub fn backup(top: &str, source: &End, rest: &str) -> Job {
+        let job = Job {
+            dir: tempfile::tempdir().expect("a directory"),
+        };
+        let text = format!("version = 1\n{top}\n[source]\n{}\n{rest}", source.text);
+        std::fs::write(job.path(), text).expect("write");
+        job
+    }
+
     fn write(&self, top: &str, sources: &str, destination: &End, rest: &str) {
         let mut text = format!("version = 1\n{top}\n{sources}\n");
         write!(text, "[destination]\n{}\n", destination.text).expect("a string");

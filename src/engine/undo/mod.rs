@@ -162,7 +162,7 @@ fn one_account(frame: &Frame<'_>, order: Order, reports: &mut Vec<UndoReport>) -
     // Held until all is done: no run may work on the account meanwhile.
     let held = match order.dry_run {
         true => None,
-        false => Some(Archive::open(&spec.path, spec.keep_mail, spec.layout)?),
+        false => Some(Archive::open(spec)?),
     };
     let identity = journal_identity(account);
     let mut journal = match order.dry_run {

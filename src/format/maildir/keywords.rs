@@ -91,6 +91,12 @@ impl Keywords {
             .collect()
     }
 
+    /// Is there a letter for it, in whatever case?
+    pub(super) fn has(&self, keyword: &str) -> bool {
+        let mut names = self.names.iter().flatten();
+        names.any(|name| name.eq_ignore_ascii_case(keyword))
+    }
+
     /// Writes the file if there are new keywords: before any name uses their letters.
     pub(super) fn save(&mut self, dir: &Path) -> Result<()> {
         if !self.changed {

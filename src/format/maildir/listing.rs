@@ -79,7 +79,7 @@ fn mail(
 }
 
 /// `P`, "passed", is what IMAP calls `$Forwarded`. A letter that no keyword belongs to says nothing.
-fn flags(letters: &[u8], keywords: &Keywords) -> Flags {
+pub(super) fn flags(letters: &[u8], keywords: &Keywords) -> Flags {
     let mut flags = Flags::default();
     for &letter in letters {
         let atom = match letter {

@@ -29,6 +29,15 @@ impl Maildir {
         })
     }
 
+    /// The tree at `root`; nothing is made before a folder is.
+    #[must_use]
+    pub fn at(root: &Path, layout: Layout) -> Self {
+        Maildir {
+            root: root.to_owned(),
+            layout,
+        }
+    }
+
     /// Where a folder's Maildir is, relative to the root, whether it exists or not.
     #[must_use]
     pub fn location(&self, folder: &Folder) -> PathBuf {

@@ -44,6 +44,17 @@ fn is_one(blank: &u8) -> bool {
 }
 
 impl Record {
+    /// Of a message that we wrote, as it was told when it was written.
+    #[must_use]
+    pub fn new(offset: u64, length: u64, line_ends: LineEnds) -> Self {
+        Record {
+            offset,
+            length,
+            line_ends,
+            blank: one(),
+        }
+    }
+
     /// Reads a message that we wrote from the mbox at `path`.
     ///
     /// # Errors
