@@ -65,11 +65,11 @@ pub(super) fn arrived(
         date,
         size: Some(body.size()),
     };
-    if let Some(reason) = unwanted(context, &listed, deleted_too) {
+    if let Some(reason) = unwanted_read(context, &listed, body.head(), deleted_too) {
         return Ok(Some(Cargo::Verdict(verdict(
             &listed,
             Outcome::Skipped,
-            reason,
+            &reason,
         ))));
     }
     let header = HeaderIdentity::of(body.head());
@@ -93,6 +93,18 @@ pub(super) fn unwanted(
         return Some("flagged \\Deleted at the source");
     }
     filter::passes(&context.account.filter, listed.date, listed.size).err()
+}
+
+/// Why the job does not want this message, now that it was read.
+pub(super) fn unwanted_read(
+    context: &Context,
+    listed: &Listed,
+    head: &[u8],
+    deleted_too: bool,
+) -> Option<String> {
+    unwanted(context, listed, deleted_too)
+        .map(ToOwned::to_owned)
+        .or_else(|| filter::not_found(&context.account.filter, head))
 }
 
 /// UIDs of another UIDVALIDITY are those of other messages: the folder is left to the next run.

@@ -17,14 +17,17 @@ pub(super) enum Fate {
     /// An earlier run kept it in the archive but did not deliver it.
     Kept(Place),
     /// An earlier run left it out; it had this date.
-    Skipped(Option<InternalDate>),
+    Skipped {
+        date: Option<InternalDate>,
+        words: String,
+    },
 }
 
 impl Fate {
     /// The date of the message, if the journal knows it.
     pub(super) fn date(&self) -> Option<InternalDate> {
         match self {
-            Fate::Skipped(date) => *date,
+            Fate::Skipped { date, .. } => *date,
             _ => None,
         }
     }
@@ -145,7 +148,12 @@ fn fate(listed: &Listed, row: Row, against: Against, compared: &mut Compared) ->
     let outcome = row.outcome.as_deref().and_then(Outcome::from_word);
     let (now, done) = match outcome {
         None | Some(Outcome::Failed | Outcome::Vanished) => return again(),
-        Some(Outcome::Skipped) => return Some(Fate::Skipped(row.date)),
+        Some(Outcome::Skipped) => {
+            return Some(Fate::Skipped {
+                date: row.date,
+                words: row.words.unwrap_or_default(),
+            });
+        }
         Some(Outcome::Duplicate) => (Outcome::Duplicate, false),
         Some(Outcome::Rejected) if against.retry => return again(),
         Some(Outcome::Rejected) => (Outcome::Rejected, false),

@@ -11,7 +11,7 @@ use crate::job::Dedup;
 use crate::journal::Place;
 use crate::message::{InternalDate, SourceKey};
 use crate::outcome::{Outcome, Trouble};
-use crate::plan::{Step, Work};
+use crate::plan::{Step, Work, filter};
 use crate::source::{Listed, Opened, Source, Wanted};
 use crossbeam_channel::{Sender, bounded};
 use std::collections::{HashMap, HashSet};
@@ -100,6 +100,7 @@ impl<'a> Reading<'a> {
         by_header
             && self.context.archive.is_none()
             && self.context.account.routes.is_empty()
+            && self.context.account.filter.search.is_none()
             && !self.context.account.collapse
     }
 
@@ -254,8 +255,11 @@ impl<'a> Reading<'a> {
                 date: listed.date.or(fate.date()),
                 ..listed
             };
+            let filter = &self.context.account.filter;
             match (unwanted(self.context, &listed, deleted_too), fate) {
-                (Some(_), Fate::Skipped(_)) => {
+                (reason, Fate::Skipped { words, .. })
+                    if reason.is_some() || filter::is_not_found_again(filter, &words) =>
+                {
                     // Written down by an earlier run.
                     self.seen.insert(listed.key);
                     self.run.count(
@@ -266,7 +270,7 @@ impl<'a> Reading<'a> {
                     );
                 }
                 (Some(reason), _) => self.skip(&listed, reason)?,
-                (None, Fate::Skipped(_)) => wanted.push(listed),
+                (None, Fate::Skipped { .. }) => wanted.push(listed),
                 (None, Fate::Fetch) => wanted.push(listed),
                 (None, Fate::Kept(place)) => self.send_kept(listed, place, &mut wanted)?,
             }

@@ -88,7 +88,7 @@ pub(super) const FOLDERS: &[&str] = &[
     "subscribe",
     "merge",
 ];
-pub(super) const FILTER: &[&str] = &["since", "before", "max-size"];
+pub(super) const FILTER: &[&str] = &["since", "before", "max-size", "search"];
 pub(super) const ROUTE: &[&str] = &["from", "to", "list-id", "year", "folder"];
 
 /// The tables that a misplaced key may belong to, as a job writes them.

@@ -6,7 +6,7 @@ use super::local;
 use super::section::{Section, as_text};
 use super::spec::{ArchiveSpec, Filter, FolderRules, Layout, MailFormat, OnVanish, Route};
 use super::tree::{Node, Value};
-use crate::message::Folder;
+use crate::message::{Folder, Search};
 use globset::{GlobBuilder, GlobMatcher};
 use regex::Regex;
 use std::path::Path;
@@ -169,6 +169,7 @@ pub(super) fn filter(top: &Section<'_>, faults: &mut Faults) -> Option<Filter> {
         since: day(&section, "since", faults),
         before: day(&section, "before", faults),
         max_size: bytes(&section, "max-size", 1, faults),
+        search: search(&section, faults),
     };
     if let (Some(since), Some(before)) = (filter.since, filter.before)
         && since >= before
@@ -178,6 +179,18 @@ pub(super) fn filter(top: &Section<'_>, faults: &mut Faults) -> Option<Filter> {
         faults.add(place, "filter.before", message);
     }
     Some(filter)
+}
+
+fn search(section: &Section<'_>, faults: &mut Faults) -> Option<Search> {
+    let node = section.get("search")?;
+    let text = section.text("search", r#"a search such as "from:budi""#, faults)?;
+    match Search::parse(text) {
+        Ok(search) => Some(search),
+        Err(why) => {
+            faults.add(&node.place, &section.key("search"), why);
+            None
+        }
+    }
 }
 
 /// The first second (UTC) of a day, as epoch seconds.

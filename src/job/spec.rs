@@ -1,7 +1,7 @@
 //! A checked job: what the rest of the program works with.
 
 use super::store::Store;
-use crate::message::Folder;
+use crate::message::{Folder, Search};
 use std::path::PathBuf;
 
 /// A job file, checked whole. Nothing in it can be wrong any more but the world outside.
@@ -139,7 +139,7 @@ pub struct FolderRules {
 }
 
 /// `[filter]`: messages outside it are *skipped*.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// On or after this day, 00:00 UTC, epoch seconds.
     pub since: Option<i64>,
@@ -147,6 +147,8 @@ pub struct Filter {
     pub before: Option<i64>,
     /// Bytes.
     pub max_size: Option<u64>,
+    /// What the header has to hold; known of a message only once it is read.
+    pub search: Option<Search>,
 }
 
 /// One `[[route]]`: all the conditions given must hold; the first route that matches decides.

@@ -9,6 +9,7 @@ const COMMON: [&str; 4] = ["From", "To", "Cc", "Subject"];
 /// Terms of which a message's header must hold every one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
+    text: String,
     terms: Vec<Term>,
 }
 
@@ -37,7 +38,16 @@ impl Search {
         if terms.is_empty() {
             return Err("a search needs something to look for, such as from:budi".to_owned());
         }
-        Ok(Search { terms })
+        Ok(Search {
+            text: text.trim().to_owned(),
+            terms,
+        })
+    }
+
+    /// The search as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Does the header (a whole message, or its head alone; CRLF or LF) hold every term? Case is ignored, encoded words are decoded.

@@ -4,13 +4,21 @@ use super::backup::{FORMATS, archive, backup, format};
 use super::imap_to_imap::{large_account, subscribed};
 use super::{assert_nothing_left, run};
 use crate::support::job::ARCHIVE;
-use crate::support::{Corpus, End, Imap, Job, Mail, Snapshot, fresh_user, maildir, popped, shared};
+use crate::support::{
+    Corpus, End, Imap, Job, Mail, Snapshot, fresh_user, maildir, mailhaul, popped, shared,
+};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 fn restore(of: &Job, user: &str) -> Job {
     let source = End::files("archive", &archive(of));
     Job::new("", &source, &End::imap(shared(), user), "")
+}
+
+/// `verify --level content` finds both ends equal.
+fn verified(job: &Job) {
+    let level = ["--level".as_ref(), "content".as_ref()];
+    mailhaul(&[&["verify".as_ref(), job.path().as_os_str()], &level[..]].concat()).exits(0);
 }
 
 #[test]
@@ -28,6 +36,8 @@ fn an_account_comes_back_as_it_was() {
         done.balance().assert_adds_up();
         Snapshot::of(shared().imap, &new).assert_same_order(&before);
         assert_eq!(subscribed(shared(), &new), subscribed(shared(), &old));
+        verified(&saved);
+        verified(&job);
         assert_nothing_left(&job);
         Snapshot::of(shared().imap, &new).assert_same_order(&before);
     }

@@ -296,8 +296,9 @@ impl<'a> Comparison<'a> {
 fn level(audit: &Audit<'_>, plan: &Plan, steps: usize) -> Level {
     let account = &audit.context.account;
     let apart = account.dedup == Dedup::Off || steps < 2;
+    let searched = account.filter.search.is_some();
     match audit.order.level {
-        Level::Count if plan.routed || !apart || account.collapse => Level::Headers,
+        Level::Count if plan.routed || !apart || account.collapse || searched => Level::Headers,
         level => level,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Audit;
 use crate::compare::{Level, Name, Row, key_words};
-use crate::engine::arrival::{changed_validity, unwanted};
+use crate::engine::arrival::{changed_validity, unwanted, unwanted_read};
 use crate::engine::link::SourceLink;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::Protocol;
@@ -103,7 +103,7 @@ impl Reading<'_, '_> {
             .is_none_or(|share| share.holds(&name()))
     }
 
-    /// Only an IMAP server gives headers without bodies; routes look at more of a header than its identity.
+    /// Only an IMAP server gives headers without bodies; routes and searches look at more of a header than its identity.
     fn has_headings(&self) -> bool {
         let context = self.audit.context;
         let server = context.sources[self.folder.source as usize]
@@ -111,6 +111,7 @@ impl Reading<'_, '_> {
             .store
             .server();
         context.account.routes.is_empty()
+            && context.account.filter.search.is_none()
             && server.is_some_and(|server| server.protocol == Protocol::Imap)
     }
 
@@ -265,7 +266,8 @@ impl Reading<'_, '_> {
         listed.size = Some(body.size());
         let of_header = || InternalDate::from_headers(body.head());
         listed.date = listed.date.or(arrival.date).or_else(of_header);
-        if unwanted(self.audit.context, &listed, self.deleted_too()).is_some() {
+        let deleted_too = self.deleted_too();
+        if unwanted_read(self.audit.context, &listed, body.head(), deleted_too).is_some() {
             told.skipped += 1;
             return;
         }
