@@ -87,8 +87,8 @@ impl Wire {
                 Some(stuffed) => stuffed.to_vec(),
                 None => line,
             };
-            // An endless row of empty lines counts too.
-            bytes += line.len() + 2;
+            // An endless row of short lines counts as what it takes to hold it.
+            bytes += line.len().max(size_of::<Vec<u8>>()) + 2;
             if bytes > limit {
                 return Err(self.protocol("an answer without end", &line));
             }

@@ -258,7 +258,9 @@ fn a_password_that_stops_being_right() {
             replacing("AUTHENTICATE PLAIN A", "AUTHENTICATE PLAIN AB"),
         )],
     });
-    let source = through("imap", proxy.port, &old).line("connections = 1");
+    let source = through("imap", proxy.port, &old)
+        .line("connections = 1")
+        .line("mechanism = \"plain\"");
     let job = Job::new("", &source, &End::imap(shared(), &new), "");
     let run = run(&job).exits(10);
     run.balance().assert_adds_up();
