@@ -3,7 +3,7 @@
 //! ```text
 //! job file ─► Job ─► Plan ─► source workers ─► identity ─► archive ─► sink workers ─► journal ─► render
 //! (TOML)   (checked) (diff)  POP3 IMAP         digest,     Maildir    IMAP APPEND     SQLite     terminal,
-//!                                              Message-ID                             outcomes   JSON
+//!                            Maildir mbox      Message-ID  or mbox    Maildir mbox    outcomes   JSON
 //! ```
 //!
 //! One way, no way back: the modules below stand in the order of that flow, and a module imports only

@@ -51,7 +51,7 @@ impl ExitCode {
             ExitCode::Failed => "failed",
             ExitCode::Usage => "wrong usage, or an invalid job",
             ExitCode::Trouble => "finished, but some messages were not copied",
-            ExitCode::Differs => "verify found a difference",
+            ExitCode::Differs => "verify, archive check or archive rebuild found a difference",
             ExitCode::Altered => "a server altered messages (only with --strict)",
             ExitCode::Source => "source unreachable, or it refused",
             ExitCode::Destination => "destination unreachable, or it refused",
