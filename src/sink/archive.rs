@@ -15,7 +15,6 @@ use crate::job::Local;
 use crate::message::{FlagChange, Flags, Folder};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
-use crate::source::Traces;
 use crate::spool::{Body, Budget};
 
 /// What shares the fsyncs of one batch.
@@ -235,18 +234,6 @@ impl Sink for ArchiveSink {
         }
         let removed = self.shelves.remove(&folder, uids, REMOVED);
         removed.map_err(here).map(|()| Removed::Gone)
-    }
-
-    fn idle(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn peer(&self) -> Option<std::net::SocketAddr> {
-        None
-    }
-
-    fn traces(&mut self) -> Result<Traces> {
-        Ok(Traces::default())
     }
 
     fn close(self: Box<Self>) -> Result<()> {

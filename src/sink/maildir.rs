@@ -336,19 +336,7 @@ impl Sink for MaildirSink {
         Ok(Removed::Gone)
     }
 
-    fn idle(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn peer(&self) -> Option<std::net::SocketAddr> {
-        None
-    }
-
     fn traces(&mut self) -> Result<Traces> {
         maildir_traces(&self.dir(b"INBOX")?)
-    }
-
-    fn close(self: Box<Self>) -> Result<()> {
-        Ok(())
     }
 }

@@ -15,7 +15,6 @@ use crate::job::Local;
 use crate::message::{FlagChange, Flags, Folder};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
-use crate::source::Traces;
 use crate::spool::{Body, Budget};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -311,22 +310,6 @@ impl Sink for MboxSink {
         }
         index.remove(uids).map_err(of_folder)?;
         Ok(Removed::Gone)
-    }
-
-    fn idle(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn peer(&self) -> Option<std::net::SocketAddr> {
-        None
-    }
-
-    fn traces(&mut self) -> Result<Traces> {
-        Ok(Traces::default())
-    }
-
-    fn close(self: Box<Self>) -> Result<()> {
-        Ok(())
     }
 }
 

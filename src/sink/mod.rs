@@ -195,13 +195,21 @@ pub trait Sink: Send {
     fn remove(&mut self, name: &[u8], uid_validity: u32, uids: &[u32]) -> Result<Removed>;
 
     /// Keeps the connection alive.
-    fn idle(&mut self) -> Result<()>;
+    fn idle(&mut self) -> Result<()> {
+        Ok(())
+    }
 
-    fn peer(&self) -> Option<std::net::SocketAddr>;
+    fn peer(&self) -> Option<std::net::SocketAddr> {
+        None
+    }
 
-    fn traces(&mut self) -> Result<Traces>;
+    fn traces(&mut self) -> Result<Traces> {
+        Ok(Traces::default())
+    }
 
-    fn close(self: Box<Self>) -> Result<()>;
+    fn close(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Connects and logs in, or opens the files. A server needs a `login`. `cautious`: the server was seen to mishandle

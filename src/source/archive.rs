@@ -5,12 +5,12 @@
 
 mod appended;
 
-use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted, foreign_key};
+use super::{Arrival, Heading, Listed, Opened, Source, Wanted, foreign_key};
 use crate::archive::{self, At, FolderState, Kept, Now, View, no_folder};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::format::maildir::{self, Mail};
 use crate::format::mbox::Extent;
-use crate::job::{After, Local};
+use crate::job::Local;
 use crate::message::{Folder, SourceKey};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
@@ -331,32 +331,6 @@ impl Source for ArchiveSource {
             }
         }
         Ok(Some(reading.opened()))
-    }
-
-    /// An archive is where mail is kept: nothing is ever taken out of it because it was copied.
-    fn after(
-        &mut self,
-        folder: &SourceFolder,
-        after: &After,
-        _messages: &[AfterMessage],
-    ) -> Result<Vec<SourceKey>> {
-        if *after == After::Keep {
-            return Ok(Vec::new());
-        }
-        let what = format!("nothing is done to {} in an archive", folder.folder);
-        Err(Error::new(Kind::Folder, Code::Refused, what).at(End::Source))
-    }
-
-    fn peer(&self) -> Option<std::net::SocketAddr> {
-        None
-    }
-
-    fn traces(&mut self) -> Result<Traces> {
-        Ok(Traces::default())
-    }
-
-    fn close(self: Box<Self>) -> Result<()> {
-        Ok(())
     }
 }
 

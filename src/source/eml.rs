@@ -1,9 +1,10 @@
 //! A directory of `.eml` files as a source: each directory a folder, the one given INBOX. Nothing in it is changed.
 
-use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted};
+use super::disk::{VALIDITY, count, opened};
+use super::{Arrival, Heading, Listed, Opened, Source, Wanted};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::format::{maildir, mbox};
-use crate::job::{After, Local};
+use crate::job::Local;
 use crate::message::{Folder, InternalDate, SourceKey};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
@@ -13,9 +14,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// A message is known by its path, which is given to no other.
-const VALIDITY: u32 = 1;
 
 pub(super) struct EmlSource {
     root: PathBuf,
@@ -210,31 +208,6 @@ impl Source for EmlSource {
         }
         Ok(Some(opened(files.len())))
     }
-
-    fn after(
-        &mut self,
-        folder: &SourceFolder,
-        _: &After,
-        _: &[AfterMessage],
-    ) -> Result<Vec<SourceKey>> {
-        let what = format!(
-            "mailhaul removes none of the .eml files that it reads ({})",
-            folder.folder
-        );
-        Err(Error::new(Kind::Account, Code::Job, what).at(End::Source))
-    }
-
-    fn peer(&self) -> Option<std::net::SocketAddr> {
-        None
-    }
-
-    fn traces(&mut self) -> Result<Traces> {
-        Ok(Traces::default())
-    }
-
-    fn close(self: Box<Self>) -> Result<()> {
-        Ok(())
-    }
 }
 
 fn is_eml(path: &Path) -> bool {
@@ -263,19 +236,6 @@ fn file_of(key: &SourceKey) -> Result<&Path> {
         SourceKey::Name { name, .. } => Ok(Path::new(OsStr::from_bytes(name))),
         SourceKey::Uid(_) => Err(super::foreign_key(key)),
     }
-}
-
-fn opened(messages: usize) -> Opened {
-    Opened {
-        uid_validity: VALIDITY,
-        messages: count(messages),
-        uid_next: None,
-        highest_modseq: None,
-    }
-}
-
-fn count(messages: usize) -> u32 {
-    u32::try_from(messages).unwrap_or(u32::MAX)
 }
 
 fn of_account(error: Error) -> Error {

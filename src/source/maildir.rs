@@ -1,9 +1,10 @@
 //! A Maildir tree as a source, whoever wrote it. Nothing in it is changed.
 
-use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted};
+use super::disk::{VALIDITY, count, opened};
+use super::{Arrival, Heading, Listed, Opened, Source, Traces, Wanted};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::format::maildir::{self, Found, Live, Mail, Places, Scan};
-use crate::job::{After, Layout, Local};
+use crate::job::{Layout, Local};
 use crate::message::{Folder, SourceKey};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
@@ -12,8 +13,6 @@ use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-/// A message is known by its file's name, which is unique for ever: there is nothing that could begin anew.
-const VALIDITY: u32 = 1;
 /// Headers read at once.
 const HEADS: usize = 256;
 
@@ -203,23 +202,6 @@ impl Source for MaildirSource {
         Ok(Some(opened))
     }
 
-    fn after(
-        &mut self,
-        folder: &SourceFolder,
-        _: &After,
-        _: &[AfterMessage],
-    ) -> Result<Vec<SourceKey>> {
-        let what = format!(
-            "mailhaul removes nothing from a Maildir that it reads ({})",
-            folder.folder
-        );
-        Err(Error::new(Kind::Account, Code::Job, what).at(End::Source))
-    }
-
-    fn peer(&self) -> Option<std::net::SocketAddr> {
-        None
-    }
-
     fn traces(&mut self) -> Result<Traces> {
         let known = self.scan.iter().flat_map(|scan| &scan.folders);
         let inbox = known
@@ -229,10 +211,6 @@ impl Source for MaildirSource {
             Some(found) => traces(&self.root.join(&found.path)),
             None => Ok(Traces::default()),
         }
-    }
-
-    fn close(self: Box<Self>) -> Result<()> {
-        Ok(())
     }
 }
 
@@ -269,19 +247,6 @@ fn base(key: &SourceKey) -> Result<&[u8]> {
         SourceKey::Name { name, .. } => Ok(name),
         SourceKey::Uid(_) => Err(super::foreign_key(key)),
     }
-}
-
-fn opened(messages: usize) -> Opened {
-    Opened {
-        uid_validity: VALIDITY,
-        messages: count(messages),
-        uid_next: None,
-        highest_modseq: None,
-    }
-}
-
-fn count(messages: usize) -> u32 {
-    u32::try_from(messages).unwrap_or(u32::MAX)
 }
 
 /// A directory that cannot be read fails its folder, and the others go on.

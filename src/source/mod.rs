@@ -4,6 +4,7 @@
 //! writes: the engine wraps it. To add one, implement [`Source`] and let it pass the flows under `tests/flows`.
 
 mod archive;
+mod disk;
 mod eml;
 mod imap;
 mod maildir;
@@ -111,13 +112,15 @@ pub trait Source: Send {
     ) -> Result<Option<Opened>>;
 
     /// Does to these messages what the job's `after` says; they are safe elsewhere, verified and committed. Returns which
-    /// were done; a message that is not what it was (`digest` of the caller) is left.
+    /// were done; a message that is not what it was (`digest` of the caller) is left. Files are never touched.
     fn after(
         &mut self,
         folder: &SourceFolder,
-        after: &After,
-        messages: &[AfterMessage],
-    ) -> Result<Vec<SourceKey>>;
+        _after: &After,
+        _messages: &[AfterMessage],
+    ) -> Result<Vec<SourceKey>> {
+        Err(disk::only_read(folder))
+    }
 
     /// Does `after` leave messages where they are, only marked as deleted, since the server cannot remove single ones (no UIDPLUS)?
     fn only_marks(&self, _after: &After) -> bool {
@@ -130,13 +133,19 @@ pub trait Source: Send {
     }
 
     /// The server's address, for telling whether two ends are one mailbox.
-    fn peer(&self) -> Option<std::net::SocketAddr>;
+    fn peer(&self) -> Option<std::net::SocketAddr> {
+        None
+    }
 
     /// What identifies this mailbox to its other doors: see `engine`'s same-mailbox check.
-    fn traces(&mut self) -> Result<Traces>;
+    fn traces(&mut self) -> Result<Traces> {
+        Ok(Traces::default())
+    }
 
     /// Ends the session in order. For POP3 this is what makes deletions happen.
-    fn close(self: Box<Self>) -> Result<()>;
+    fn close(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a mailbox shows of itself at any protocol's door.

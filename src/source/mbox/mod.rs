@@ -5,20 +5,18 @@
 mod listing;
 mod shelves;
 
-use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Wanted};
+use super::{Arrival, Heading, Listed, Opened, Source, Wanted};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::format::mbox::Dialect;
-use crate::job::{After, Local};
-use crate::message::{Folder, SourceKey};
+use crate::job::Local;
+use crate::message::Folder;
 use crate::net::Flow;
 use crate::plan::SourceFolder;
+use crate::source::disk::{VALIDITY, count, opened};
 use crate::spool::Budget;
 use listing::OpenFolder;
 use shelves::{Shelf, shelves};
 use std::path::PathBuf;
-
-/// A digest names the same message for ever: there is nothing that could begin anew.
-const VALIDITY: u32 = 1;
 
 pub(super) struct MboxSource {
     root: PathBuf,
@@ -148,44 +146,6 @@ impl Source for MboxSource {
         })?;
         Ok(Some(opened(open.len())))
     }
-
-    fn after(
-        &mut self,
-        folder: &SourceFolder,
-        _: &After,
-        _: &[AfterMessage],
-    ) -> Result<Vec<SourceKey>> {
-        let what = format!(
-            "mailhaul removes nothing from an mbox that it reads ({})",
-            folder.folder
-        );
-        Err(Error::new(Kind::Account, Code::Job, what).at(End::Source))
-    }
-
-    fn peer(&self) -> Option<std::net::SocketAddr> {
-        None
-    }
-
-    fn traces(&mut self) -> Result<Traces> {
-        Ok(Traces::default())
-    }
-
-    fn close(self: Box<Self>) -> Result<()> {
-        Ok(())
-    }
-}
-
-fn opened(messages: usize) -> Opened {
-    Opened {
-        uid_validity: VALIDITY,
-        messages: count(messages),
-        uid_next: None,
-        highest_modseq: None,
-    }
-}
-
-fn count(messages: usize) -> u32 {
-    u32::try_from(messages).unwrap_or(u32::MAX)
 }
 
 /// A file that cannot be read fails its folder, and the others go on.
