@@ -79,6 +79,7 @@ fn real_mail_through_an_archive() {
             let kept = kept(&archive(&saved).join("mail/cur"));
             assert_eq!(missing(&kept, &served), [""; 0]);
         }
+        verify_tells_the_same(&saved, &done);
         assert_nothing_left(&saved);
         let new = fresh_user("real-restored");
         let source = End::files("archive", &archive(&saved));
@@ -86,6 +87,7 @@ fn real_mail_through_an_archive() {
         let done = run(&back);
         all_accounted_for(server, &done, &served, &new);
         resumes_without_doubling(server, &back, &new);
+        verify_tells_the_same(&back, &done);
     }
 }
 

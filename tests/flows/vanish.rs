@@ -171,3 +171,33 @@ fn a_mailbox_changed_in_every_way() {
         assert_nothing_left(&job);
     }
 }
+
+/// A file that is put back is mail of the source again: copied once more where it was removed, and safe from then on.
+#[test]
+fn what_comes_back_is_copied_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cur = dir.path().join("Maildir/cur");
+    for part in ["cur", "new", "tmp"] {
+        std::fs::create_dir_all(dir.path().join("Maildir").join(part)).expect("a Maildir");
+    }
+    for (n, mail) in Corpus::new("comes-back", 5).mails(5).iter().enumerate() {
+        let name = format!("10000000{n}.M{n}P1.host:2,S");
+        std::fs::write(cur.join(name), &mail.bytes).expect("write");
+    }
+    let source = End::files("maildir", &dir.path().join("Maildir"));
+    let job = backup(&source, "on-vanish = \"delete\"\n");
+    run(&job).exits(0);
+    let (there, aside) = (
+        cur.join("100000002.M2P1.host:2,S"),
+        dir.path().join("aside"),
+    );
+    for _ in 0..2 {
+        std::fs::rename(&there, &aside).expect("rename");
+        run(&job).exits(0);
+        assert_eq!(entries(&restored(&job), "INBOX"), 4);
+        std::fs::rename(&aside, &there).expect("rename");
+        assert_eq!(run(&job).exits(0).balance().part("copied"), 1);
+        assert_eq!(entries(&restored(&job), "INBOX"), 5);
+        assert_nothing_left(&job);
+    }
+}
