@@ -53,7 +53,7 @@ impl Appender {
         let dot_lock = DotLock::acquire(path)?;
         let new = std::fs::symlink_metadata(path).is_err();
         let file = fs::open_or_create(path)?;
-        lock(&file, path)?;
+        lock(&file, path, File::try_lock)?;
         let length = file
             .metadata()
             .map_err(|e| Error::disk("look at", path, &e))?
@@ -225,10 +225,15 @@ impl Appender {
     }
 }
 
-fn lock(file: &File, path: &Path) -> Result<()> {
+/// Waits for the system's lock, which `attempt` takes.
+pub(super) fn lock(
+    file: &File,
+    path: &Path,
+    attempt: fn(&File) -> std::result::Result<(), TryLockError>,
+) -> Result<()> {
     let began = Instant::now();
     loop {
-        match file.try_lock() {
+        match attempt(file) {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(e)) => return Err(Error::disk("lock", path, &e)),
             Err(TryLockError::WouldBlock) if began.elapsed() > PATIENCE => return Err(busy(path)),
