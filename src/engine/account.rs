@@ -204,7 +204,7 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
                 context.close_books(&plan, error);
             }
         })?;
-    report.vanished += vanish::carry_out(context, &plan)?;
+    vanish::carry_out(context, &plan, &mut report.vanished)?;
     if last {
         report.after = after::carry_out(context, &plan)?;
     }
