@@ -33,9 +33,7 @@ impl DotLock {
     /// # Errors
     /// `Code::Locked`, of `Kind::Folder`, where it is not to be had within minutes; `Code::Disk`.
     pub fn acquire(target: &Path) -> Result<Self> {
-        let mut name = OsString::from(target);
-        name.push(".lock");
-        let path = PathBuf::from(name);
+        let path = path_of(target);
         let began = Instant::now();
         let mut watch = Watch::new();
         let mut pause = Duration::from_millis(5);
@@ -53,6 +51,34 @@ impl DotLock {
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(250));
         }
+    }
+
+    /// Waits for whoever has locked `target`, without locking it. Tells the lock file that is there all the same: whoever made it has gone.
+    ///
+    /// # Errors
+    /// As [`DotLock::acquire`].
+    pub fn wait(target: &Path) -> Result<Option<Seen>> {
+        let path = path_of(target);
+        let began = Instant::now();
+        let mut watch = Watch::new();
+        let mut pause = Duration::from_millis(5);
+        while inode(&path).is_some() {
+            if watch.is_stale(target, &path)? {
+                return Ok(watch.seen);
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(busy(&path));
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(250));
+        }
+        Ok(None)
+    }
+
+    /// The lock file of `target`, whoever made it.
+    #[must_use]
+    pub fn seen(target: &Path) -> Option<Seen> {
+        Seen::of(&path_of(target))
     }
 
     fn attempt(path: &Path) -> Result<Option<Self>> {
@@ -74,6 +100,12 @@ impl DotLock {
             Err(e) => Err(broken(e)),
         }
     }
+}
+
+fn path_of(target: &Path) -> PathBuf {
+    let mut name = OsString::from(target);
+    name.push(".lock");
+    PathBuf::from(name)
 }
 
 /// A lock that is there has its holder's name in it: one without would be waited for when its holder has died. So it is written
@@ -122,14 +154,16 @@ fn take_away(path: &Path, seen: Option<Seen>) -> Result<()> {
 
 /// What shows that a file was changed or replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
+pub struct Seen {
     pub(super) inode: (u64, u64),
     size: u64,
     modified: (i64, i64),
 }
 
 impl Seen {
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    /// `None` where nothing is.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
         let meta = std::fs::symlink_metadata(path).ok()?;
         Some(Seen {
             inode: inode_of(&meta),

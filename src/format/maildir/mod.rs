@@ -19,7 +19,7 @@ pub mod subscriptions;
 mod tree;
 mod uidlist;
 
-pub use dotlock::DotLock;
+pub use dotlock::{DotLock, Seen};
 pub use listing::{Mail, Places, list};
 pub use live::Live;
 pub use refile::Letters;

@@ -56,7 +56,7 @@ impl fmt::Display for Dialect {
 pub enum Reason {
     /// The job says so.
     Given,
-    /// Every message has a Content-Length that ends where the next one begins, and lines are quoted all the same, or not.
+    /// Every Content-Length ends where the next message begins, and lines are quoted all the same, or not.
     Lengths { quoted: bool },
     /// There are lines that start with `>>From `: far likelier a `>From ` that was quoted than a `>>From ` that was not.
     QuotedTwice,
@@ -83,12 +83,16 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Do all lengths fit, so that they decide? One that jumps over what looks like a message has to be borne out by others:
-/// a single field, which any sender can write, must not swallow the next message.
+/// Do all lengths fit, so that they decide? A writer of lengths gives one to every message, so the file's first has one; what others
+/// append without must not turn the file into another dialect. A length that jumps over what looks like a message has to be borne out by
+/// others: a single field, which any sender can write, must not swallow the next message.
 pub(super) fn lengths_decide(scan: &Scan) -> bool {
-    let messages = scan.extents.len() as u64;
-    let all = messages > 0 && scan.evidence.landed == messages;
-    all && (messages > 1 || scan.evidence.jumped == 0)
+    let seen = &scan.evidence;
+    let fit = seen.first_landed && seen.missed == 0;
+    let borne_out = seen.landed > 1 || seen.jumped == 0;
+    // Fields that came with the mail stand in mboxrd too, of which every line is quoted.
+    let strays = seen.landed < scan.extents.len() as u64 && seen.unquoted == 0;
+    fit && borne_out && !(strays && seen.quoted_twice > 0)
 }
 
 /// From the evidence of a scan.

@@ -44,7 +44,11 @@ impl Extent {
 pub(super) struct Evidence {
     /// Messages whose Content-Length ends exactly before a separator or the end of the file.
     pub(super) landed: u64,
-    /// Those whose body holds what looks like a separator.
+    /// Messages whose Content-Length ends elsewhere, but for the file's last, of which half may be missing.
+    pub(super) missed: u64,
+    /// Is the file's first message one that landed?
+    pub(super) first_landed: bool,
+    /// Those that landed and whose body holds what looks like a separator.
     pub(super) jumped: u64,
     /// Lines in messages that start with `From `, with `>From `, and with more `>`.
     pub(super) unquoted: u64,
@@ -94,6 +98,8 @@ struct Open {
     from_line: u16,
     /// Where its Content-Length says that it ends, if that fits.
     end: Option<u64>,
+    /// Has it a Content-Length that does not fit?
+    misses: bool,
     jumped: bool,
 }
 
@@ -216,14 +222,19 @@ impl Scanner<'_> {
         let line = from_line_at(&mut self.view, at)?.map_or(0, |(line, _)| line.len() + 1);
         // A last line may lack its end.
         let line = (line as u64).min(self.view.size() - at);
-        let end = match self.found.by_length {
-            true => self.announced_end(at + line)?,
+        let announced = match self.found.by_length {
+            true => self.announced(at + line)?,
             false => None,
+        };
+        let end = match announced {
+            Some(end) => self.fitting(end)?,
+            None => None,
         };
         self.open = Some(Open {
             offset: at,
             from_line: line as u16,
             end,
+            misses: announced.is_some() && end.is_none(),
             jumped: false,
         });
         Ok(())
@@ -239,8 +250,12 @@ impl Scanner<'_> {
             Some(end) => at - end,
             None => self.empty_line_before(start, at)?,
         };
-        self.found.evidence.landed += u64::from(open.end.is_some());
-        self.found.evidence.jumped += u64::from(open.jumped);
+        let is_last = at == self.view.size();
+        let evidence = &mut self.found.evidence;
+        evidence.landed += u64::from(open.end.is_some());
+        evidence.missed += u64::from(open.misses && !is_last);
+        evidence.first_landed |= open.end.is_some() && self.found.extents.is_empty();
+        evidence.jumped += u64::from(open.jumped);
         self.found.extents.push(Extent {
             offset: open.offset,
             length: at - open.offset,
@@ -264,17 +279,19 @@ impl Scanner<'_> {
         })
     }
 
-    /// Where the Content-Length of the head at `start` says that the message ends: only where a separator or the end of the file
-    /// is there, behind at most two empty lines.
-    fn announced_end(&mut self, start: u64) -> io::Result<Option<u64>> {
+    /// Where the Content-Length of the head at `start` says that the message ends; `None` where it has none.
+    fn announced(&mut self, start: u64) -> io::Result<Option<u64>> {
         let head = self.view.bytes(start, HEAD)?;
-        let Some(length) = content_length(head) else {
+        let length = content_length(head);
+        let body = start + header::head_len(head) as u64;
+        Ok(length.map(|length| body.saturating_add(length)))
+    }
+
+    /// An announced end, only where a separator or the end of the file is there, behind at most two empty lines.
+    fn fitting(&mut self, end: u64) -> io::Result<Option<u64>> {
+        if end > self.view.size() {
             return Ok(None);
-        };
-        let end = start + header::head_len(head) as u64;
-        let Some(end) = end.checked_add(length).filter(|&e| e <= self.view.size()) else {
-            return Ok(None);
-        };
+        }
         let behind = self.view.bytes(end, 4)?;
         let empty = behind
             .iter()

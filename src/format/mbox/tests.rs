@@ -157,6 +157,43 @@ fn a_length_that_swallows_the_next_message_is_not_believed() {
     assert_eq!(split(wrong.as_bytes(), Some(Dialect::Mboxcl2)).0.len(), 2);
 }
 
+/// What is appended, and how much of it is written yet, must not change the messages before it.
+#[test]
+fn lengths_still_count_when_more_is_appended() {
+    let inner = format!("see:\n\n{DATED}A: inner\n\nx\n");
+    let old = format!(
+        "{DATED}Content-Length: {}\n\n{inner}\n{DATED}Content-Length: 2\n\ny\n\n\
+        {DATED}Content-Length: 3\n\n>F\n\n",
+        inner.len()
+    );
+    let (before, dialect) = split(old.as_bytes(), None);
+    assert_eq!((before.len(), dialect), (3, Dialect::Mboxcl2));
+    for new in ["A: 4\n\nplain\n\n", "Content-Length: 12\n\n3456789012\n\n"] {
+        let new = format!("{DATED}{new}");
+        for written in 0..=new.len() {
+            let (texts, dialect) = split(format!("{old}{}", &new[..written]).as_bytes(), None);
+            assert_eq!(dialect, Dialect::Mboxcl2, "{:?}", &new[..written]);
+            assert_eq!(texts[..2], before[..2], "{:?}", &new[..written]);
+        }
+        let (texts, _) = split(format!("{old}{new}").as_bytes(), None);
+        assert_eq!((&texts[..3], texts.len()), (&before[..], 4));
+    }
+}
+
+#[test]
+fn a_length_that_came_with_the_mail_is_no_dialect() {
+    let quoted = format!("{DATED}A: 1\n\n>>From x\n\n");
+    let stray = format!("{DATED}Content-Length: 2\n\ny\n\n");
+    for (content, quoted) in [
+        (format!("{stray}{quoted}"), 1),
+        (format!("{quoted}{stray}"), 0),
+    ] {
+        let (texts, dialect) = split(content.as_bytes(), None);
+        assert_eq!(dialect, Dialect::Mboxrd);
+        assert_eq!(texts[quoted], "A: 1\n\n>From x\n");
+    }
+}
+
 #[test]
 fn a_dialect_that_is_given_counts() {
     let content = format!("{DATED}A: 1\n\n>From x\n>>From y\n\n");

@@ -3,7 +3,7 @@
 use super::shelves::{HEAD, Part, Shelf};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::format::mbox::{
-    Dialect, Extent, Index, LineEnds, Marks, MboxFile, has_state, marks, sidecar_of,
+    Dialect, Extent, Index, LineEnds, Marks, MboxFile, Reading, has_state, marks, sidecar_of,
 };
 use crate::message::{Digest, Flags, Folder, InternalDate, SourceKey};
 use crate::source::{Arrival, Listed, foreign_key};
@@ -69,6 +69,7 @@ impl OpenFolder {
         };
         let mut ordinals = HashMap::new();
         for part in &shelf.parts {
+            let reading = Reading::begin(&part.path)?;
             let file = OpenFile::open(root, part, dialect)?;
             for extents in chosen_of(&file.mbox, part.chosen.as_deref()).chunks(TOGETHER) {
                 let looked: Result<Vec<_>> =
@@ -78,6 +79,7 @@ impl OpenFolder {
                     on(listed, &head)?;
                 }
             }
+            reading.end()?;
             open.files.push(file);
         }
         open.by_key = (0..open.items.len())
@@ -301,4 +303,40 @@ fn changed(path: &Path) -> Error {
     Error::new(Kind::Message, Code::Disk, what)
         .hint("let no other program write to it while mailhaul reads it, then run again")
         .at(End::Source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs;
+    use std::io::Write;
+
+    #[test]
+    fn a_file_that_is_written_to_is_no_whole_listing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("INBOX");
+        let text = "From a@b Tue Jan  5 12:34:56 1999\nA: 1\n\nx\n\n";
+        fs::persist(&path, |f| f.write_all(text.as_bytes())).unwrap();
+        let part = Part {
+            path: path.clone(),
+            chosen: None,
+        };
+        let shelf = Shelf {
+            folder: Folder::parse("INBOX").unwrap(),
+            parts: vec![part],
+            messages: 1,
+            link: false,
+        };
+        let read = |on: &mut dyn FnMut() -> Result<()>| {
+            OpenFolder::read(dir.path(), &shelf, None, &mut |_, _| on())
+        };
+        assert_eq!(read(&mut || Ok(())).unwrap().len(), 1);
+        let grown = read(&mut || fs::persist(&path, |f| f.write_all(text.repeat(2).as_bytes())));
+        let Err(error) = grown else {
+            panic!("half a listing passed for a whole one");
+        };
+        assert_eq!(error.kind, Kind::Folder);
+        assert!(error.what.contains("INBOX was changed"), "{error}");
+        assert_eq!(read(&mut || Ok(())).unwrap().len(), 2);
+    }
 }
