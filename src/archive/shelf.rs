@@ -283,7 +283,8 @@ impl Shelf {
         failpoint::pass("messages written off, not removed");
         self.view.index.settle(None);
         let gone: Vec<At> = standing.into_iter().map(|(_, at)| at).collect();
-        self.rack.take_away(&gone)
+        self.rack.take_away(&gone)?;
+        self.append(vec![Line::Removed {}]).map(drop)
     }
 
     /// Those of these messages that are there, and where.

@@ -249,3 +249,46 @@ fn another_format_is_refused() {
     assert_eq!(refused.code, Code::Foreign);
     assert!(!archive.root().join("mail/Work.mbox").exists());
 }
+
+#[test]
+fn what_is_put_back_after_its_removal_stays() {
+    let archive = Box::new(MailFormat::Maildir);
+    archive.make("Work", None, false);
+    let mut shelves = archive.open();
+    let uid = add(&mut shelves, "Work", "a", "");
+    let cur = archive.root().join("mail/.Work/cur");
+    let file = || {
+        std::fs::read_dir(&cur)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path()
+    };
+    let (path, copy) = (file(), archive.root().join("copy"));
+    std::fs::copy(&path, &copy).unwrap();
+    shelves.remove(&folder("Work"), &[uid], "a test").unwrap();
+    drop(shelves);
+    assert!(!path.exists());
+    std::fs::copy(&copy, &path).unwrap();
+    archive.open().open(&folder("Work")).unwrap().unwrap();
+    assert!(path.exists(), "nothing was written behind the removal");
+    add(&mut archive.open(), "Work", "b", "");
+    archive.open().open(&folder("Work")).unwrap().unwrap();
+    assert!(path.exists());
+
+    // Killed between the lines and the files.
+    let base = crate::format::maildir::base_name(path.file_name().unwrap().to_str().unwrap());
+    let line = crate::archive::sidecar::Line::Gone {
+        file: base.to_owned(),
+        at: 1,
+        why: "a test".to_owned(),
+    };
+    let sidecar = folders::sidecar(archive.root(), &folder("Work"));
+    sidecar.append(&[line]).unwrap();
+    archive.open().open(&folder("Work")).unwrap().unwrap();
+    assert!(!path.exists(), "finished");
+    std::fs::copy(&copy, &path).unwrap();
+    archive.open().open(&folder("Work")).unwrap().unwrap();
+    assert!(path.exists(), "and done with");
+}

@@ -57,6 +57,8 @@ pub(super) enum Line {
         at: i64,
         why: String,
     },
+    /// The files of what is gone by now are taken away.
+    Removed {},
 }
 
 /// How a folder's mail is kept.
