@@ -158,11 +158,44 @@ impl Appender {
         })
     }
 
+    /// [`set_aside`] of the mbox that is open and locked here.
+    pub(super) fn set_aside(&mut self, length: u64) -> Result<Option<PathBuf>> {
+        if self.length <= length {
+            return Ok(None);
+        }
+        let (aside, mut to) = torn_file(&self.path)?;
+        let broken = |e: io::Error| Error::disk("write", &aside, &e);
+        let mut from = &self.file;
+        from.seek(SeekFrom::Start(length))
+            .and_then(|_| io::copy(&mut from, &mut to))
+            .and_then(|_| to.sync_all())
+            .map_err(broken)?;
+        fs::sync_dir(aside.parent().unwrap_or(Path::new(".")))?;
+        failpoint::pass("mbox: tail set aside, not cut");
+        self.file
+            .set_len(length)
+            .and_then(|()| self.file.sync_all())
+            .map_err(|e| Error::disk("cut", &self.path, &e))?;
+        self.length = length;
+        Ok(Some(aside))
+    }
+
+    /// Does an empty line, or nothing, stand before this byte?
+    pub(super) fn is_after_empty_line(&self, at: u64) -> Result<bool> {
+        let gap = self.gap_at(at);
+        gap.map(<[u8]>::is_empty)
+            .map_err(|e| Error::disk("read", &self.path, &e))
+    }
+
     /// What the file lacks so that a From_ line may follow.
     fn gap(&self) -> io::Result<&'static [u8]> {
+        self.gap_at(self.length)
+    }
+
+    fn gap_at(&self, at: u64) -> io::Result<&'static [u8]> {
         let mut tail = [0; 3];
-        let from = self.length.saturating_sub(tail.len() as u64);
-        let tail = &mut tail[..(self.length - from) as usize];
+        let from = at.saturating_sub(tail.len() as u64);
+        let tail = &mut tail[..(at - from) as usize];
         self.file.read_exact_at(tail, from)?;
         Ok(
             if tail.is_empty() || tail.ends_with(b"\n\n") || tail.ends_with(b"\n\r\n") {
@@ -304,25 +337,7 @@ impl<W: Write> Write for QuotingWriter<'_, W> {
 /// # Errors
 /// `Code::Disk`, `Code::Locked`; the mbox is cut only once the tail is safe.
 pub fn set_aside(path: &Path, length: u64) -> Result<Option<PathBuf>> {
-    let appender = Appender::open(path)?;
-    if appender.length <= length {
-        return Ok(None);
-    }
-    let (aside, mut to) = torn_file(path)?;
-    let broken = |e: io::Error| Error::disk("write", &aside, &e);
-    let mut from = &appender.file;
-    from.seek(SeekFrom::Start(length))
-        .and_then(|_| io::copy(&mut from, &mut to))
-        .and_then(|_| to.sync_all())
-        .map_err(broken)?;
-    fs::sync_dir(aside.parent().unwrap_or(Path::new(".")))?;
-    failpoint::pass("mbox: tail set aside, not cut");
-    appender
-        .file
-        .set_len(length)
-        .and_then(|()| appender.file.sync_all())
-        .map_err(|e| Error::disk("cut", path, &e))?;
-    Ok(Some(aside))
+    Appender::open(path)?.set_aside(length)
 }
 
 fn torn_file(path: &Path) -> Result<(PathBuf, File)> {

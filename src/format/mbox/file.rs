@@ -6,6 +6,7 @@ use super::line_ends::LineEnds;
 use super::marks::state_fields;
 use super::record;
 use super::scan::{Extent, Scan, scan};
+use super::view::View;
 use crate::error::{Error, Result};
 use crate::fs;
 use crate::message::{Digest, header};
@@ -95,6 +96,19 @@ impl MboxFile {
     #[must_use]
     pub fn before(&self) -> u64 {
         self.before
+    }
+
+    /// Is there nothing but line ends from one byte to before another?
+    pub(super) fn holds_only_line_ends(&self, from: u64, to: u64) -> Result<bool> {
+        let mut bytes = View::new(&self.file, self.size);
+        for at in (from..to).step_by(PIECE) {
+            let piece = bytes.bytes(at, (to - at).min(PIECE as u64));
+            let piece = piece.map_err(|e| Error::disk("read", &self.path, &e))?;
+            if !piece.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The From_ line of a message.

@@ -291,23 +291,36 @@ impl Index {
         self.sidecar.append(&lines)
     }
 
-    /// Takes messages out of the mbox: the others are written to a new file, which replaces the old one whole. All keep their UIDs.
+    /// Takes messages out of the mbox: all else, also what no message is, is written to a new file, which replaces the old one whole.
+    /// The others keep their UIDs.
     ///
     /// # Errors
     /// `Code::Disk`, `Code::Locked`.
     pub fn remove(&mut self, uids: &[u32]) -> Result<()> {
         let held = self.locked()?;
         let mut kept = Vec::with_capacity(self.messages.len());
-        let mut offset = 0;
-        let mut spans = Vec::new();
-        for message in self.messages.iter().filter(|m| !uids.contains(&m.uid)) {
-            let mut message = message.clone();
-            spans.push((message.record.offset, message.record.length));
-            message.record.offset = offset;
-            offset += message.record.length;
-            kept.push(message);
+        let (mut pieces, mut from, mut cut) = (Vec::new(), 0, 0);
+        let mut after_empty_line = true;
+        for message in &self.messages {
+            let Record { offset, length, .. } = message.record;
+            if !uids.contains(&message.uid) {
+                let mut message = message.clone();
+                message.record.offset = offset.saturating_sub(cut);
+                kept.push(message);
+                continue;
+            }
+            if offset > from {
+                pieces.push((from, offset - from));
+                after_empty_line = held.is_after_empty_line(offset)?;
+            }
+            // What stays before it may need its empty line, so that the next From_ line starts a message.
+            let blank = u64::from(message.record.blank);
+            let gone = length.saturating_sub(if after_empty_line { 0 } else { blank });
+            from = offset.saturating_add(gone);
+            cut += gone;
         }
-        held.rewrite(&spans)?;
+        pieces.push((from, held.length().saturating_sub(from)));
+        held.rewrite(&pieces)?;
         self.messages = kept;
         self.rewrite()
     }

@@ -3,7 +3,7 @@
 use super::line::{Line, line};
 use super::{HEAD, Index, Indexed, VERSION};
 use crate::error::Result;
-use crate::format::mbox::append::set_aside;
+use crate::format::mbox::append::Appender;
 use crate::format::mbox::dialect::Dialect;
 use crate::format::mbox::file::MboxFile;
 use crate::format::mbox::line_ends::LineEnds;
@@ -18,18 +18,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 impl Index {
     /// Makes the index what the mbox is now.
     pub(super) fn follow(&mut self) -> Result<()> {
+        if self.validity > 0 && self.is_current()? {
+            return Ok(());
+        }
+        // Locking makes a file that is not there.
+        self.look()?;
+        // What another program is about to write is not read by half.
+        let mut held = Appender::open(&self.mbox)?;
         if self.validity == 0 {
             return self.afresh();
-        }
-        if self.is_current()? {
-            return Ok(());
         }
         let there = self.still_there()?;
         if there == self.messages.len() {
             return self.adopt_new();
         }
         if there >= self.sealed && !self.is_followed_by_others(there)? {
-            return self.cut(there);
+            return self.cut(there, &mut held);
         }
         self.afresh()
     }
@@ -60,12 +64,12 @@ impl Index {
     }
 
     /// Sets aside what stands behind the first `there` messages: it never became whole.
-    fn cut(&mut self, there: usize) -> Result<()> {
+    fn cut(&mut self, there: usize, held: &mut Appender) -> Result<()> {
         let Some(first) = self.messages.get(there) else {
             return Ok(());
         };
         let (from, offset) = (first.uid, first.record.offset);
-        self.aside.extend(set_aside(&self.mbox, offset)?);
+        self.aside.extend(held.set_aside(offset)?);
         self.sidecar.append(&[Line::Void { from }])?;
         self.messages.truncate(there);
         self.seal()
@@ -81,6 +85,11 @@ impl Index {
             .filter(|at| at.offset >= known)
             .copied()
             .collect();
+        let next = new.first().map_or(file.size(), |at| at.offset);
+        if known > 0 && !file.holds_only_line_ends(known, next)? {
+            // A program that takes no lock had written but half of the last message when it was read.
+            return self.afresh();
+        }
         let mut lines = Vec::with_capacity(new.len());
         for at in &new {
             let message = self.found(&file, at, LineEnds::default())?;

@@ -237,6 +237,87 @@ fn flags_and_removals() {
 }
 
 #[test]
+fn a_removal_takes_nothing_but_the_message() {
+    let place = Place::new();
+    let theirs = THEIRS.trim_end();
+    place.write(theirs.as_bytes());
+    let mut index = place.index();
+    deliver(&mut index, &["A: 2\r\n\r\nx\r\n"]);
+    let before = place.bytes();
+    deliver(&mut index, &["A: 3\r\n"]);
+    index.remove(&[3]).unwrap();
+    assert_eq!(place.bytes(), before);
+    assert_eq!(place.index().messages(), index.messages());
+    let texts = [
+        "Status: RO\r\nSubject: theirs\r\n\r\ny",
+        "A: 2\r\n\r\nx\r\n",
+    ];
+    assert_eq!(place.texts(&index), texts);
+    index.remove(&[2]).unwrap();
+    assert_eq!(place.bytes(), [theirs.as_bytes(), b"\n\n"].concat());
+    deliver(&mut index, &["A: 4\r\n"]);
+    assert_eq!(place.texts(&place.index())[1], "A: 4\r\n");
+}
+
+/// Where a message that has no empty line behind it stays, the one of the message behind it is needed.
+#[test]
+fn a_removal_leaves_every_other_message_its_own() {
+    let dense = "From a@b Tue Jan  5 12:34:56 1999\nA: 1\n\nx\n\
+        From a@b Tue Jan  5 12:34:56 1999\nA: 2\n\nx\n\n\
+        From a@b Tue Jan  5 12:34:56 1999\nno field\n\n";
+    let place = Place::new();
+    place.write(dense.as_bytes());
+    let mut index = place.index();
+    index.remove(&[2]).unwrap();
+    let left = ["A: 1\r\n\r\nx\r\n", "no field\r\n"];
+    assert_eq!(place.texts(&index), left);
+    std::fs::remove_file(place.sidecar()).unwrap();
+    assert_eq!(place.texts(&place.index()), left);
+}
+
+#[test]
+fn a_message_that_was_read_by_half_is_read_again_and_kept_whole() {
+    let place = Place::new();
+    let mut index = place.index();
+    deliver(&mut index, &["A: 1\r\n"]);
+    let (half, rest) = THEIRS.split_at(THEIRS.len() - 5);
+    let known = place.bytes();
+    place.write(&[&known, half.as_bytes()].concat());
+    let early = place.index();
+    place.write(&[&known, half.as_bytes(), rest.as_bytes()].concat());
+    let mut late = place.index();
+    assert!(late.validity() > early.validity());
+    let texts = ["A: 1\r\n", "Status: RO\r\nSubject: theirs\r\n\r\ny\r\n"];
+    assert_eq!(place.texts(&late), texts);
+    let first = late.messages()[0].uid;
+    late.remove(&[first]).unwrap();
+    assert_eq!(place.bytes(), THEIRS.as_bytes());
+}
+
+#[test]
+fn a_writer_that_holds_the_lock_is_waited_for() {
+    let place = Place::new();
+    drop(place.index());
+    let (half, rest) = THEIRS.split_at(THEIRS.len() - 5);
+    let mut theirs = fs::open_or_create(&place.mbox()).unwrap();
+    theirs.lock().unwrap();
+    theirs.write_all(half.as_bytes()).unwrap();
+    let (told, heard) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let place = &place;
+        scope.spawn(move || told.send(place.index().messages().len()));
+        let early = heard.recv_timeout(std::time::Duration::from_millis(300));
+        assert!(early.is_err(), "opened while it was locked");
+        theirs.write_all(rest.as_bytes()).unwrap();
+        theirs.unlock().unwrap();
+        assert_eq!(heard.recv().unwrap(), 1);
+    });
+    let text = "Status: RO\r\nSubject: theirs\r\n\r\ny\r\n";
+    assert_eq!(place.texts(&place.index()), [text]);
+    assert_eq!(place.index().messages()[0].uid, 1);
+}
+
+#[test]
 fn without_its_sidecar_nothing_but_flags_is_lost() {
     let place = Place::new();
     let mut index = place.index();
