@@ -67,7 +67,8 @@ impl MaildirRack {
             places = Places::open(&self.dir)?;
         }
         Ok(Mended {
-            line: finished,
+            lines: finished.into_iter().collect(),
+            warning: None,
             there: Some(places.bases().iter().map(file_mark).collect()),
         })
     }
