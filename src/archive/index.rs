@@ -30,7 +30,11 @@ impl Index {
     /// Takes in one line after the other.
     pub(super) fn take(&mut self, found: &Numbered) {
         match &found.line {
-            Line::Folder { .. } | Line::Growing { .. } | Line::Torn { .. } => {}
+            Line::Folder { .. }
+            | Line::Growing { .. }
+            | Line::Coming { .. }
+            | Line::Torn { .. }
+            | Line::Removed {} => {}
             Line::Message(entry) => {
                 let spot = Spot {
                     uid: found.number,

@@ -144,6 +144,14 @@ impl Archive {
             .map(Option::unwrap_or_default)
     }
 
+    /// What people should know of the folders that were opened, told once.
+    pub fn warnings(&mut self) -> Vec<String> {
+        self.shelves
+            .as_mut()
+            .map(Shelves::warnings)
+            .unwrap_or_default()
+    }
+
     /// Reads a kept message, and checks its digest.
     ///
     /// # Errors

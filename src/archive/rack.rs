@@ -2,7 +2,7 @@
 //!
 //! | step                  | Maildir                       | mbox                                     |
 //! |-----------------------|-------------------------------|------------------------------------------|
-//! | [`Rack::announce`]    |                               | a line tells how long it is              |
+//! | [`Rack::announce`]    |                               | lines tell what is to come, and where    |
 //! | [`Rack::put`]         | files durable in `tmp/`       | appended, durable                        |
 //! | lines in the sidecar  |                               |                                          |
 //! | [`Rack::publish`]     | files moved to `cur/`         |                                          |
@@ -48,8 +48,10 @@ pub(super) struct Put {
 /// What was found when a folder was opened.
 #[derive(Default)]
 pub(super) struct Mended {
-    /// Is to be written down.
-    pub(super) line: Option<Line>,
+    /// Are to be written down.
+    pub(super) lines: Vec<Line>,
+    /// For people: a file that holds what was cut off.
+    pub(super) warning: Option<String>,
     /// The files that are there, where some may be missing.
     pub(super) there: Option<HashSet<u64>>,
 }
@@ -104,10 +106,11 @@ impl Rack {
         }
     }
 
-    pub(super) fn announce(&self, messages: usize) -> Result<Option<Line>> {
+    /// Lines that are to be durable before [`Rack::put`].
+    pub(super) fn announce(&mut self, items: &[Keep<'_>]) -> Result<Vec<Line>> {
         match self {
-            Rack::Maildir(_) => Ok(None),
-            Rack::Mbox(rack) => rack.announce(messages).map(Some),
+            Rack::Maildir(_) => Ok(Vec::new()),
+            Rack::Mbox(rack) => rack.announce(items),
         }
     }
 

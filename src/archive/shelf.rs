@@ -25,6 +25,8 @@ pub(super) struct Shelf {
     rack: Rack,
     /// Below `mail/`.
     place: String,
+    /// What people should know of its opening.
+    pub(super) warning: Option<String>,
 }
 
 /// A batch that could not be stored.
@@ -61,6 +63,7 @@ impl Shelf {
             view: View::of(root, head, sidecar)?,
             rack,
             place,
+            warning: None,
         };
         shelf.recover()?;
         Ok(shelf)
@@ -76,8 +79,10 @@ impl Shelf {
         view.next = (scan.lines, scan.end);
         view.damaged = scan.bad_between;
         let mended = rack.mend()?;
-        view.index.settle(mended.there.as_ref());
-        self.append(mended.line.into_iter().collect()).map(drop)
+        self.append(mended.lines)?;
+        self.view.index.settle(mended.there.as_ref());
+        self.warning = mended.warning;
+        Ok(())
     }
 
     /// Adds a batch, durable when it returns: UID and place of each.
@@ -99,9 +104,8 @@ impl Shelf {
     }
 
     fn put(&mut self, items: &[Keep<'_>]) -> Result<Vec<Put>> {
-        if let Some(line) = self.rack.announce(items.len())? {
-            self.append(vec![line])?;
-        }
+        let lines = self.rack.announce(items)?;
+        self.append(lines)?;
         self.rack.put(items)
     }
 
@@ -283,7 +287,8 @@ impl Shelf {
         failpoint::pass("messages written off, not removed");
         self.view.index.settle(None);
         let gone: Vec<At> = standing.into_iter().map(|(_, at)| at).collect();
-        self.rack.take_away(&gone)
+        self.rack.take_away(&gone)?;
+        self.append(vec![Line::Removed {}]).map(drop)
     }
 
     /// Those of these messages that are there, and where.

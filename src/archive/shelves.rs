@@ -34,6 +34,7 @@ pub struct Shelves {
     touched: HashSet<Folder>,
     /// The places of all folders, in lower case, once a new one needs a place of its own.
     taken: Option<HashSet<PathBuf>>,
+    warnings: Vec<String>,
 }
 
 /// A batch that could not be stored.
@@ -60,6 +61,7 @@ impl Shelves {
             views: HashMap::new(),
             touched: HashSet::new(),
             taken: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -171,6 +173,11 @@ impl Shelves {
         self.with(folder, |shelf| shelf.remove(uids, why))
     }
 
+    /// What people should know of the folders that were opened, told once.
+    pub fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
     /// After an error a folder is opened anew, so that what was half done is put right before the next write.
     pub(super) fn with<T>(
         &mut self,
@@ -204,9 +211,10 @@ impl Shelves {
             self.taken = Some(folders::places(&self.root)?);
         }
         let taken = self.taken.get_or_insert_default();
-        let shelf = Shelf::open(&self.root, self.keeping, sidecar, folder, &|path| {
+        let mut shelf = Shelf::open(&self.root, self.keeping, sidecar, folder, &|path| {
             taken.contains(path)
         })?;
+        self.warnings.extend(shelf.warning.take());
         let mail = self.root.join("mail");
         if let Ok(place) = shelf.view.path.strip_prefix(mail) {
             taken.insert(place.to_string_lossy().to_lowercase().into());

@@ -150,49 +150,107 @@ fn flags_go_over_what_others_changed_and_no_keyword_is_lost() {
     }
 }
 
-#[test]
-fn a_torn_batch_goes_aside_and_others_mail_stays() {
+const OWN: &str = "From mutt Thu Jan  1 00:00:00 1970\nSubject: own\n\nown\n\n";
+
+/// An mbox archive with `a`, then a batch of `b` and `c` without its lines: their announcement is all; and where `b` and `c` begin.
+fn without_lines() -> (Box, [usize; 2]) {
     let archive = Box::new(MailFormat::Mbox);
     archive.make("Work", None, false);
     let mut shelves = archive.open();
-    let first = add(&mut shelves, "Work", "a", "");
+    add(&mut shelves, "Work", "a", "");
+    let text = "Subject: more\n\nof it\n";
+    let (bodies, flags) = ([text; 2].map(body), Flags::default());
+    let items: Vec<Keep<'_>> = bodies
+        .iter()
+        .zip(["b", "c"])
+        .map(|(body, source)| Keep {
+            body,
+            flags: &flags,
+            date: None,
+            source,
+        })
+        .collect();
+    shelves.add(&folder("Work"), &items).unwrap();
     drop(shelves);
-    let mbox = archive.root().join("mail/Work.mbox");
-    let append = |text: &str| {
-        let mut bytes = std::fs::read(&mbox).unwrap();
-        bytes.extend(text.as_bytes());
-        fs::persist(&mbox, |file| file.write_all(&bytes)).unwrap();
-    };
-    append("From mutt Thu Jan  1 00:00:00 1970\nSubject: own\n\nown\n\n");
-    let mut shelves = archive.open();
-    let second = add(&mut shelves, "Work", "b", "");
-    drop(shelves);
-    assert!(
-        std::fs::read_to_string(&mbox)
-            .unwrap()
-            .contains("Subject: own")
-    );
-    assert_eq!(archive.uids("Work"), [first, second]);
-
-    // Killed before its lines: what is written is longer than what is known.
+    let kept = archive.kept("Work");
+    let begins = [1, 2].map(|at| kept[at].0.file.parse().unwrap());
     let sidecar = folders::sidecar(archive.root(), &folder("Work"));
-    let length = std::fs::metadata(&mbox).unwrap().len();
-    let line = crate::archive::sidecar::Line::Growing {
-        length,
-        messages: 2,
-    };
-    sidecar.append(&[line]).unwrap();
-    append("From torn Thu Jan  1 00:00:00 1970\nSubject: to");
+    crate::archive::sample::overwrite(sidecar.path(), |bytes| {
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|&b| b == b'\n').collect();
+        *bytes = lines[..lines.len() - 2].concat();
+    });
+    (archive, begins)
+}
+
+fn change_mbox(archive: &Box, change: impl FnOnce(&mut Vec<u8>)) {
+    let mbox = archive.root().join("mail/Work.mbox");
+    crate::archive::sample::overwrite(&mbox, change);
+}
+
+fn sources(archive: &Box) -> Vec<String> {
+    let kept = archive.kept("Work").into_iter();
+    kept.map(|(kept, _)| kept.source).collect()
+}
+
+fn strangers(archive: &Box) -> usize {
+    let view = archive::view(archive.root(), &folder("Work"))
+        .unwrap()
+        .unwrap();
+    view.appended().unwrap().map_or(0, |(_, mails)| mails.len())
+}
+
+#[test]
+fn whole_messages_of_a_killed_batch_get_their_lines_again() {
+    let (archive, _) = without_lines();
+    change_mbox(&archive, |bytes| bytes.extend(OWN.as_bytes()));
     let mut shelves = archive.open();
-    let third = add(&mut shelves, "Work", "c", "");
-    assert_eq!(archive.uids("Work"), [first, second, third]);
-    assert!(
-        !std::fs::read_to_string(&mbox)
-            .unwrap()
-            .contains("From torn")
-    );
-    let aside = std::fs::read_to_string(archive.root().join("mail/Work.mbox.torn-1")).unwrap();
-    assert!(aside.starts_with("From torn"));
+    add(&mut shelves, "Work", "b", "");
+    assert_eq!(shelves.warnings(), [""; 0]);
+    assert_eq!(sources(&archive), ["a", "b", "c", "b"]);
+    assert_eq!(strangers(&archive), 1);
+    assert!(!archive.root().join("mail/Work.mbox.torn-1").exists());
+}
+
+#[test]
+fn half_a_message_at_the_end_goes_aside_and_is_told() {
+    let (archive, [_, c]) = without_lines();
+    for half in [c + 3, c + 20, c + 60] {
+        let (archive, [_, c]) = without_lines();
+        change_mbox(&archive, |bytes| bytes.truncate(half));
+        let mut shelves = archive.open();
+        add(&mut shelves, "Work", "d", "");
+        assert_eq!(sources(&archive), ["a", "b", "d"], "{half}");
+        assert_eq!(strangers(&archive), 0);
+        let aside = archive.root().join("mail/Work.mbox.torn-1");
+        assert_eq!(std::fs::read(&aside).unwrap().len(), half - c);
+        let warnings = shelves.warnings();
+        assert!(warnings[0].contains("Work.mbox.torn-1"), "{warnings:?}");
+    }
+    // Killed before the first byte: what others append at that place is not ours to cut.
+    change_mbox(&archive, |bytes| {
+        bytes.truncate(c);
+        bytes.extend(OWN.trim_end().as_bytes());
+    });
+    add(&mut archive.open(), "Work", "d", "");
+    assert_eq!(sources(&archive), ["a", "b", "d"]);
+    assert_eq!(strangers(&archive), 1);
+}
+
+#[test]
+fn mail_of_others_behind_half_a_message_stays() {
+    for glue in ["", "\n", "\n\n"] {
+        let (archive, [_, c]) = without_lines();
+        change_mbox(&archive, |bytes| {
+            bytes.truncate(c + 50);
+            bytes.extend(glue.as_bytes());
+            bytes.extend(OWN.as_bytes());
+        });
+        add(&mut archive.open(), "Work", "d", "");
+        assert_eq!(sources(&archive), ["a", "b", "d"], "{glue:?}");
+        let mbox = std::fs::read_to_string(archive.root().join("mail/Work.mbox")).unwrap();
+        assert!(mbox.contains(OWN), "{glue:?}");
+        assert!(strangers(&archive) > 0);
+    }
 }
 
 #[test]
@@ -248,4 +306,47 @@ fn another_format_is_refused() {
     let refused = other.open(&folder("Work")).map(drop).unwrap_err();
     assert_eq!(refused.code, Code::Foreign);
     assert!(!archive.root().join("mail/Work.mbox").exists());
+}
+
+#[test]
+fn what_is_put_back_after_its_removal_stays() {
+    let archive = Box::new(MailFormat::Maildir);
+    archive.make("Work", None, false);
+    let mut shelves = archive.open();
+    let uid = add(&mut shelves, "Work", "a", "");
+    let cur = archive.root().join("mail/.Work/cur");
+    let file = || {
+        std::fs::read_dir(&cur)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path()
+    };
+    let (path, copy) = (file(), archive.root().join("copy"));
+    std::fs::copy(&path, &copy).unwrap();
+    shelves.remove(&folder("Work"), &[uid], "a test").unwrap();
+    drop(shelves);
+    assert!(!path.exists());
+    std::fs::copy(&copy, &path).unwrap();
+    archive.open().open(&folder("Work")).unwrap().unwrap();
+    assert!(path.exists(), "nothing was written behind the removal");
+    add(&mut archive.open(), "Work", "b", "");
+    archive.open().open(&folder("Work")).unwrap().unwrap();
+    assert!(path.exists());
+
+    // Killed between the lines and the files.
+    let base = crate::format::maildir::base_name(path.file_name().unwrap().to_str().unwrap());
+    let line = crate::archive::sidecar::Line::Gone {
+        file: base.to_owned(),
+        at: 1,
+        why: "a test".to_owned(),
+    };
+    let sidecar = folders::sidecar(archive.root(), &folder("Work"));
+    sidecar.append(&[line]).unwrap();
+    archive.open().open(&folder("Work")).unwrap().unwrap();
+    assert!(!path.exists(), "finished");
+    std::fs::copy(&copy, &path).unwrap();
+    archive.open().open(&folder("Work")).unwrap().unwrap();
+    assert!(path.exists(), "and done with");
 }

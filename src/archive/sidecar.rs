@@ -41,11 +41,15 @@ pub(super) enum Line {
         file: String,
         flags: String,
     },
-    /// The mbox was so long, in bytes, when a batch of so many messages began. As long as not all of them have lines behind this one, what
-    /// is longer than the last is a torn tail.
+    /// The mbox was so long, in bytes, when a batch of so many messages began. What becomes of it is told by the lines behind.
     Growing {
         length: u64,
         messages: usize,
+    },
+    /// A message of the batch, and where it is to be; `from` is its From_ line. It counts once it has a line of its own.
+    Coming {
+        from: String,
+        entry: Entry,
     },
     /// The torn tail that was there went into this file beside the mbox.
     Torn {
@@ -57,6 +61,8 @@ pub(super) enum Line {
         at: i64,
         why: String,
     },
+    /// The files of what is gone by now are taken away.
+    Removed {},
 }
 
 /// How a folder's mail is kept.

@@ -93,7 +93,14 @@ impl Keeper<'_> {
                 source: name,
             })
             .collect();
-        let places = lock(self.archive).store(&source.folder, &items)?;
+        let (places, warnings) = {
+            let mut archive = lock(self.archive);
+            (archive.store(&source.folder, &items), archive.warnings())
+        };
+        warnings
+            .into_iter()
+            .for_each(|text| self.context.warn(text));
+        let places = places?;
         drop(items);
         for (mut load, place) in batch.into_iter().zip(places) {
             load.place = Some(place);

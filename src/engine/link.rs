@@ -266,10 +266,19 @@ impl<'a> SinkLink<'a> {
     }
 
     pub(super) fn drop_connection(&mut self) {
+        self.tell_warnings();
         self.open = None;
     }
 
     pub(super) fn close(&mut self) -> Result<()> {
+        self.tell_warnings();
         self.open.take().map_or(Ok(()), |sink| sink.close())
+    }
+
+    fn tell_warnings(&mut self) {
+        let warnings = self.open.as_mut().map(|sink| sink.warnings());
+        for warning in warnings.unwrap_or_default() {
+            self.context.warn(warning);
+        }
     }
 }

@@ -236,6 +236,10 @@ impl Sink for ArchiveSink {
         removed.map_err(here).map(|()| Removed::Gone)
     }
 
+    fn warnings(&mut self) -> Vec<String> {
+        self.shelves.warnings()
+    }
+
     fn close(self: Box<Self>) -> Result<()> {
         self.shelves.close().map_err(here)
     }

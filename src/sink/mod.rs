@@ -207,6 +207,11 @@ pub trait Sink: Send {
         Ok(Traces::default())
     }
 
+    /// What people should know of the folders that were opened, told once.
+    fn warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn close(self: Box<Self>) -> Result<()> {
         Ok(())
     }

@@ -16,7 +16,7 @@ pub(in crate::archive) struct MaildirRack {
     leftovers: Leftovers,
     /// Of that, what has lines.
     unpublished: Vec<String>,
-    /// Written off: their files are to go.
+    /// Written off by a removal that was not finished: their files are to go.
     gone: Vec<String>,
 }
 
@@ -39,12 +39,15 @@ impl MaildirRack {
     }
 
     pub(super) fn saw(&mut self, line: &Line) {
+        if let Line::Message(entry) = line
+            && self.leftovers.take(&entry.file)
+        {
+            self.unpublished.push(entry.file.clone());
+        }
         match line {
-            Line::Message(entry) if self.leftovers.take(&entry.file) => {
-                self.unpublished.push(entry.file.clone());
-            }
             Line::Gone { file, .. } => self.gone.push(file.clone()),
-            _ => {}
+            // Whatever has their names from here on, somebody put there.
+            _ => self.gone.clear(),
         }
     }
 
@@ -54,6 +57,7 @@ impl MaildirRack {
         }
         self.maildir.discard(&self.leftovers)?;
         let mut places = Places::open(&self.dir)?;
+        let finished = (!self.gone.is_empty()).then_some(Line::Removed {});
         let mut left = Vec::new();
         for base in std::mem::take(&mut self.gone) {
             left.extend(places.find(base.as_bytes())?);
@@ -63,7 +67,8 @@ impl MaildirRack {
             places = Places::open(&self.dir)?;
         }
         Ok(Mended {
-            line: None,
+            lines: finished.into_iter().collect(),
+            warning: None,
             there: Some(places.bases().iter().map(file_mark).collect()),
         })
     }

@@ -4,6 +4,8 @@
 //! exclusive lock of the system (`flock`). Whoever dies leaves a torn tail at most: the owner of the record of lengths cuts it off with
 //! [`set_aside`] before it appends again.
 
+mod half;
+
 use super::from_line;
 use super::line_ends::LineEnds;
 use super::quoting::{Quoting, Rule};
@@ -31,6 +33,14 @@ pub struct Post<'a> {
     pub body: &'a Body,
     /// For the From_ line; without one it is that of the headers.
     pub date: Option<InternalDate>,
+}
+
+impl Post<'_> {
+    /// The line that will stand before the message, LF at its end.
+    #[must_use]
+    pub fn from_line(&self) -> Vec<u8> {
+        from_line::write(self.body.head(), self.date)
+    }
 }
 
 /// An mbox open for appending, locked against other programs until it is dropped.
@@ -159,7 +169,10 @@ impl Appender {
     }
 
     /// [`set_aside`] of the mbox that is open and locked here.
-    pub(super) fn set_aside(&mut self, length: u64) -> Result<Option<PathBuf>> {
+    ///
+    /// # Errors
+    /// `Code::Disk`; the mbox is cut only once the tail is safe.
+    pub fn set_aside(&mut self, length: u64) -> Result<Option<PathBuf>> {
         if self.length <= length {
             return Ok(None);
         }
@@ -250,7 +263,7 @@ fn busy(path: &Path) -> Error {
 
 fn write_one(out: &mut Counted<impl Write>, post: &Post<'_>) -> io::Result<Record> {
     let offset = out.written;
-    out.write_all(&from_line::write(post.body.head(), post.date))?;
+    out.write_all(&post.from_line())?;
     let has_end = write_message(out, post.body)?;
     let line_ends = LineEnds {
         final_added: !has_end,
