@@ -4,16 +4,22 @@ use super::disk::{VALIDITY, count, opened};
 use super::{Arrival, Heading, Listed, Opened, Source, Wanted};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::format::{maildir, mbox};
+use crate::fs;
 use crate::job::Local;
-use crate::message::{Folder, InternalDate, SourceKey};
+use crate::message::canonical::Canonicalizer;
+use crate::message::{Digest, Folder, InternalDate, SourceKey};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
-use crate::spool::Budget;
+use crate::spool::{Body, Budget};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// Bytes read at once.
+const PIECE: usize = 64 * 1024;
 
 pub(super) struct EmlSource {
     root: PathBuf,
@@ -93,15 +99,30 @@ impl EmlSource {
             offset_minutes: 0,
         });
         let listed = Listed {
-            key: SourceKey::Name {
-                name: file.as_os_str().as_bytes().into(),
-                ordinal: 0,
-            },
+            key: key(file, digest(&path, &head).ok()),
             flags: mbox::marks(&head).flags,
             date: InternalDate::from_headers(&head).or(modified),
             size: meta.map(|meta| meta.len()),
         };
         (listed, head)
+    }
+
+    /// A file of a listing; `None`: it is gone. Listed without its digest it would be another message, and the one it holds have gone.
+    fn check(&self, file: &Path) -> Result<Option<Listed>> {
+        let (listed, _) = self.look_at(file);
+        let path = self.root.join(file);
+        if digest_in(&listed.key).is_some_and(|digest| !digest.is_empty()) {
+            return Ok(Some(listed));
+        }
+        match std::fs::symlink_metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(meta) if meta.is_file() => {
+                let what = digest(&path, b"").err().unwrap_or_else(|| changed(&path));
+                let kind = Kind::Folder;
+                Err(Error { kind, ..what }.at(End::Source))
+            }
+            _ => Ok(Some(listed)),
+        }
     }
 
     /// Changes with every file of a folder.
@@ -147,9 +168,15 @@ impl Source for EmlSource {
         folder: &SourceFolder,
         on: &mut dyn FnMut(Listed) -> Result<()>,
     ) -> Result<Opened> {
-        let files = self.files(&folder.folder)?;
-        files.iter().try_for_each(|file| on(self.look_at(file).0))?;
-        Ok(opened(files.len()))
+        let mut listed = 0;
+        for file in self.files(&folder.folder)? {
+            let Some(readable) = self.check(file)? else {
+                continue;
+            };
+            on(readable)?;
+            listed += 1;
+        }
+        Ok(opened(listed))
     }
 
     fn fetch(
@@ -166,7 +193,8 @@ impl Source for EmlSource {
         }
         let mut give = |listed: Listed| {
             let path = self.root.join(file_of(&listed.key)?);
-            let body = match maildir::read_message(&path, budget) {
+            let body = maildir::read_message(&path, budget);
+            let body = match body.and_then(|body| same(body, &listed.key, &path)) {
                 Err(error) if error.kind != Kind::Message => return Err(error),
                 body => body,
             };
@@ -231,11 +259,73 @@ fn folder(below: &Path) -> Option<Folder> {
     Folder::new(levels.collect())
 }
 
-fn file_of(key: &SourceKey) -> Result<&Path> {
-    match key {
-        SourceKey::Name { name, .. } => Ok(Path::new(OsStr::from_bytes(name))),
-        SourceKey::Uid(_) => Err(super::foreign_key(key)),
+/// `PATH@DIGEST`: a path may be given to another message, which is to be copied too, while one that was only touched is the same. What
+/// cannot be read has no digest.
+fn key(file: &Path, digest: Option<Digest>) -> SourceKey {
+    let mut name = file.as_os_str().as_bytes().to_vec();
+    name.push(b'@');
+    name.extend(
+        digest
+            .map(|digest| digest.to_string())
+            .unwrap_or_default()
+            .bytes(),
+    );
+    SourceKey::Name {
+        name: name.into(),
+        ordinal: 0,
     }
+}
+
+/// BLAKE3 of a message's canonical form without the fields that hold its state; `head` is its header, in canonical form.
+fn digest(path: &Path, head: &[u8]) -> Result<Digest> {
+    let mut file = fs::open(path)?;
+    let (mut canonicalizer, mut hasher) = (Canonicalizer::default(), blake3::Hasher::new());
+    hasher.update(&mbox::without_state(head));
+    let (mut piece, mut part, mut left_out) = (vec![0; PIECE], Vec::new(), head.len());
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(Digest(*hasher.finalize().as_bytes())),
+            Ok(read) => {
+                part.clear();
+                canonicalizer.push(&piece[..read], &mut part);
+                let header = left_out.min(part.len());
+                left_out -= header;
+                hasher.update(&part[header..]);
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Error::disk("read", path, &e)),
+        }
+    }
+}
+
+/// Fails where the file holds another message than the one that was listed.
+fn same(body: Body, key: &SourceKey, path: &Path) -> Result<Body> {
+    let exact = body.digests().exact.to_string();
+    match mbox::has_state(body.head()) || digest_in(key) == Some(exact.as_bytes()) {
+        true => Ok(body),
+        false => Err(changed(path)),
+    }
+}
+
+fn changed(path: &Path) -> Error {
+    let what = format!("{} was changed while it was read", path.display());
+    Error::new(Kind::Message, Code::Disk, what).hint("run again")
+}
+
+fn digest_in(key: &SourceKey) -> Option<&[u8]> {
+    match key {
+        SourceKey::Name { name, .. } => name.rsplit(|&b| b == b'@').next(),
+        SourceKey::Uid(_) => None,
+    }
+}
+
+fn file_of(key: &SourceKey) -> Result<&Path> {
+    let at = match key {
+        SourceKey::Name { name, .. } => memchr::memrchr(b'@', name).map(|at| &name[..at]),
+        SourceKey::Uid(_) => None,
+    };
+    let path = at.map(|path| Path::new(OsStr::from_bytes(path)));
+    path.ok_or_else(|| super::foreign_key(key))
 }
 
 fn of_account(error: Error) -> Error {

@@ -282,6 +282,39 @@ fn a_directory_of_eml_files_is_imported() {
     assert_eq!(again.balance().part("copied"), 0, "{}", again.stdout);
 }
 
+#[test]
+fn another_message_under_the_name_of_an_eml_file_is_copied() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mail = |n: u8| format!("Message-ID: <{n}@example.org>\nSubject: {n}\n\nnumber {n}\n");
+    let unnamed = "Subject: c\n\nno Message-ID\n";
+    write(dir.path(), "a.eml", mail(1).as_bytes());
+    write(dir.path(), "b@home.eml", mail(2).as_bytes());
+    write(dir.path(), "c.eml", unnamed.as_bytes());
+    let user = fresh_user("eml-replaced");
+    let job = Job::new(
+        "",
+        &End::files("eml", dir.path()),
+        &End::imap(shared(), &user),
+        "",
+    );
+    run(&job).exits(0);
+    // Of the same size. The others are only marked and touched.
+    std::fs::remove_file(dir.path().join("a.eml")).expect("remove");
+    write(dir.path(), "a.eml", mail(3).as_bytes());
+    let read = format!("Status: RO\n{}", mail(2));
+    for (name, mail) in [("b@home.eml", read.as_str()), ("c.eml", unnamed)] {
+        write(dir.path(), name, mail.as_bytes());
+    }
+    let again = run(&job).exits(0);
+    assert_eq!(again.balance().part("copied"), 1, "{}", again.stdout);
+    let there = Snapshot::of(shared().imap, &user);
+    let digests: BTreeSet<&str> = there.0["INBOX"].iter().map(|e| e.digest.as_str()).collect();
+    let all = [mail(1), mail(2), mail(3), unnamed.to_owned()].map(|m| digest(m.as_bytes()));
+    assert_eq!(digests, all.iter().map(String::as_str).collect());
+    assert_eq!(there.0["INBOX"].len(), 4);
+    assert_nothing_left(&job);
+}
+
 /// Folders with difficult names, flags, keywords; returns what stands there.
 fn account(user: &str, messages: u32) -> Snapshot {
     let mut imap = Imap::login(shared().imap, user);

@@ -59,6 +59,18 @@ pub fn has_state(head: &[u8]) -> bool {
     header::fields(head).any(|field| STATE.iter().any(|name| is(&field, name)))
 }
 
+/// The header without them.
+#[must_use]
+pub fn without_state(head: &[u8]) -> Vec<u8> {
+    let (mut rest, mut start) = (Vec::with_capacity(head.len()), 0);
+    for (from, to) in state_fields(head) {
+        rest.extend(&head[start..from]);
+        start = to;
+    }
+    rest.extend(&head[start..]);
+    rest
+}
+
 /// Where they stand in a header: the first byte of each and the first behind its line end.
 pub(super) fn state_fields(head: &[u8]) -> Vec<(usize, usize)> {
     let start = head.as_ptr() as usize;

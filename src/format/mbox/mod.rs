@@ -26,7 +26,7 @@ pub use from_line::FromLine;
 pub use index::{Index, Indexed, Mailing, sidecar_of};
 pub use labels::Labels;
 pub use line_ends::LineEnds;
-pub use marks::{Marks, has_state, marks};
+pub use marks::{Marks, has_state, marks, without_state};
 pub use names::{Location, is_shortened, locate};
 pub use reading::Reading;
 pub use record::Record;
