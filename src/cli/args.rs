@@ -228,10 +228,10 @@ pub struct VerifyArgs {
     /// The job file
     #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
     pub job: PathBuf,
-    /// How closely to compare
+    /// How closely to compare; doubled mail is seen by content alone, without --sample
     #[arg(long, value_enum, default_value_t = LevelArg::Content)]
     pub level: LevelArg,
-    /// Read only a share of the messages, always the same ones; the rest is counted
+    /// Read only a share of the messages, always the same ones, at least one a folder; the rest is counted
     #[arg(long, value_name = "SHARE")]
     pub sample: Option<Share>,
     /// Mail that only the destination has is a difference too

@@ -7,13 +7,19 @@ use std::str::FromStr;
 pub struct Share(f64);
 
 impl Share {
-    /// Is the message with this name (folder and key at the source) in the sample? By a hash: always the same answer.
-    #[must_use]
-    pub fn holds(self, name: &str) -> bool {
-        let hash = blake3::hash(name.as_bytes());
-        let mut first = [0; 4];
-        first.copy_from_slice(&hash.as_bytes()[..4]);
-        f64::from(u32::from_be_bytes(first)) < self.0 / 100.0 * 4_294_967_296.0
+    /// Keeps of a folder's messages those that are in the sample, and one at least: a sample of nothing proves nothing.
+    ///
+    /// `name` is folder and key at the source.
+    pub fn choose<T>(self, all: &mut Vec<T>, name: impl Fn(&T) -> String) {
+        let lowest = all.iter().map(|one| rank(&name(one))).min();
+        all.retain(|one| {
+            let rank = rank(&name(one));
+            self.holds(rank) || Some(rank) == lowest
+        });
+    }
+
+    fn holds(self, rank: u32) -> bool {
+        f64::from(rank) < self.0 / 100.0 * 4_294_967_296.0
     }
 
     /// In percent.
@@ -21,6 +27,14 @@ impl Share {
     pub fn percent(self) -> f64 {
         self.0
     }
+}
+
+/// By a hash: always the same for a name.
+fn rank(name: &str) -> u32 {
+    let hash = blake3::hash(name.as_bytes());
+    let mut first = [0; 4];
+    first.copy_from_slice(&hash.as_bytes()[..4]);
+    u32::from_be_bytes(first)
 }
 
 impl FromStr for Share {
@@ -55,17 +69,22 @@ mod tests {
 
     #[test]
     fn a_sample_is_as_large_as_it_says_and_always_the_same() {
-        let share = Share(20.0);
-        let held = |n: &u32| share.holds(&format!("imap://a@b 1 uid:{n} INBOX"));
-        let first: Vec<u32> = (0..5000).filter(held).collect();
-        let again: Vec<u32> = (0..5000).filter(held).collect();
-        assert_eq!(first, again);
+        let first = chosen(20.0, 5000);
+        assert_eq!(first, chosen(20.0, 5000));
         assert!((900..1100).contains(&first.len()), "{}", first.len());
-        assert_eq!(
-            (0..500)
-                .filter(|n| Share(100.0).holds(&n.to_string()))
-                .count(),
-            500
-        );
+        assert_eq!(chosen(100.0, 500).len(), 500);
+    }
+
+    #[test]
+    fn the_smallest_sample_holds_one_message_of_a_folder() {
+        assert_eq!(chosen(0.000_1, 30).len(), 1);
+        assert_eq!(chosen(0.000_1, 30), chosen(0.000_1, 30));
+        assert!(chosen(0.000_1, 0).is_empty());
+    }
+
+    fn chosen(percent: f64, of: u32) -> Vec<u32> {
+        let mut all: Vec<u32> = (0..of).collect();
+        Share(percent).choose(&mut all, |n| format!("imap://a@b 1 uid:{n} INBOX"));
+        all
     }
 }

@@ -167,6 +167,11 @@ fn fingerprints(check: &AccountCheck, paint: Paint) -> Vec<String> {
 /// Every message of the source in one class, and what was found.
 fn balance(check: &AccountCheck, strict: bool, paint: Paint) -> Vec<String> {
     let tally = check.tally();
+    if check.error.is_some() && tally.source == 0 {
+        // No folder was done: a balance of nothing would look like one that adds up.
+        let line = format!("nothing was compared, in {}", duration(check.elapsed));
+        return vec![paint.bad(&line)];
+    }
     let parts: Vec<String> = classes(&tally)
         .into_iter()
         .filter(|(n, _)| *n > 0)
@@ -218,7 +223,11 @@ fn verdict(check: &AccountCheck, strict: bool, paint: Paint) -> String {
     }
     let tally = check.tally();
     match (check.level, check.sample) {
+        (Level::Count, _) if tally.extra > 0 => {
+            format!("nothing is missing by number, found in {took}")
+        }
         (Level::Count, _) => format!("the numbers agree, found in {took}"),
+        (_, Some(_)) if tally.equal == 0 => format!("nothing was compared, in {took}"),
         (_, Some(_)) => format!(
             "no difference among the {} compared, in {took}",
             number(tally.equal)

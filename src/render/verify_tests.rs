@@ -87,3 +87,49 @@ fn extra_mail_alone_is_a_difference_only_when_asked_for() {
     assert!(last(false).starts_with("both ends are equal"));
     assert!(last(true).starts_with("both ends differ"));
 }
+
+fn last(check: &AccountCheck) -> String {
+    lines(check, false, Paint::PLAIN).pop().unwrap_or_default()
+}
+
+/// A comparison that found no difference.
+fn agreeing() -> AccountCheck {
+    let mut check = check();
+    check.differences.clear();
+    check.folders[0].tally = Tally {
+        source: 3,
+        counted: 3,
+        there: 3,
+        ..Tally::default()
+    };
+    check
+}
+
+#[test]
+fn numbers_agree_only_where_they_are_the_same() {
+    let mut check = agreeing();
+    check.level = Level::Count;
+    assert!(last(&check).starts_with("the numbers agree"));
+    check.folders[0].tally.there = 4;
+    check.folders[0].tally.extra = 1;
+    assert!(last(&check).starts_with("nothing is missing by number"));
+}
+
+#[test]
+fn a_sample_of_nothing_proves_nothing() {
+    let mut check = agreeing();
+    check.sample = Some(0.1);
+    assert!(last(&check).starts_with("nothing was compared"));
+}
+
+#[test]
+fn what_ended_before_any_folder_has_no_balance() {
+    let mut check = agreeing();
+    check.folders.clear();
+    let kind = crate::error::Kind::Interrupted;
+    let code = crate::error::Code::Interrupted;
+    check.error = Some(crate::error::Error::new(kind, code, "interrupted"));
+    let shown = lines(&check, false, Paint::PLAIN);
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    assert_eq!(shown[1], "nothing was compared, in 2 s");
+}

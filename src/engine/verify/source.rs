@@ -55,11 +55,17 @@ impl Reading<'_, '_> {
         for listed in listing {
             if unwanted(self.audit.context, &listed, self.deleted_too()).is_some() {
                 told.skipped += 1;
-            } else if !self.in_sample(&listed.key) {
-                told.counted += 1;
             } else {
                 wanted.push(listed);
             }
+        }
+        if let Some(share) = self.audit.order.sample {
+            let folder = self.folder.name.escape_ascii().to_string();
+            let all = wanted.len();
+            share.choose(&mut wanted, |listed| {
+                format!("{folder} {}", key_text(&listed.key))
+            });
+            told.counted += (all - wanted.len()) as u64;
         }
         match self.level {
             Level::Count => told.counted += wanted.len() as u64,
@@ -92,15 +98,6 @@ impl Reading<'_, '_> {
         self.audit.context.sources[self.folder.source as usize]
             .0
             .copy_deleted
-    }
-
-    fn in_sample(&self, key: &SourceKey) -> bool {
-        let folder = &self.folder.name;
-        let name = || format!("{} {}", folder.escape_ascii(), key_text(key));
-        self.audit
-            .order
-            .sample
-            .is_none_or(|share| share.holds(&name()))
     }
 
     /// Only an IMAP server gives headers without bodies; routes and searches look at more of a header than its identity.
