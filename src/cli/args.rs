@@ -249,7 +249,7 @@ pub struct UndoArgs {
     /// The job file
     #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
     pub job: PathBuf,
-    /// The run's number, as `status` shows it, or `last`
+    /// The run's number, as `status` shows it, or `last`: the last that added anything
     #[arg(long, value_name = "RUN", value_parser = which)]
     pub run: Which,
     /// Look and tell; change nothing

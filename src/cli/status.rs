@@ -15,9 +15,6 @@ use crate::render::status::{FolderStatus, RunStatus, Status};
 use crate::render::{json, status};
 use std::collections::BTreeMap;
 
-/// Runs shown, the latest first.
-const MOST_RUNS: usize = 5;
-
 pub(super) fn run(args: &StatusArgs, options: &Options, terminal: &Terminal) -> ExitCode {
     let job = match load::job(&args.job, options, terminal) {
         Ok(job) => job,
@@ -58,13 +55,7 @@ fn read(account: &Account, failed: bool) -> Result<Status> {
         }
         return Ok(known);
     }
-    known.runs = journal
-        .runs()?
-        .iter()
-        .rev()
-        .take(MOST_RUNS)
-        .map(run_status)
-        .collect();
+    known.runs = journal.runs()?.iter().rev().map(run_status).collect();
     let mut folders = folders(&journal, account.sources.len() as u32)?;
     for sink in sinks {
         count(&journal, sink, &mut folders)?;

@@ -6,6 +6,9 @@ use super::units::{count, instant, number};
 use super::{Paint, text};
 use crate::outcome::Trouble;
 
+/// Runs shown; `--json` has them all.
+const MOST_RUNS: usize = 5;
+
 /// One run as the journal remembers it.
 #[derive(Debug, Clone)]
 pub struct RunStatus {
@@ -50,7 +53,11 @@ pub fn lines(status: &Status, paint: Paint) -> Vec<String> {
     if status.runs.is_empty() {
         lines.push("no run yet".to_owned());
     }
-    lines.extend(status.runs.iter().map(run_line));
+    lines.extend(status.runs.iter().take(MOST_RUNS).map(run_line));
+    if let Some(earlier) = status.runs.len().checked_sub(MOST_RUNS).filter(|&n| n > 0) {
+        let runs = count(earlier as u64, "earlier run");
+        lines.push(format!("… and {runs} (--json lists all)"));
+    }
     lines.extend(folders(&status.folders));
     let in_doubt: u64 = status.folders.iter().map(|f| f.in_doubt).sum();
     if in_doubt > 0 {
@@ -155,6 +162,25 @@ mod tests {
         let cells: Vec<&str> = shown[3].split_whitespace().collect();
         assert_eq!(cells, ["INBOX", "1,300", "1,200", "1", "50"]);
         assert_eq!(shown[4], "50 messages in doubt, settled by the next run");
+    }
+
+    #[test]
+    fn runs_that_are_not_shown_are_told() {
+        let mut status = status();
+        let run = status.runs[0].clone();
+        status.runs = vec![run; MOST_RUNS];
+        assert!(
+            lines(&status, Paint::PLAIN)
+                .iter()
+                .all(|l| !l.contains("earlier"))
+        );
+        let one = status.runs[0].clone();
+        status.runs.extend([one.clone(), one]);
+        let shown = lines(&status, Paint::PLAIN);
+        assert_eq!(
+            shown[1 + MOST_RUNS],
+            "… and 2 earlier runs (--json lists all)"
+        );
     }
 
     #[test]

@@ -97,9 +97,10 @@ fn nothing_to_do(report: &AccountReport) -> Option<String> {
     Some(match there {
         0 if idle == 0 => "nothing to do: the source holds no messages".to_owned(),
         0 => "nothing to do: no message is to be copied".to_owned(),
-        1 => format!("nothing to do: the 1 message{wanted} is already there"),
+        // The journal's word counts: what was deleted at the destination since is for `verify` to find.
+        1 => format!("nothing to do: the 1 message{wanted} was delivered before, or found there"),
         n => format!(
-            "nothing to do: all {} messages{wanted} are already there",
+            "nothing to do: all {} messages{wanted} were delivered before, or found there",
             number(n)
         ),
     })
@@ -299,7 +300,9 @@ fn next_steps(report: &AccountReport, style: Style<'_>) -> Vec<String> {
     if counts.of(Outcome::Failed) > 0 || unsaid || short {
         steps.push(format!("mailhaul run {job} (goes on where this run ended)"));
     }
-    if balance::not_copied(&counts) > 0 {
+    // What a folder that failed as a whole, or a server that lists less than it counts, left uncopied is not known one by one.
+    let named = |trouble: &Trouble| trouble.outcome.is_trouble() && !trouble.key.is_empty();
+    if report.trouble.iter().any(named) {
         steps.push(format!(
             "mailhaul status {job} --failed (names every message not copied)"
         ));

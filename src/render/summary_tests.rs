@@ -24,7 +24,7 @@ fn a_plain_run() {
 fn a_run_with_nothing_to_do() {
     let report = report(vec![folder("INBOX", "INBOX", &[(Outcome::Present, 40)])]);
     let shown = shown(&report);
-    assert!(shown.contains("nothing to do: all 40 messages are already there"));
+    assert!(shown.contains("nothing to do: all 40 messages were delivered before, or found there"));
     assert!(shown.contains("40 = 0 copied + 40 already there; unaccounted 0"));
 }
 
@@ -32,7 +32,9 @@ fn a_run_with_nothing_to_do() {
 fn nothing_to_do_with_duplicates_still_adds_up() {
     let parts = [(Outcome::Present, 40), (Outcome::Duplicate, 3)];
     let shown = shown(&report(vec![folder("INBOX", "INBOX", &parts)]));
-    assert!(shown.contains("nothing to do: all 40 messages to be copied are already there"));
+    assert!(shown.contains(
+        "nothing to do: all 40 messages to be copied were delivered before, or found there"
+    ));
     assert!(shown.contains("43 = 0 copied + 40 already there + 3 duplicate; unaccounted 0"));
 }
 
@@ -86,6 +88,20 @@ fn trouble_is_named_escaped_and_followed_by_what_to_do() {
     assert!(shown.contains("try: mailhaul status job.toml --failed"));
     assert!(!shown.contains(['\x1b', '\0']));
     assert!(!shown.contains('%'));
+}
+
+#[test]
+fn names_are_promised_only_where_they_are_known() {
+    let mut inbox = folder("INBOX", "INBOX", &[(Outcome::Failed, 6)]);
+    inbox.error = Some(Error::new(Kind::Folder, Code::Refused, "no such folder"));
+    let mut report = report(vec![inbox]);
+    report.trouble.clear();
+    assert!(!shown(&report).contains("--failed"));
+    report.trouble = vec![trouble(Outcome::Failed)];
+    report.trouble[0].key.clear();
+    assert!(!shown(&report).contains("--failed"));
+    report.trouble[0].key = "4711".into();
+    assert!(shown(&report).contains("--failed"));
 }
 
 #[test]

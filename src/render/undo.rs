@@ -20,8 +20,12 @@ pub fn lines(report: &UndoReport, paint: Paint) -> Vec<String> {
     } else {
         "taken back"
     };
+    let unseen = match report.not_looked_at() {
+        0 => String::new(),
+        unseen => format!(" + {} not looked at", number(unseen)),
+    };
     lines.push(format!(
-        "{} added = {} {verb} + {} left, in {}",
+        "{} added = {} {verb} + {} left{unseen}, in {}",
         count(report.added, "message"),
         number(report.taken_back),
         number(report.left.len() as u64),
@@ -89,5 +93,14 @@ pub(super) mod tests {
         assert_eq!(shown[1], "left: IN�BOX UID 9 <a@b>: gone already");
         assert!(shown[2].starts_with("5 messages added = 4 taken back + 1 left"));
         assert!(shown[3].contains("only marked") && shown[4].contains("Work is empty"));
+    }
+
+    #[test]
+    fn what_an_early_end_left_unseen_is_in_the_balance() {
+        let mut report = report();
+        report.added = 3_521;
+        let shown = lines(&report, Paint::PLAIN);
+        let wanted = "3,521 messages added = 4 taken back + 1 left + 3,516 not looked at, in ";
+        assert!(shown[2].starts_with(wanted), "{}", shown[2]);
     }
 }

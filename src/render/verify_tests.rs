@@ -131,5 +131,5 @@ fn what_ended_before_any_folder_has_no_balance() {
     check.error = Some(crate::error::Error::new(kind, code, "interrupted"));
     let shown = lines(&check, false, Paint::PLAIN);
     assert_eq!(shown.len(), 2, "{shown:?}");
-    assert_eq!(shown[1], "nothing was compared, in 2 s");
+    assert_eq!(shown[1], "nothing was compared, in 2.0 s");
 }

@@ -7,8 +7,9 @@ mod pop3;
 
 use crate::auth::{Credentials, Mechanism, Secret, SecretRef};
 use crate::error::{End, Error, Result};
-use crate::job::{Account, Local, Protocol, Server, Store};
+use crate::job::{Account, Local, Protocol, Server, SourceSpec, Store};
 use crate::net::{Security, Trust, certificate, loopback};
+use crate::source;
 use find::Candidate;
 use std::path::Path;
 
@@ -64,13 +65,11 @@ impl Topic {
 /// Looks at every end of an account, sources first. Asks for secrets, at the terminal where the job says so.
 #[must_use]
 pub fn account(account: &Account) -> Vec<Survey> {
-    let sources = account.sources.iter().map(|s| (&s.store, End::Source));
+    let sources = account.sources.iter();
+    let sources = sources.map(|s| store(&s.store, End::Source, Some(s)));
     let destinations = account.destinations.iter();
-    let destinations = destinations.map(|d| (&d.store, End::Destination));
-    sources
-        .chain(destinations)
-        .map(|(s, end)| store(s, end))
-        .collect()
+    let destinations = destinations.map(|d| store(&d.store, End::Destination, None));
+    sources.chain(destinations).collect()
 }
 
 /// Signs in at a server that `init` found, and out again. Gives what it saw, in words.
@@ -114,7 +113,7 @@ pub fn try_sign_in(
     Ok(format!("as {}; {seen}", server.user))
 }
 
-fn store(store: &Store, end: End) -> Survey {
+fn store(store: &Store, end: End, source: Option<&SourceSpec>) -> Survey {
     let mut survey = Survey {
         end,
         mailbox: store.to_string(),
@@ -124,10 +123,7 @@ fn store(store: &Store, end: End) -> Survey {
     };
     let done = match store {
         Store::Server(server) => survey.server(server),
-        Store::Local(local) => {
-            survey.files(local);
-            Ok(())
-        }
+        Store::Local(local) => survey.files(local, source),
     };
     survey.error = done.err().map(|e| e.at(end));
     survey
@@ -202,14 +198,21 @@ impl Survey {
         self.tell(Topic::SignedIn, by);
     }
 
-    fn files(&mut self, local: &Local) {
+    /// A source is listed, as `plan` does it: what cannot be read shows now.
+    fn files(&mut self, local: &Local, source: Option<&SourceSpec>) -> Result<()> {
+        if let Some(source) = source {
+            let folders = source::open(source, 0, None)?.folders()?;
+            let messages: u64 = folders.iter().map(|one| u64::from(one.messages)).sum();
+            let listed = format!("{} with {messages} messages", folders.len());
+            self.tell(Topic::Folders, listed);
+            return Ok(());
+        }
         let there = if local.path.exists() {
             "stand there already"
-        } else if self.end == End::Source {
-            "are not there"
         } else {
             "are not there yet, and will be made"
         };
         self.tell(Topic::Files, there);
+        Ok(())
     }
 }

@@ -75,3 +75,25 @@ fn a_habit_named_by_the_preset_is_heeded() {
         "{flags}"
     );
 }
+
+#[test]
+fn a_source_of_files_is_opened_and_listed_as_plan_does_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("mail.mbox");
+    let mail = "From a@b.example Tue Jan  2 03:04:05 2024\nSubject: one\n\nbody\n";
+    std::fs::write(&file, mail).expect("an mbox");
+    let of = |path: &std::path::Path| {
+        let to = End::files("maildir", &dir.path().join("to"));
+        Job::new("", &End::files("mbox", path), &to, "")
+    };
+    let said = check(&of(&file), &[]).exits(0).stdout;
+    assert!(said.contains("1 with 1 messages"), "{said}");
+    let lost = of(&dir.path().join("lost.mbox"));
+    let plan = mailhaul(&["plan".as_ref(), lost.path().as_os_str()]);
+    let run = check(&lost, &[]);
+    assert!(plan.code != Some(0) && run.code == plan.code, "{run:?}");
+    let said = run.stdout;
+    let error = plan.stderr.lines().next().unwrap_or_default();
+    let words = error.splitn(3, ": ").nth(2).unwrap_or_default();
+    assert!(!words.is_empty() && said.contains(words), "{said}\n{error}");
+}

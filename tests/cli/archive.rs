@@ -91,6 +91,14 @@ fn lists_and_messages() {
             ],
         ),
         (
+            "list-nothing-matches",
+            &["list", "ARCHIVE", "--search", "subject:nowhere"],
+        ),
+        (
+            "list-no-folder",
+            &["list", "ARCHIVE", "--folder", "Nowhere"],
+        ),
+        (
             "list-wrong-day",
             &["list", "ARCHIVE", "--since", "yesterday"],
         ),

@@ -213,6 +213,8 @@ fn a_sample_is_read_and_the_rest_is_counted() {
     let (equal, counted) = (last["equal"].as_u64(), last["counted"].as_u64());
     assert_eq!(equal.zip(counted).map(|(a, b)| a + b), Some(180));
     assert!(equal.is_some_and(|n| (15..60).contains(&n)), "{last}");
+    let least = summary(&verify(&job, &["--json", "--sample", "0.0001%"]).exits(0));
+    assert_eq!(least["equal"], 3, "one of each folder: {least}");
     // Everything altered: so is all of the sample.
     let mut imap = Imap::login(shared().imap, &new);
     imap.expunge("INBOX", "1:*");

@@ -49,7 +49,9 @@ fn folders(shelf: &Shelf, selection: &Selection, terminal: &Terminal) -> Result<
 /// A line as soon as it is known, each folder's under its name.
 fn messages(shelf: &Shelf, selection: &Selection, terminal: &Terminal) -> Result<()> {
     let mut current: Option<Folder> = None;
+    let mut found = false;
     archive::list(&shelf.root, selection, &mut |message| {
+        found = true;
         if terminal.json {
             terminal.data(&json::archive::listed(&message));
             return;
@@ -60,5 +62,12 @@ fn messages(shelf: &Shelf, selection: &Selection, terminal: &Terminal) -> Result
             current = Some(message.folder.clone());
         }
         terminal.data(&render::archive::listed(&message, terminal.out));
-    })
+    })?;
+    if !found && !terminal.json && !terminal.quiet {
+        terminal.say(match archive::totals(&shelf.root, selection)?.is_empty() {
+            true => "no such folder",
+            false => "no message matches",
+        });
+    }
+    Ok(())
 }

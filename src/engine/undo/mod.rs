@@ -69,6 +69,15 @@ pub struct UndoReport {
     pub error: Option<Error>,
 }
 
+impl UndoReport {
+    /// Messages that an early end left unseen.
+    #[must_use]
+    pub fn not_looked_at(&self) -> u64 {
+        let seen = self.taken_back + self.left.len() as u64;
+        self.added.saturating_sub(seen)
+    }
+}
+
 /// The run that would be undone, and how many messages it added, by the journal alone.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use super::link::SinkLink;
 use super::planning::{plan_from, tell_plan};
 use super::{account, front};
 use crate::compare::{AccountCheck, Level, Share};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::job::Account;
 use crate::journal::{Journal, RunId};
 use crate::outcome::Event;
@@ -61,11 +61,21 @@ pub(super) fn check(frame: &Frame<'_>, logins: Result<Logins>, order: Order) -> 
         .map(|sink| {
             let started = Instant::now();
             let mut check = blank(account, sink, order);
-            check.error = one(frame, &logins, sink, order, &mut check).err();
+            let done = one(frame, &logins, sink, order, &mut check);
+            check.error = done.err().map(afresh);
             check.elapsed = started.elapsed();
             check
         })
         .collect()
+}
+
+/// A comparison keeps nothing that another could go on from.
+fn afresh(mut error: Error) -> Error {
+    if error.kind == Kind::Interrupted {
+        error.what = "interrupted; nothing was changed".to_owned();
+        error.hint = Some("run the same command again: it compares from the beginning".to_owned());
+    }
+    error
 }
 
 fn blank(account: &Account, sink: usize, order: Order) -> AccountCheck {
@@ -158,5 +168,18 @@ fn into_report(checked: Vec<judge::Checked>, check: &mut AccountCheck) {
                 false => check.untold += 1,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_comparison_promises_no_going_on() {
+        let error = afresh(super::super::context::interrupted());
+        let hint = error.hint.unwrap_or_default();
+        assert!(hint.contains("from the beginning"), "{hint}");
+        assert!(!error.what.contains("kept"), "{}", error.what);
     }
 }
