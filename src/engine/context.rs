@@ -120,11 +120,15 @@ impl Context {
             .map(|run| run.folder)
     }
 
-    /// Was the plan's step `order` worked on without an error, now?
+    /// Was the plan's step `order` worked on now, without an error and without a message that failed?
     pub(super) fn ended_well(&self, order: usize) -> bool {
         let steps = lock(&self.steps);
         let mut runs = steps.iter().filter(|run| run.order == order).peekable();
-        runs.peek().is_some() && runs.all(|run| run.report().error.is_none())
+        runs.peek().is_some()
+            && runs.all(|run| {
+                let report = run.report();
+                report.error.is_none() && report.counts.of(Outcome::Failed) == 0
+            })
     }
 
     /// The account ended early: what has no outcome by then has failed, but for an interruption, which leaves it to the next run.

@@ -59,10 +59,12 @@ pub(super) fn ended(
     complete: Option<Opened>,
     error: Option<Error>,
 ) -> Result<()> {
+    // What was delivered before an error came is read back all the same; after an interruption there is no time for it.
+    let interrupted = error.as_ref().is_some_and(|e| e.kind == Kind::Interrupted);
     let mut places = Vec::new();
     for landing in deliverer.landings.all() {
         let checks = std::mem::take(&mut landing.checks);
-        if !checks.is_empty() && error.is_none() {
+        if !checks.is_empty() && !interrupted {
             places.push(Place {
                 name: landing.name.clone(),
                 folder: landing.id,

@@ -5,6 +5,7 @@
 //! but its user took it away there, and no message that is still there stands for the same copy. POP3 listings prove nothing.
 
 use super::context::Context;
+use super::known::shown_key;
 use super::link::SinkLink;
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
@@ -37,45 +38,66 @@ struct Gone<'a> {
     standing: u64,
 }
 
-/// Does it for every folder of the plan; gives the number of messages moved or removed.
+/// Does it for every folder of the plan; adds to `done` the messages moved or removed.
 ///
 /// # Errors
-/// `Code::Deletions` where more would go than is plausible; nothing is touched then.
-pub(super) fn carry_out(context: &Context, plan: &Plan) -> Result<u64> {
+/// `Code::Deletions` where more would go than is plausible; nothing is touched then. `Code::Disk` where messages of the archive are not what
+/// was stored: those stay, the rest is done.
+pub(super) fn carry_out(context: &Context, plan: &Plan, done: &mut u64) -> Result<()> {
     let rule = context.account.archive.on_vanish;
     if rule == OnVanish::Keep || !context.destination.0.store.is_archive() {
-        return Ok(0);
+        return Ok(());
     }
     let mut gone = Vec::new();
     for (order, step) in plan.steps.iter().enumerate() {
-        if let Some(folder) = context
-            .folder_of(order)
-            .filter(|_| listing_counts(context, step, order))
-        {
+        let folder = context.folder_of(order);
+        if let Some(folder) = folder.filter(|_| listings_count(context, plan, step.source.source)) {
             gone.push(of_folder(context, step, folder)?);
         }
     }
     plausible(&gone, context.account.archive.accept_deletions)?;
     let mut link = SinkLink::new(context, None);
-    let mut done = 0;
+    let mut spoilt = 0;
     for gone in gone.iter().filter(|gone| !gone.messages.is_empty()) {
         for chunk in gone.messages.chunks(CHUNK) {
             context.check_stop()?;
-            done += touch(context, &mut link, gone.step, chunk, rule)?;
+            let touched = touch(context, &mut link, gone.step, chunk, rule)?;
+            *done += touched.done;
+            spoilt += touched.spoilt;
         }
     }
     link.close()?;
-    Ok(done)
+    match spoilt {
+        0 => Ok(()),
+        _ => Err(stay(spoilt)),
+    }
 }
 
-/// Was the folder seen whole, in this run or by its unchanged state?
-fn listing_counts(context: &Context, step: &Step, order: usize) -> bool {
-    !context.sources[step.source.source as usize]
-        .0
-        .store
-        .is_pop3()
-        && !matches!(step.work, Work::Refused { .. })
-        && context.ended_well(order)
+/// What of a chunk could be done.
+#[derive(Default)]
+struct Touched {
+    done: u64,
+    /// Messages whose bytes in the archive are not what was stored.
+    spoilt: u64,
+}
+
+fn stay(spoilt: u64) -> Error {
+    let what = format!(
+        "{spoilt} messages that have gone from the source are not in the archive as they were stored; they stay where they are"
+    );
+    Error::new(Kind::Account, Code::Disk, what)
+        .hint("`mailhaul archive check` names everything that is spoilt")
+}
+
+/// Was every folder of the source seen whole and kept whole, in this run or by its unchanged state? What has gone from one may have
+/// been moved to another that was not.
+fn listings_count(context: &Context, plan: &Plan, source: u32) -> bool {
+    let mut steps = plan.steps.iter().enumerate();
+    !context.sources[source as usize].0.store.is_pop3()
+        && steps.all(|(order, step)| {
+            step.source.source != source
+                || !matches!(step.work, Work::Refused { .. }) && context.ended_well(order)
+        })
 }
 
 fn of_folder<'a>(context: &Context, step: &'a Step, folder: FolderId) -> Result<Gone<'a>> {
@@ -135,19 +157,21 @@ fn touch(
     step: &Step,
     chunk: &[Vanished],
     rule: OnVanish,
-) -> Result<u64> {
+) -> Result<Touched> {
     // Messages of one folder may stand in several (routes), and in folders made anew.
     let mut places: HashMap<(&[u8], u32), Vec<&Vanished>> = HashMap::new();
     for message in chunk {
         let place = (message.place.as_slice(), message.delivered.uid_validity);
         places.entry(place).or_default().push(message);
     }
-    let mut done = 0;
+    let mut touched = Touched::default();
     for ((name, uid_validity), messages) in places {
+        let all = messages.len();
         let moved = match rule {
             OnVanish::Trash => set_aside(context, link, step, name, &messages)?,
             _ => messages,
         };
+        touched.spoilt += (all - moved.len()) as u64;
         failpoint::pass("vanish: before the archive is touched");
         let uids: Vec<u32> = moved.iter().filter_map(|m| m.delivered.uid).collect();
         if link.get()?.remove(name, uid_validity, &uids)? == Removed::OtherFolder {
@@ -155,12 +179,12 @@ fn touch(
         }
         failpoint::pass("vanish: done in the archive, not written down");
         conclude(context, &moved, rule)?;
-        done += moved.len() as u64;
+        touched.done += moved.len() as u64;
     }
-    Ok(done)
+    Ok(touched)
 }
 
-/// Copies messages to the trash; gives those that are there now. A message that is there already is not written twice: the archive
+/// Copies messages to the trash; gives those that are there now. What is not what was stored stays. A message that is there already is not written twice: the archive
 /// knows it by its source.
 fn set_aside<'a>(
     context: &Context,
@@ -177,16 +201,35 @@ fn set_aside<'a>(
     let mut moved = Vec::new();
     for &message in messages {
         match read(sink, name, message)? {
-            Some(Ok(body)) => {
+            Some(Ok(body)) if is_intact(message, &body) => {
                 store(context, sink, step, &trash, message, &body)?;
                 moved.push(message);
             }
-            Some(Err(error)) => context.warn(format!("{}: {error}", step.source.folder)),
+            Some(Ok(_)) => context.warn(spoilt_words(
+                step,
+                message,
+                "its bytes are not those that were stored",
+            )),
+            Some(Err(error)) => context.warn(spoilt_words(step, message, &error.to_string())),
             // Somebody took it out of the archive already.
             None => moved.push(message),
         }
     }
     Ok(moved)
+}
+
+fn is_intact(message: &Vanished, body: &Body) -> bool {
+    message
+        .digest
+        .is_none_or(|digest| digest == body.digests().exact)
+}
+
+fn spoilt_words(step: &Step, message: &Vanished, why: &str) -> String {
+    let folder = &step.source.folder;
+    format!(
+        "{folder}: {} stays in the archive: {why}",
+        shown_key(&message.key)
+    )
 }
 
 /// The bytes of one message of the archive; `None` where it is not there.

@@ -141,6 +141,8 @@ fn read(row: &SqlRow<'_>) -> SqlResult<Added> {
         run: row.get("last_run")?,
         flags: key::flags(row, "last_flags")?.unwrap_or_default(),
         stands: row.get("stands")?,
+        only_copy: row.get::<_, Option<i64>>("removed")?.is_some()
+            || row.get::<_, Option<i64>>("marked")?.is_some(),
         place: row.get("sink_name")?,
         delivered: Delivered {
             folder,

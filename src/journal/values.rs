@@ -258,6 +258,8 @@ pub struct Vanished {
     pub row: MessageRow,
     pub key: SourceKey,
     pub date: Option<InternalDate>,
+    /// As it was read from the source; `None`: it was adopted by its header.
+    pub digest: Option<Digest>,
     /// As they were when it was last seen.
     pub flags: Flags,
     /// When the run began that first missed it.
@@ -299,6 +301,8 @@ pub struct Added {
     pub flags: Flags,
     /// Is the newest outcome still about this delivery?
     pub stands: bool,
+    /// It is gone from its source, or mailhaul was about to take it away there: this delivery may be the only copy.
+    pub only_copy: bool,
     /// Wire name of the destination folder.
     pub place: Vec<u8>,
     pub delivered: Delivered,

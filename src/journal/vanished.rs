@@ -75,6 +75,7 @@ fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Vanished>> {
         row: row.get("id")?,
         key: key::key(row)?,
         date: key::date(row)?,
+        digest: key::digests(row)?.map(|digests| digests.exact),
         flags: key::flags(row, "flags")?.unwrap_or_default(),
         since_unix: row.get("since")?,
         delivered,

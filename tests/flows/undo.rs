@@ -203,3 +203,27 @@ fn it_wants_to_be_told_what_and_asks_before_it_removes() {
     undo(&job, &["--run", "1", "--yes"]).exits(12);
     undo(&job, &["--run", "1", "--dry-run"]).exits(0);
 }
+
+/// What `after` took away at the source, and what its user deleted there, is nowhere else any more.
+#[test]
+fn the_only_copy_stays() {
+    let (old, new) = (fresh_user("undo-only"), fresh_user("undo-only-new"));
+    Imap::login(shared().imap, &old).append("INBOX", &mails(&old, 4));
+    let source = End::imap(shared(), &old);
+    let to = End::imap(shared(), &new);
+    let job = Job::new("", &source, &to, "");
+    run(&job).exits(0);
+    Imap::login(shared().imap, &old).expunge("INBOX", "1");
+    run(&job).exits(0);
+    let left = undo(&job, &["--run", "1", "--yes", "--json"]).exits(0);
+    let last = summary(&left);
+    assert_eq!((&last["taken_back"], &last["left"]), (&3.into(), &1.into()));
+    assert_eq!(Imap::login(shared().imap, &new).count("INBOX"), 1);
+
+    job.rewrite("", &source.line("after = \"delete\""), &to, "");
+    run(&job).exits(0);
+    assert_eq!(Imap::login(shared().imap, &old).count("INBOX"), 0);
+    let left = undo(&job, &["--run", "last", "--yes", "--json"]);
+    assert_eq!(summary(&left)["taken_back"], 0, "{}", left.stdout);
+    assert_eq!(Imap::login(shared().imap, &new).count("INBOX"), 4);
+}

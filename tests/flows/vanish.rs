@@ -201,3 +201,71 @@ fn what_comes_back_is_copied_again() {
         assert_nothing_left(&job);
     }
 }
+
+/// A message that was moved to a folder that could not be copied is in the archive in one place alone.
+#[test]
+fn nothing_goes_while_another_folder_fails() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().join("Maildir");
+    for folder in ["", ".Work"] {
+        for part in ["cur", "new", "tmp"] {
+            std::fs::create_dir_all(root.join(folder).join(part)).expect("a Maildir");
+        }
+    }
+    for (n, mail) in Corpus::new("moved-away", 5).mails(3).iter().enumerate() {
+        std::fs::write(
+            root.join(format!("cur/1000000{n}.M{n}P1.host:2,S")),
+            &mail.bytes,
+        )
+        .expect("write");
+    }
+    let job = backup(&End::files("maildir", &root), "on-vanish = \"delete\"\n");
+    run(&job).exits(0);
+    let (from, to) = (
+        "cur/10000001.M1P1.host:2,S",
+        ".Work/cur/10000001.M1P1.host:2,S",
+    );
+    std::fs::rename(root.join(from), root.join(to)).expect("rename");
+    std::fs::rename(root.join(".Work/new"), dir.path().join("new")).expect("rename");
+    std::os::unix::fs::symlink(dir.path().join("new"), root.join(".Work/new")).expect("a link");
+    run(&job).exits(3);
+    std::fs::remove_file(root.join(".Work/new")).expect("remove");
+    std::fs::rename(dir.path().join("new"), root.join(".Work/new")).expect("rename");
+    // As it was before the failed run, the message had not gone from the archive.
+    assert_eq!(entries(&restored(&job), "INBOX"), 3);
+    run(&job).exits(0);
+    let have = restored(&job);
+    assert_eq!((entries(&have, "INBOX"), entries(&have, "Work")), (2, 1));
+}
+
+/// What has rotted in the archive is not put aside as if it were whole.
+#[test]
+fn what_is_spoilt_stays_and_is_told() {
+    let (user, mut imap) = account("spoilt", 5, 1);
+    let job = backup(&End::imap(shared(), &user), "on-vanish = \"trash\"\n");
+    run(&job).exits(0);
+    let cur = super::backup::archive(&job).join("mail/cur");
+    for entry in std::fs::read_dir(&cur).expect("cur") {
+        let path = entry.expect("an entry").path();
+        let mut bytes = std::fs::read(&path).expect("read");
+        bytes[3] ^= 1;
+        std::fs::write(&path, bytes).expect("write");
+    }
+    imap.expunge("INBOX", "2");
+    let told = run(&job).exits(1);
+    assert!(
+        told.stderr.contains("stay where they are"),
+        "{}",
+        told.stderr
+    );
+    assert!(
+        !super::backup::archive(&job)
+            .join("mail/.Vanished.INBOX/cur")
+            .exists()
+            || std::fs::read_dir(super::backup::archive(&job).join("mail/.Vanished.INBOX/cur"))
+                .expect("cur")
+                .count()
+                == 0
+    );
+    assert_eq!(std::fs::read_dir(&cur).expect("cur").count(), 5);
+}

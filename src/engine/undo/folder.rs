@@ -76,6 +76,9 @@ impl Undo<'_> {
             let why = match standing {
                 _ if one.outcome == UNDONE => format!("taken back already, in run {}", one.run),
                 _ if !one.stands => format!("run {} found the message in another place", one.run),
+                _ if one.only_copy => {
+                    "it is gone from the source: this may be the only copy".to_owned()
+                }
                 _ if one.delivered.uid.is_none() => "the server never told its UID".to_owned(),
                 None if begun => {
                     gone.push(one);
