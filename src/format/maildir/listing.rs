@@ -7,7 +7,8 @@ use super::name;
 use super::uidlist::UidList;
 use crate::error::{Error, Result};
 use crate::message::{Flags, InternalDate};
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -21,7 +22,7 @@ const READINGS: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
     /// What it is called for good: the file's name without its flags, and without what mbsync and OfflineIMAP add to it. Any bytes but
-    /// `/` and NUL.
+    /// `/` and NUL. A file beside another one with the same base is called by its whole name and its directory: `1.a:2,S/cur`.
     pub base: Vec<u8>,
     pub flags: Flags,
     /// From a name of ours, else the file's time.
@@ -47,7 +48,7 @@ pub fn list(dir: &Path) -> Result<Vec<Mail>> {
         // Gone since: it is no message any more.
         if let Some((path, meta)) = places.look(&base)? {
             let file = path.file_name().unwrap_or_default().as_bytes();
-            let uid = uids.of(&base, file);
+            let uid = uids.of(&base, file).filter(|_| !is_double(&base));
             mails.push(mail(base, &path, &meta, &keywords, uid));
         }
     }
@@ -101,6 +102,8 @@ pub(super) fn flags(letters: &[u8], keywords: &Keywords) -> Flags {
 pub struct Places {
     dir: PathBuf,
     at: HashMap<Vec<u8>, PathBuf>,
+    /// Seen in a reading with the base of another: that one under an earlier name, or a message of its own.
+    doubles: BTreeSet<PathBuf>,
     times: [(i64, i64); 2],
 }
 
@@ -111,6 +114,7 @@ impl Places {
         let mut places = Places {
             dir: dir.to_owned(),
             at: HashMap::new(),
+            doubles: BTreeSet::new(),
             times: Default::default(),
         };
         places.read()?;
@@ -133,9 +137,10 @@ impl Places {
         self.at.is_empty()
     }
 
-    /// What the messages are called, and the names of their files.
+    /// What the messages are called, and the names of their files. Without those that share a base: a UID belongs to a base.
     pub(super) fn files(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.at.iter().map(|(base, path)| {
+        let all = self.at.iter().filter(|(base, _)| !is_double(base));
+        all.map(|(base, path)| {
             let file = path.file_name().unwrap_or_default();
             (base.as_slice(), file.as_bytes())
         })
@@ -185,12 +190,51 @@ impl Places {
         };
         let other = base_of(there).to_vec();
         if other == base || std::fs::symlink_metadata(there).is_err() {
-            self.at.insert(lasting, path);
+            self.put(lasting, path);
         } else if base < other {
             let before = self.at.insert(lasting, path);
             self.at.extend(before.map(|path| (other, path)));
         } else {
-            self.at.insert(base, path);
+            self.put(base, path);
+        }
+    }
+
+    fn put(&mut self, called: Vec<u8>, path: PathBuf) {
+        match self.at.entry(called) {
+            Entry::Occupied(at) if *at.get() == path => {}
+            Entry::Occupied(mut at) => {
+                self.doubles.insert(at.insert(path));
+            }
+            Entry::Vacant(at) => {
+                at.insert(path);
+            }
+        }
+    }
+
+    /// Of files that were seen with one base each one that is still there, under whatever names, is a message of its own. The first by
+    /// name has the base.
+    fn settle(&mut self) {
+        let mut seen = std::mem::take(&mut self.doubles);
+        if seen.is_empty() {
+            return;
+        }
+        let names = self.at.iter();
+        let names = names.map(|(name, path)| (base_of(path).to_vec(), name.clone()));
+        let names: HashMap<Vec<u8>, Vec<u8>> = names.collect();
+        let at = |path: &PathBuf| self.at.get(names.get(base_of(path))?).cloned();
+        let holders: Vec<PathBuf> = seen.iter().filter_map(at).collect();
+        seen.extend(holders);
+        let (mut inodes, mut bases) = (HashSet::new(), HashSet::new());
+        for path in seen {
+            let Ok(meta) = std::fs::symlink_metadata(&path) else {
+                continue;
+            };
+            let base = base_of(&path).to_vec();
+            if inodes.insert((base.clone(), meta.dev(), meta.ino())) {
+                let name = names.get(&base).filter(|_| bases.insert(base.clone()));
+                let name = name.cloned().unwrap_or_else(|| double(&path));
+                self.at.insert(name, path);
+            }
         }
     }
 
@@ -211,12 +255,27 @@ impl Places {
                 break;
             }
         }
+        self.settle();
         Ok(())
     }
 }
 
 fn base_of(path: &Path) -> &[u8] {
     name::parts(path.file_name().unwrap_or_default().as_bytes()).0
+}
+
+/// What a file is called that shares its base: no base has a `/` in it.
+fn double(path: &Path) -> Vec<u8> {
+    let mut called = path.file_name().unwrap_or_default().as_bytes().to_vec();
+    called.push(b'/');
+    let part = path.parent().and_then(Path::file_name);
+    called.extend(part.unwrap_or_default().as_bytes());
+    called
+}
+
+/// Is a message called so because another one has its base?
+pub(super) fn is_double(called: &[u8]) -> bool {
+    called.contains(&b'/')
 }
 
 /// When the two directories last changed; zero for one that is not there.
@@ -361,6 +420,55 @@ mod tests {
                 .unwrap()
                 .ends_with("1.a,U=10:2,")
         );
+    }
+
+    #[test]
+    fn files_that_share_a_base_are_messages_of_their_own() {
+        let two = ["1.a:2,", "1.a:2,S", "2.b,U=1:2,", "2.b,U=1:2,S", "3.c;2,S"]
+            .map(|f| format!("cur/{f}"));
+        let mut files: Vec<&str> = two.iter().map(String::as_str).collect();
+        files.extend(["new/1.a", "new/4.d", "cur/4.d"]);
+        let dir = maildir(&files);
+        // Another name of one file.
+        let cur = dir.path().join("cur");
+        std::fs::hard_link(cur.join("3.c;2,S"), cur.join("3.c:2,RS")).unwrap();
+        std::fs::hard_link(cur.join("1.a:2,S"), cur.join("1.a:2,T")).unwrap();
+        let all = [
+            "1.a",
+            "1.a/new",
+            "1.a:2,S/cur",
+            "2.b",
+            "2.b,U=1:2,S/cur",
+            "3.c",
+            "4.d",
+            "4.d/new",
+        ];
+        let mut found = bases(&list(dir.path()).unwrap());
+        found.sort();
+        assert_eq!(found, all);
+        let mut places = Places::open(dir.path()).unwrap();
+        let mut paths = BTreeSet::new();
+        for base in places.bases() {
+            paths.extend(places.find(&base).unwrap());
+        }
+        assert_eq!(paths.len(), all.len());
+        assert_eq!(places.files().count(), 4);
+    }
+
+    #[test]
+    fn a_file_seen_under_two_names_is_one_message() {
+        let dir = maildir(&["new/1.a", "cur/2.b:2,"]);
+        let mut places = Places::open(dir.path()).unwrap();
+        let (new, cur) = (dir.path().join("new"), dir.path().join("cur"));
+        // As readings see it while flags change: the earlier name, then the later one; there and back again.
+        fs::rename(&new.join("1.a"), &cur.join("1.a:2,S")).unwrap();
+        places.place(cur.join("1.a:2,S"));
+        places.place(cur.join("2.b:2,F"));
+        places.settle();
+        assert_eq!(places.len(), 2);
+        let one = places.find(b"1.a").unwrap().unwrap();
+        assert!(one.ends_with("cur/1.a:2,S"));
+        assert!(places.find(b"2.b").unwrap().unwrap().ends_with("2.b:2,"));
     }
 
     #[test]

@@ -103,16 +103,16 @@ impl Live {
         self.uidlist.next()
     }
 
-    /// How many files there are, numbered or not.
+    /// How many files there are, numbered or not; of those that share a base, one.
     #[must_use]
     pub fn files(&self) -> usize {
-        self.places.len()
+        self.places.files().count()
     }
 
     /// Has every file a UID?
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.messages.len() == self.places.len()
+        self.messages.len() == self.files()
     }
 
     /// UIDs and file bases of those in `first..=last`, ascending.

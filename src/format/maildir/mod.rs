@@ -223,7 +223,7 @@ pub fn base_name(name: &str) -> &str {
 /// Is this the base of a name that mailhaul gave?
 #[must_use]
 pub fn is_own(base: &[u8]) -> bool {
-    std::str::from_utf8(base).is_ok_and(name::is_ours)
+    !listing::is_double(base) && std::str::from_utf8(base).is_ok_and(name::is_ours)
 }
 
 /// As [`MaildirFolder::find`], in the Maildir at `dir`.
