@@ -101,7 +101,12 @@ fn run_open(frame: &Frame<'_>, logins: &Logins, report: &mut AccountReport) -> R
     for sink in 0..frame.account.destinations.len() {
         let last = sink + 1 == frame.account.destinations.len();
         let (ledger, desk) = ledger();
-        let context = context(frame, logins, sink, run, ledger, archive.take());
+        // Whether mail is kept on the way or not: holding it is what keeps other runs out.
+        let (kept, held) = match keeps(frame.account, sink) {
+            true => (archive.take(), None),
+            false => (None, archive.take()),
+        };
+        let context = context(frame, logins, sink, run, ledger, kept);
         let result = std::thread::scope(|scope| {
             let desk = scope.spawn(move || desk.serve(journal));
             let result = leg(&context, last, report);
@@ -110,7 +115,7 @@ fn run_open(frame: &Frame<'_>, logins: &Logins, report: &mut AccountReport) -> R
             (result, kept, journal)
         });
         let (done, kept, back) = result;
-        archive = kept;
+        archive = kept.or(held);
         journal = back?;
         if done.is_err() || last {
             journal.end_run(run, &summary(report))?;
@@ -159,7 +164,7 @@ fn context(
         sink: sink as u32,
         run,
         ledger,
-        archive: archive.filter(|_| keeps(frame.account, sink)),
+        archive,
         budget: frame.budget.clone(),
         events: frame.events.clone(),
         stop: frame.stop.child(),

@@ -175,7 +175,13 @@ impl Sink for ImapSink {
 
     fn prepare(&mut self, targets: &[&Target]) -> Result<Vec<Result<()>>> {
         let created = self.create(targets)?;
-        self.subscribe(targets)?;
+        // Some servers repeat the name of a folder that is not there, raw, in their refusal.
+        let there = targets
+            .iter()
+            .zip(&created)
+            .filter(|(_, made)| made.is_ok());
+        let there: Vec<&Target> = there.map(|(target, _)| *target).collect();
+        self.subscribe(&there)?;
         Ok(created)
     }
 

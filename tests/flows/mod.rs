@@ -11,6 +11,7 @@ mod imap_to_imap;
 mod incremental;
 mod interrupted;
 mod kill;
+mod locked;
 mod lost;
 mod maildir;
 mod mbox;
@@ -22,6 +23,7 @@ mod restore;
 mod rules;
 mod samples;
 mod undo;
+mod unwritable;
 mod vanish;
 mod verify;
 
