@@ -2,10 +2,10 @@
 //!
 //! It can be lost: special uses and subscriptions are gone then, messages are counted again.
 
-use super::sidecar::{Format, Sidecar};
+use super::sidecar::Sidecar;
 use super::view::{Head, View};
 use crate::error::{Code, Error, Kind, Result};
-use crate::format::maildir::{self, flat_name, short_name};
+use crate::format::maildir::{flat_name, short_name};
 use crate::fs;
 use crate::message::{Folder, SpecialUse};
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,8 @@ pub(super) fn sidecar(root: &Path, folder: &Folder) -> Sidecar {
     Sidecar::new(root.join("sidecar").join(format!("{name}.{EXTENSION}")))
 }
 
-/// Every folder of the archive at `root`, by name; none where there is no archive.
+/// Every folder of the archive at `root`, by name; none where there is no archive. One whose sidecar does not tell which folder it is about is
+/// not among them: it is one of the [`strays`](super::strays).
 ///
 /// # Errors
 /// `Code::Disk`.
@@ -69,7 +70,7 @@ pub fn folders(root: &Path) -> Result<Vec<FolderState>> {
     let mut folders = Vec::new();
     for path in sidecars(root)? {
         let sidecar = Sidecar::new(path);
-        let Some(head) = Head::read(&sidecar)? else {
+        let Some(head) = Head::readable(&sidecar)? else {
             continue;
         };
         let record = records.get(head.folder.to_string().as_str()).copied();
@@ -105,44 +106,6 @@ pub(super) fn places(root: &Path) -> Result<HashSet<PathBuf>> {
         }
     }
     Ok(places)
-}
-
-/// Folders that other programs made in `mail/`, with where they are below it: they have no sidecar, and hold strangers alone. Best effort: a
-/// tree that cannot be understood has none.
-#[must_use]
-pub fn strays(root: &Path, known: &[FolderState]) -> Vec<(Folder, PathBuf)> {
-    if holds_mbox(root) {
-        return Vec::new();
-    }
-    let known: HashSet<&Folder> = known.iter().map(|state| &state.folder).collect();
-    let found = maildir::scan(&root.join("mail"), None).map(|scan| scan.folders);
-    found
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|found| !found.link && !known.contains(&found.folder))
-        .map(|found| (found.folder, found.path))
-        .collect()
-}
-
-/// An archive has one format: in a tree of mbox files no directory is a Maildir, whatever its name.
-fn holds_mbox(root: &Path) -> bool {
-    let heads = sidecars(root).unwrap_or_default().into_iter();
-    let mut heads = heads.filter_map(|path| Head::read(&Sidecar::new(path)).ok()?);
-    heads.next().is_some_and(|head| head.format == Format::Mbox)
-}
-
-/// Such a folder, to be read.
-///
-/// # Errors
-/// `Code::Disk`.
-pub fn stray(root: &Path, folder: &Folder, place: &Path) -> Result<View> {
-    let head = Head {
-        folder: folder.clone(),
-        dir: place.to_string_lossy().into_owned(),
-        uid_validity: 1,
-        format: Format::Maildir,
-    };
-    View::of(root, head, sidecar(root, folder))
 }
 
 /// The sidecars' files, in the order of their names.

@@ -18,6 +18,7 @@ mod select;
 mod shelf;
 mod shelves;
 mod sidecar;
+mod strays;
 mod survey;
 mod view;
 
@@ -25,12 +26,13 @@ pub use crate::journal::Place;
 pub use at::{At, Now};
 pub use check::{Checked, Finding, Wrong, check};
 pub use export::{Exported, Shape, export};
-pub use folders::{FolderState, folders, stray, strays, view};
+pub use folders::{FolderState, folders, view};
 pub use listing::{Listed, Total, Wanted, list, message, totals};
 pub use rebuild::{Rebuilt, rebuild};
 pub use refill::Refilled;
 pub use select::Selection;
 pub use shelves::{Making, Shelves, Unstored, no_folder};
+pub use strays::{Stray, strays};
 pub use survey::{Step, Watch, expect_mail};
 pub use view::{Kept, View};
 

@@ -3,7 +3,7 @@
 pub(super) use super::at::{At, Now};
 use super::index::{Index, Spot, file_mark};
 use super::rack::Put;
-use super::sidecar::{Entry, Format, Line, Sidecar};
+use super::sidecar::{Entry, Format, Line, Numbered, Sidecar};
 use crate::error::{Code, Error, Kind, Result};
 use crate::format::maildir::{self, Letters, Mail, Places};
 use crate::format::mbox::{Extent, MboxFile, Record};
@@ -100,6 +100,14 @@ impl Head {
             return Err(unreadable(sidecar));
         }
         Ok(head)
+    }
+
+    /// The same, and `None` where the first line is damaged.
+    pub(super) fn readable(sidecar: &Sidecar) -> Result<Option<Self>> {
+        match Head::read(sidecar) {
+            Err(error) if error.kind == Kind::Folder => Ok(None),
+            head => head,
+        }
     }
 }
 
@@ -222,14 +230,17 @@ impl View {
             return Ok(None);
         }
         let mut parts = BTreeMap::new();
-        self.sidecar.read(|found| {
+        let mut take = |found: Numbered| {
             if let Line::Message(Entry {
                 part: Some(part), ..
             }) = found.line
             {
                 parts.insert(part.offset, part.offset + part.length);
             }
-        })?;
+        };
+        if self.sidecar.exists() {
+            self.sidecar.read(&mut take)?;
+        }
         let meta = std::fs::symlink_metadata(&self.path);
         let length = meta
             .map_err(|e| Error::disk("look at", &self.path, &e))?

@@ -97,9 +97,9 @@ impl ArchiveSource {
         if let Some(view) = archive::view(&self.root, folder)? {
             return Ok(view);
         }
-        let mut strays = archive::strays(&self.root, &[]).into_iter();
-        match strays.find(|(stray, _)| stray == folder) {
-            Some((_, place)) => archive::stray(&self.root, folder, &place),
+        let mut strays = archive::strays(&self.root)?.into_iter();
+        match strays.find(|stray| stray.folder == *folder) {
+            Some(stray) => stray.view(&self.root),
             None => Err(no_folder(&self.root, folder)),
         }
     }
@@ -255,20 +255,21 @@ impl Reading {
 impl Source for ArchiveSource {
     fn folders(&mut self) -> Result<Vec<SourceFolder>> {
         let mut states = archive::folders(&self.root).map_err(|e| e.at(End::Source))?;
-        for (folder, place) in archive::strays(&self.root, &states) {
-            let view =
-                archive::stray(&self.root, &folder, &place).map_err(|e| e.at(End::Source))?;
-            let messages = view.strangers().map_or(0, |mails| mails.len());
-            // An empty directory of another program is no folder of the archive.
-            if messages > 0 {
-                states.push(FolderState {
-                    folder,
-                    uid_validity: view.uid_validity,
-                    special_use: None,
-                    subscribed: true,
-                    messages: u32::try_from(messages).unwrap_or(u32::MAX),
-                });
-            }
+        for stray in archive::strays(&self.root).map_err(|e| e.at(End::Source))? {
+            let messages = match stray.messages(&self.root) {
+                // An empty directory of another program is no folder of the archive.
+                Ok(0) => continue,
+                Ok(messages) => messages,
+                // Told by name when it is read.
+                Err(_) => 0,
+            };
+            states.push(FolderState {
+                folder: stray.folder,
+                uid_validity: 1,
+                special_use: None,
+                subscribed: true,
+                messages: u32::try_from(messages).unwrap_or(u32::MAX),
+            });
         }
         Ok(states.into_iter().map(|state| self.shown(state)).collect())
     }
@@ -349,4 +350,98 @@ fn of_folder(error: Error) -> Error {
         kind => kind,
     };
     Error { kind, ..error }.at(End::Source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::{Making, Shelves};
+    use crate::job::{Layout, MailFormat};
+    use std::path::Path;
+
+    const MAIL: &str = "From a Thu Jan  1 00:00:00 1970\nSubject: own\n\nown\n\n";
+
+    fn archive(dir: &Path, format: MailFormat) -> ArchiveSource {
+        for name in ["INBOX", "Work"] {
+            let making = Making {
+                folder: &Folder::parse(name).unwrap(),
+                special_use: None,
+                subscribe: false,
+            };
+            let mut shelves = Shelves::new(dir, format, Layout::MaildirPlusPlus);
+            shelves.prepare(&[making]).unwrap().remove(0).unwrap();
+        }
+        ArchiveSource {
+            root: dir.to_owned(),
+            index: 0,
+        }
+    }
+
+    fn put(path: &Path, text: &str) {
+        crate::fs::private_dir(path.parent().unwrap()).unwrap();
+        crate::fs::persist(path, |to| std::io::Write::write_all(to, text.as_bytes())).unwrap();
+    }
+
+    /// Every folder with how many messages it lists, or why it fails.
+    fn listed(source: &mut ArchiveSource) -> Vec<(String, Result<usize, Kind>)> {
+        let folders = source.folders().unwrap();
+        let mut all = Vec::new();
+        for folder in folders {
+            let mut messages = 0;
+            let done = source.list(&folder, &mut |_| {
+                messages += 1;
+                Ok(())
+            });
+            let told = done.map(|_| messages).map_err(|e| e.kind);
+            all.push((folder.folder.to_string(), told));
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    fn lines(of: &[(&str, Result<usize, Kind>)]) -> Vec<(String, Result<usize, Kind>)> {
+        of.iter()
+            .map(|(n, told)| ((*n).to_owned(), *told))
+            .collect()
+    }
+
+    #[test]
+    fn mail_without_a_sidecar_is_a_folder_or_fails_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut source = archive(dir.path(), MailFormat::Mbox);
+        put(&dir.path().join("mail/Work.mbox"), MAIL);
+        let sidecar = dir.path().join("sidecar/Work.jsonl");
+        put(&sidecar, "");
+        let want = [("INBOX", Ok(0)), ("Work", Ok(1))];
+        assert_eq!(listed(&mut source), lines(&want), "an empty sidecar");
+        std::fs::remove_file(&sidecar).unwrap();
+        assert_eq!(listed(&mut source), lines(&want), "none");
+        let whole = std::fs::read_to_string(dir.path().join("sidecar/INBOX.jsonl")).unwrap();
+        put(&sidecar, &format!("damaged\n{whole}"));
+        let want = [("INBOX", Ok(0)), ("Work", Err(Kind::Folder))];
+        assert_eq!(listed(&mut source), lines(&want), "a damaged first line");
+    }
+
+    #[test]
+    fn folders_of_either_layout_come_along_and_links_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut source = archive(dir.path(), MailFormat::Maildir);
+        let mail = dir.path().join("mail");
+        for place in ["Foo", ".Bar", ".Foo"] {
+            put(
+                &mail.join(place).join("cur/1.a.b:2,"),
+                "Subject: own\n\nown\n",
+            );
+        }
+        std::os::unix::fs::symlink(mail.join("Foo"), mail.join(".Link")).unwrap();
+        let want = [
+            ("Bar", Ok(1)),
+            ("Foo", Ok(1)),
+            ("Foo (2)", Ok(1)),
+            ("INBOX", Ok(0)),
+            ("Link", Err(Kind::Folder)),
+            ("Work", Ok(0)),
+        ];
+        assert_eq!(listed(&mut source), lines(&want));
+    }
 }

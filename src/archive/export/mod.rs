@@ -4,6 +4,7 @@ mod names;
 mod writer;
 
 use super::Selection;
+use super::strays::strays;
 use super::survey::{Step, Survey, Watch, is_replaced};
 use super::view::{Kept, View};
 use super::{At, Now};
@@ -38,7 +39,8 @@ pub struct Exported {
     pub folders: Vec<(Folder, u64)>,
     /// Canonical bytes.
     pub bytes: u64,
-    /// Messages that are missing or changed: place and what is wrong. They are not in the export.
+    /// Messages that are missing or changed: place and what is wrong. Then what is in `mail/` without a line in a sidecar, counted. They are
+    /// not in the export.
     pub failed: Vec<(String, String)>,
 }
 
@@ -90,6 +92,22 @@ pub fn export(
     for view in survey.views.iter().filter(meant) {
         job.folder(view, &|bytes| watch(Step { of, bytes }))?;
     }
+    for view in survey.views.iter().filter(meant) {
+        let appended = view.appended()?.map_or(0, |(_, mails)| mails.len());
+        job.left_out(view.path(), view.strangers()?.len() + appended);
+    }
+    for stray in strays(root)? {
+        if selection.takes_folder(&stray.folder) {
+            let told = stray.view(root).and_then(|view| {
+                job.left_out(view.path(), stray.messages(root)?);
+                Ok(())
+            });
+            if let Err(error) = told {
+                let name = stray.folder.to_string();
+                job.exported.failed.push((name, error.what));
+            }
+        }
+    }
     job.writer.finish()?;
     Ok(job.exported)
 }
@@ -113,6 +131,18 @@ impl Export<'_> {
             Ok(Flow::Continue)
         })?;
         self.flush(&view.folder)
+    }
+
+    /// Tells of messages without lines in a folder.
+    fn left_out(&mut self, folder: &Path, messages: usize) {
+        if messages > 0 {
+            let place = folder.strip_prefix(self.root).unwrap_or(folder);
+            let why =
+                format!("messages of other programs, without a line in the sidecar: {messages}");
+            self.exported
+                .failed
+                .push((place.to_string_lossy().into_owned(), why));
+        }
     }
 
     /// The bytes that it has; 0 for one that is not meant, or not sound.

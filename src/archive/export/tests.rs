@@ -3,6 +3,7 @@ use crate::archive::sample::{self, Sample, inbox, overwrite, work};
 use crate::error::Code;
 use crate::format::maildir;
 use crate::format::mbox::{LineEnds, MboxFile};
+use crate::job::MailFormat;
 use std::path::PathBuf;
 
 fn out(sample: &Sample, to: &str, shape: Shape, selection: &Selection) -> Result<Exported> {
@@ -166,4 +167,32 @@ fn a_spoilt_message_is_named_and_the_others_are_written() {
         .collect();
     assert_eq!(whys, ["changed", "missing"]);
     assert_eq!(exported.failed[0].0, sample.places[1].path);
+}
+
+#[test]
+fn mail_without_a_line_is_counted_by_name() {
+    for format in [MailFormat::Maildir, MailFormat::Mbox] {
+        let sample = Sample::of(format);
+        let mail = sample.root().join("mail");
+        let (strange, stray) = match format {
+            MailFormat::Maildir => (mail.join("new/1.a.b"), mail.join(".Foo/cur/1.a.b:2,")),
+            MailFormat::Mbox => (mail.join("INBOX.mbox"), mail.join("Foo.mbox")),
+        };
+        let text = b"From a Thu Jan  1 00:00:00 1970\nSubject: own\n\nown\n\n";
+        for path in [&strange, &stray] {
+            crate::fs::private_dir(path.parent().unwrap()).unwrap();
+            let mut bytes = std::fs::read(path).unwrap_or_default();
+            bytes.extend(text);
+            crate::fs::persist(path, |to| std::io::Write::write_all(to, &bytes)).unwrap();
+        }
+        let exported = whole(&sample, "out", Shape::Eml);
+        assert_eq!(exported.messages(), 40);
+        assert_eq!(exported.failed.len(), 2, "{:?}", exported.failed);
+        assert!(
+            exported.failed[1].0.contains("Foo"),
+            "{:?}",
+            exported.failed
+        );
+        assert!(exported.failed.iter().all(|(_, why)| why.ends_with(": 1")));
+    }
 }

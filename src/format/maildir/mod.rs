@@ -24,7 +24,7 @@ pub use listing::{Mail, Places, list};
 pub use live::Live;
 pub use refile::Letters;
 pub use root::{Maildir, complete};
-pub(super) use scan::free_name;
+pub(crate) use scan::free_name;
 pub use scan::{Found, Scan, scan};
 pub use tree::Layout;
 pub(crate) use tree::{flat_name, short_name};

@@ -171,7 +171,7 @@ fn named(root: &Path, layout: Layout, places: Vec<Place>) -> Vec<Found> {
 }
 
 /// The name itself, or with a number where another folder has it.
-pub(in crate::format) fn free_name(folder: Folder, taken: &HashSet<Folder>) -> Folder {
+pub(crate) fn free_name(folder: Folder, taken: &HashSet<Folder>) -> Folder {
     let numbered = |n: u32| {
         let mut names = folder.names().to_vec();
         if let Some(last) = names.last_mut() {
