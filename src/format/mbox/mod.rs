@@ -29,7 +29,7 @@ pub use marks::{Marks, has_state, marks};
 pub use names::{Location, is_shortened, locate};
 pub use record::Record;
 pub use scan::Extent;
-pub use tree::{Place, Tree, tree};
+pub use tree::{Place, Tree, is_blank, tree};
 
 #[cfg(test)]
 mod tests;
