@@ -305,6 +305,24 @@ fn held(path: &Path, file: &mut File) -> Error {
     .hint("wait until that run has ended, or stop it, then run again")
 }
 
+/// A directory below `dir` with a path as long as the system allows. What is made in it can be listed but not looked into, whoever asks.
+#[cfg(test)]
+pub(crate) fn at_the_limit(dir: &Path, inside: &[&str]) -> PathBuf {
+    const LONGEST: usize = 4094;
+    let short = dir.join("s");
+    let mut deep = PathBuf::new();
+    while short.join(&deep).as_os_str().len() < LONGEST - 200 {
+        deep.push("d".repeat(99));
+    }
+    for name in inside {
+        std::fs::create_dir_all(short.join(&deep).join(name)).unwrap();
+    }
+    let missing = LONGEST - short.join(&deep).as_os_str().len();
+    let long = dir.join("s".repeat(1 + missing));
+    rename(&short, &long).unwrap();
+    long.join(deep)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,13 +38,14 @@ pub use view::{Kept, View};
 
 use locate::{confined, locate, spoilt};
 
-use crate::error::Result;
+use crate::error::{Code, Error, Kind, Result};
 use crate::format::maildir;
 use crate::fs;
 use crate::job::{ArchiveSpec, Layout};
 use crate::message::{Digest, Flags, Folder, InternalDate};
 use crate::spool::{Body, Budget};
 use shelf::Shelf;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The folder below which an archive puts mail that has gone from its source (`on-vanish = "trash"`).
@@ -73,10 +74,12 @@ impl Archive {
     /// and the journal.
     ///
     /// # Errors
-    /// `Code::Locked`: another run holds it. `Code::Disk`.
+    /// `Code::Locked`: another run holds it. `Code::Foreign`: it holds something, and is no archive; nothing in it is changed, and its mode
+    /// neither. `Code::Disk`.
     pub fn open(spec: &ArchiveSpec) -> Result<Self> {
         let (root, keep_mail) = (spec.path.as_path(), spec.keep_mail);
         fs::private_dir(root)?;
+        expect_ours(root)?;
         fs::make_private(root)?;
         let lock = fs::Lock::acquire(&root.join("lock"))?;
         if keep_mail {
@@ -196,6 +199,31 @@ pub fn read(root: &Path, place: &Place, budget: &Budget) -> Result<Body> {
         at.path(),
         "is not what was stored: its digest differs",
     ))
+}
+
+/// Refuses a directory that is somebody else's: it is neither empty nor an archive. Mail alone, put back from a copy, is one.
+fn expect_ours(root: &Path) -> Result<()> {
+    let broken = |e: io::Error| Error::disk("list", root, &e);
+    let mut foreign = None;
+    for entry in std::fs::read_dir(root).map_err(broken)? {
+        let name = entry.map_err(broken)?.file_name();
+        match name.to_str() {
+            Some("lock" | "journal.db" | "sidecar") => return Ok(()),
+            // A disk of its own has one from the beginning.
+            Some("mail" | "lost+found") => {}
+            _ => foreign = Some(name),
+        }
+    }
+    let Some(name) = foreign else {
+        return Ok(());
+    };
+    let what = format!(
+        "{} is not empty and no archive: {} is in it",
+        root.display(),
+        name.display()
+    );
+    Err(Error::new(Kind::Account, Code::Foreign, what)
+        .hint("give the job a directory of its own: [archive] path"))
 }
 
 fn on_disk(layout: Layout) -> maildir::Layout {

@@ -1,5 +1,4 @@
 use super::*;
-use crate::error::{Code, Kind};
 use crate::job::{MailFormat, OnVanish};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -76,6 +75,32 @@ fn what_is_stored_is_read_back_by_another_run() {
         let mode = std::fs::metadata(private).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
     }
+}
+
+#[test]
+fn a_directory_of_somebody_else_is_left_as_it_is() {
+    let temp = tempfile::tempdir().unwrap();
+    let shared = temp.path().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    let mode = || std::fs::metadata(&shared).unwrap().permissions().mode() & 0o7777;
+    std::fs::set_permissions(&shared, PermissionsExt::from_mode(0o1777)).unwrap();
+    let theirs = shared.join("theirs");
+    fs::persist(&theirs, |f| f.write_all(b"x")).unwrap();
+    let taken = Archive::open(&spec(&shared, true, Layout::Fs)).map(|_| ());
+    assert_eq!(taken.unwrap_err().code, Code::Foreign);
+    assert_eq!(mode(), 0o1777);
+    assert_eq!(std::fs::read_dir(&shared).unwrap().count(), 1);
+
+    std::fs::remove_file(theirs).unwrap();
+    drop(open(&shared));
+    assert_eq!(mode(), 0o700);
+    fs::persist(&shared.join("notes"), |f| f.write_all(b"x")).unwrap();
+    drop(open(&shared));
+    // What is put back from a copy may be the mail alone.
+    let copy = temp.path().join("copy");
+    std::fs::create_dir_all(copy.join("mail/cur")).unwrap();
+    std::fs::create_dir(copy.join("lost+found")).unwrap();
+    drop(open(&copy));
 }
 
 #[test]

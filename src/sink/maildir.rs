@@ -134,6 +134,10 @@ impl Sink for MaildirSink {
             let Some(folder) = Naming::of_files().folder(name) else {
                 continue;
             };
+            // What cannot be looked into is asked for only where mail goes there, and tells why then.
+            if self.real(name).is_err_and(|e| e.code == Code::Disk) {
+                continue;
+            }
             let dir = self.root.join(path);
             let live = Live::peek(&dir).map_err(of_account)?;
             let files = match &live {

@@ -3,6 +3,7 @@
 use super::Opened;
 use crate::error::{Code, End, Error, Kind};
 use crate::plan::SourceFolder;
+use std::path::Path;
 
 /// Files have no UIDVALIDITY; their messages are named by what stays.
 pub(super) const VALIDITY: u32 = 1;
@@ -28,4 +29,12 @@ pub(super) fn only_read(folder: &SourceFolder) -> Error {
         folder.folder
     );
     Error::new(Kind::Account, Code::Job, what).at(End::Source)
+}
+
+/// Mail that is not there may be a wrong path, or a disk that is not mounted: an empty listing would say that all is done, or gone.
+pub(super) fn no_mail(path: &Path, what: &str, hint: &str) -> Error {
+    let what = format!("{} {what}", path.display());
+    Error::new(Kind::Account, Code::Refused, what)
+        .hint(hint)
+        .at(End::Source)
 }

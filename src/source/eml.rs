@@ -1,6 +1,6 @@
 //! A directory of `.eml` files as a source: each directory a folder, the one given INBOX. Nothing in it is changed.
 
-use super::disk::{VALIDITY, count, opened};
+use super::disk::{VALIDITY, count, no_mail, opened};
 use super::{Arrival, Heading, Listed, Opened, Source, Wanted};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::format::{maildir, mbox};
@@ -26,8 +26,8 @@ pub(super) struct EmlSource {
     /// The one file of the root that is looked at, where the job names a file.
     file: Option<PathBuf>,
     index: u32,
-    /// The files of each folder, below the root, in the order of their names.
-    folders: BTreeMap<Folder, Vec<PathBuf>>,
+    /// The files of each folder, below the root, in the order of their names; or why its directory cannot be read.
+    folders: BTreeMap<Folder, Result<Vec<PathBuf>>>,
 }
 
 impl EmlSource {
@@ -45,13 +45,22 @@ impl EmlSource {
     fn look(&mut self) -> Result<()> {
         self.folders.clear();
         if let Some(file) = &self.file {
-            self.folders.insert(Folder::inbox(), vec![file.clone()]);
+            let files = Ok(vec![file.clone()]);
+            self.folders.insert(Folder::inbox(), files);
             return Ok(());
         }
         let meta = std::fs::metadata(&self.root);
         let meta = meta.map_err(|e| of_account(Error::disk("look at", &self.root, &e)))?;
         if meta.is_dir() {
-            return self.walk(Path::new("")).map_err(of_account);
+            self.walk(Path::new("")).map_err(of_account)?;
+            return match self.folders.is_empty() {
+                true => Err(no_mail(
+                    &self.root,
+                    "holds no .eml file, nor does any directory in it",
+                    "name the directory that has them; where they end otherwise, rename them",
+                )),
+                false => Ok(()),
+            };
         }
         let name = self.root.file_name().map(PathBuf::from).unwrap_or_default();
         self.root.pop();
@@ -70,23 +79,34 @@ impl EmlSource {
                 below.join(entry.file_name()),
             );
             if kind.is_dir() {
-                self.walk(&path)?;
+                if let Err(error) = self.walk(&path) {
+                    let unread = of_folder(error);
+                    let folder = folder(&path).ok_or_else(|| unread.clone())?;
+                    self.folders.insert(folder, Err(unread));
+                }
             } else if is_eml(&path) {
                 files.push(path);
             }
         }
         files.sort();
         if let Some(folder) = folder(below).filter(|_| !files.is_empty()) {
-            self.folders.entry(folder).or_default().extend(files);
+            let there = self.folders.entry(folder).or_insert(Ok(Vec::new()));
+            if let Ok(there) = there {
+                there.extend(files);
+            }
         }
         Ok(())
     }
 
     fn files(&self, folder: &Folder) -> Result<&[PathBuf]> {
-        self.folders.get(folder).map(Vec::as_slice).ok_or_else(|| {
-            let what = format!("the folder {folder} is gone from {}", self.root.display());
-            Error::new(Kind::Folder, Code::Refused, what).at(End::Source)
-        })
+        match self.folders.get(folder) {
+            Some(Ok(files)) => Ok(files),
+            Some(Err(error)) => Err(error.clone()),
+            None => {
+                let what = format!("the folder {folder} is gone from {}", self.root.display());
+                Err(Error::new(Kind::Folder, Code::Refused, what).at(End::Source))
+            }
+        }
     }
 
     /// A file as it is listed, and its header. One that cannot be read is listed without date and flags: read, it tells why.
@@ -155,8 +175,9 @@ impl Source for EmlSource {
                 subscribed: true,
                 uid_validity: VALIDITY,
                 uid_next: None,
-                messages: count(files.len()),
-                highest_modseq: self.state(files),
+                // What cannot be read is no empty folder: opened, it tells why.
+                messages: count(files.as_ref().map_or(1, Vec::len)),
+                highest_modseq: files.as_ref().ok().and_then(|files| self.state(files)),
             })
             .collect();
         shown.sort_by_key(|folder| !folder.folder.is_inbox());
@@ -328,9 +349,52 @@ fn file_of(key: &SourceKey) -> Result<&Path> {
     path.ok_or_else(|| super::foreign_key(key))
 }
 
+/// A directory that cannot be read fails its folder, and the others go on.
+fn of_folder(error: Error) -> Error {
+    Error {
+        kind: Kind::Folder,
+        ..error.at(End::Source)
 fn of_account(error: Error) -> Error {
     Error {
         kind: Kind::Account,
         ..error.at(End::Source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs;
+    use std::io::Write;
+
+    fn source(root: PathBuf) -> EmlSource {
+        EmlSource {
+            root,
+            file: None,
+            index: 0,
+            folders: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_directory_without_eml_files_is_no_empty_mailbox() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("A")).unwrap();
+        fs::persist(&dir.path().join("A/notes.txt"), |f| f.write_all(b"a")).unwrap();
+        let mut source = source(dir.path().to_owned());
+        let error = source.folders().unwrap_err();
+        assert_eq!((error.kind, error.end), (Kind::Account, Some(End::Source)));
+        fs::persist(&dir.path().join("A/1.eml"), |f| f.write_all(b"A: 1\n\n")).unwrap();
+        assert_eq!(source.folders().unwrap()[0].folder.to_string(), "A");
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_read_fails_its_folder_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut source = source(fs::at_the_limit(dir.path(), &["A"]));
+        let folders = source.folders().unwrap();
+        assert_eq!((folders.len(), folders[0].messages), (1, 1));
+        let error = source.list(&folders[0], &mut |_| Ok(())).unwrap_err();
+        assert_eq!((error.kind, error.code), (Kind::Folder, Code::Disk));
     }
 }

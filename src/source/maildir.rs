@@ -1,6 +1,6 @@
 //! A Maildir tree as a source, whoever wrote it. Nothing in it is changed.
 
-use super::disk::{VALIDITY, count, opened};
+use super::disk::{VALIDITY, count, no_mail, opened};
 use super::{Arrival, Heading, Listed, Opened, Source, Traces, Wanted};
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::format::maildir::{self, Found, Live, Mail, Places, Scan};
@@ -40,6 +40,13 @@ impl MaildirSource {
             kind: Kind::Account,
             ..error.at(End::Source)
         })?;
+        if scan.folders.is_empty() {
+            return Err(no_mail(
+                &self.root,
+                "holds no Maildir: neither cur/ and new/ nor folders with them",
+                "name the directory that has them directly inside; layout says where its folders are",
+            ));
+        }
         Ok(self.scan.insert(scan))
     }
 
@@ -265,4 +272,26 @@ fn link(dir: &Path) -> Error {
     Error::new(Kind::Folder, Code::Refused, what)
         .hint("put the directory itself there, or give what it leads to a [[source]] of its own")
         .at(End::Source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_without_a_maildir_is_no_empty_mailbox() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut source = MaildirSource {
+            root: dir.path().to_owned(),
+            layout: None,
+            index: 0,
+            scan: None,
+        };
+        std::fs::create_dir_all(dir.path().join("level/INBOX.old")).unwrap();
+        let error = source.folders().unwrap_err();
+        assert_eq!((error.kind, error.end), (Kind::Account, Some(End::Source)));
+        assert!(error.what.contains(&*dir.path().to_string_lossy()));
+        std::fs::create_dir(dir.path().join("new")).unwrap();
+        assert_eq!(source.folders().unwrap()[0].messages, 0);
+    }
 }

@@ -8,7 +8,7 @@ use crate::error::{Code, Error, Kind, Result};
 use crate::message::Folder;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, ErrorKind::NotADirectory, ErrorKind::NotFound};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,8 @@ pub struct Scan {
 /// All folders below `root`. Without a layout it is told from what lies there; a single Maildir, or an empty directory, counts as Maildir++.
 ///
 /// # Errors
-/// `Code::Disk` for any directory that cannot be read, naming it; `Code::Job` where folders lie there in both layouts.
+/// `Code::Disk` for a root that cannot be read, and for a folder whose mail can be read while its subfolders cannot, naming it; a directory
+/// below that cannot be looked into is a folder: opened, it tells why. `Code::Job` where folders lie there in both layouts.
 pub fn scan(root: &Path, layout: Option<Layout>) -> Result<Scan> {
     let top = entries(root)?;
     let flat: Vec<Place> = top
@@ -56,29 +57,51 @@ pub fn scan(root: &Path, layout: Option<Layout>) -> Result<Scan> {
         Layout::PlusPlus => flat,
         Layout::Fs => levels,
     };
-    if holds_mail(root) {
-        places.push((PathBuf::new(), false));
+    if mail_in(root) != Mail::None {
+        places.push(Place {
+            path: PathBuf::new(),
+            link: false,
+            mail: Mail::Some,
+        });
     }
     let folders = named(root, layout, places);
     Ok(Scan { layout, folders })
 }
 
-/// A directory with mail, relative to the root, and whether it is a link.
-type Place = (PathBuf, bool);
+/// A directory that holds mail, or may.
+struct Place {
+    /// Relative to the root.
+    path: PathBuf,
+    link: bool,
+    mail: Mail,
+}
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mail {
+    None,
+    Some,
+    /// It cannot be looked into.
+    Unknown,
+}
+
+/// Directories that cannot be looked into tell a layout only where there are no others: `lost+found` is one.
 fn told(root: &Path, flat: &[Place], levels: &[Place]) -> Result<Layout> {
-    match (flat.first(), levels.first()) {
-        (Some((flat, _)), Some((level, _))) => {
+    fn sure(places: &[Place]) -> Option<&Place> {
+        places.iter().find(|place| place.mail == Mail::Some)
+    }
+    match (sure(flat), sure(levels)) {
+        (Some(flat), Some(level)) => {
             let what = format!(
                 "{} holds folders in two layouts: {} and {}",
                 root.display(),
-                flat.display(),
-                level.display()
+                flat.path.display(),
+                level.path.display()
             );
             Err(Error::new(Kind::Account, Code::Job, what)
                 .hint(r#"say which one is meant: layout = "maildir++" or layout = "fs""#))
         }
         (None, Some(_)) => Ok(Layout::Fs),
+        (None, None) if flat.is_empty() && !levels.is_empty() => Ok(Layout::Fs),
         _ => Ok(Layout::PlusPlus),
     }
 }
@@ -96,11 +119,16 @@ fn walk(root: &Path, at: &Path, entries_there: Vec<Entry>, out: &mut Vec<Place>)
         }
         let folder = entry.as_folder(root, at);
         let descend = entry.is_dir && (folder.is_some() || !is_hidden(&entry.name));
+        let unknown = folder.as_ref().is_some_and(|f| f.mail == Mail::Unknown);
         out.extend(folder);
         if descend {
             let path = at.join(&entry.name);
-            let below = entries(&root.join(&path))?;
-            walk(root, &path, below, out)?;
+            match entries(&root.join(&path)) {
+                Ok(below) => walk(root, &path, below, out)?,
+                // It is told as a folder already.
+                Err(_) if unknown => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(())
@@ -113,11 +141,14 @@ struct Entry {
 }
 
 impl Entry {
-    /// Its place, if there is mail inside, or would be if the link were followed.
+    /// Its place, if there is or may be mail inside, or would be if the link were followed.
     fn as_folder(&self, root: &Path, at: &Path) -> Option<Place> {
+        if !self.is_dir && !self.is_link {
+            return None;
+        }
         let path = at.join(&self.name);
-        let holds = (self.is_dir || self.is_link) && holds_mail(&root.join(&path));
-        holds.then_some((path, self.is_link))
+        let (mail, link) = (mail_in(&root.join(&path)), self.is_link);
+        (mail != Mail::None).then_some(Place { path, link, mail })
     }
 }
 
@@ -138,10 +169,17 @@ fn entries(dir: &Path) -> Result<Vec<Entry>> {
     Ok(found)
 }
 
-fn holds_mail(dir: &Path) -> bool {
-    ["cur", "new"]
-        .iter()
-        .any(|part| std::fs::symlink_metadata(dir.join(part)).is_ok_and(|m| !m.is_file()))
+fn mail_in(dir: &Path) -> Mail {
+    let mut mail = Mail::None;
+    for part in ["cur", "new"] {
+        match std::fs::symlink_metadata(dir.join(part)) {
+            Ok(meta) if !meta.is_file() => return Mail::Some,
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), NotFound | NotADirectory) => {}
+            Err(_) => mail = Mail::Unknown,
+        }
+    }
+    mail
 }
 
 fn is_hidden(name: &OsStr) -> bool {
@@ -151,7 +189,7 @@ fn is_hidden(name: &OsStr) -> bool {
 /// Names for all of them. Where two directories come to the same name (plain UTF-8 beside modified UTF-7), the one that
 /// mailhaul itself would write keeps it, and the other gets a number.
 fn named(root: &Path, layout: Layout, places: Vec<Place>) -> Vec<Found> {
-    let decoded = places.into_iter().map(|(path, link)| {
+    let decoded = places.into_iter().map(|Place { path, link, .. }| {
         let folder = decode::folder(layout, root, &path);
         let own = layout.locate(&folder).path == path;
         (!own, path, link, folder)
@@ -262,6 +300,21 @@ mod tests {
         let found = scan(root.path(), None).unwrap();
         assert_eq!(names(&found), ["INBOX=", "A=A", "L=L"]);
         assert!(found.folders[2].link);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_into_is_a_folder() {
+        let flat = tempfile::tempdir().unwrap();
+        let root = crate::fs::at_the_limit(flat.path(), &["cur", ".Moved/cur"]);
+        let found = scan(&root, None).unwrap();
+        assert_eq!(found.layout, Layout::PlusPlus);
+        assert_eq!(names(&found), ["INBOX=", "Moved=.Moved"]);
+        let levels = tempfile::tempdir().unwrap();
+        let root = crate::fs::at_the_limit(levels.path(), &["Work/cur", "a"]);
+        let found = scan(&root, None).unwrap();
+        assert_eq!(found.layout, Layout::Fs);
+        assert_eq!(names(&found), ["INBOX=", "Work=Work", "a=a"]);
+        assert!(super::super::list(&root.join("a")).is_err());
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use names::{Location, is_shortened, locate};
 pub use reading::Reading;
 pub use record::Record;
 pub use scan::Extent;
-pub use tree::{Place, Tree, tree};
+pub use tree::{Place, Tree, is_blank, tree};
 
 #[cfg(test)]
 mod tests;

@@ -34,7 +34,7 @@ pub struct Tree {
 /// All folders of a file, or of all files below a directory.
 ///
 /// # Errors
-/// `Code::Disk`, naming what cannot be read.
+/// `Code::Disk` for a root that cannot be read, naming it; a directory below is a folder then: opened, it tells why.
 pub fn tree(root: &Path) -> Result<Tree> {
     let meta = std::fs::metadata(root).map_err(|e| Error::disk("look at", root, &e))?;
     let mut tree = Tree::default();
@@ -63,7 +63,13 @@ fn walk(dir: &Path, levels: &mut Vec<String>, tree: &mut Tree) -> Result<()> {
             }
         } else if kind.is_dir() {
             levels.push(without_ending(&name, &[".sbd", ".fol", ".mbox"]).to_owned());
-            walk(&path, levels, tree)?;
+            match walk(&path, levels, tree) {
+                Ok(()) => {}
+                Err(error) => {
+                    let folder = names::folder(levels).ok_or(error)?;
+                    tree.places.push(Place { folder, path });
+                }
+            }
             levels.pop();
         } else if kind.is_file() {
             match file_folder(levels, &path).filter(|_| !is_torn(&name)) {
@@ -148,6 +154,16 @@ fn holds_mail(path: &Path) -> bool {
         return start.len() < 1024 && is_empty_folder(path);
     }
     begins(text)
+}
+
+/// Is nothing in the file, unpacked, but empty lines at most?
+///
+/// # Errors
+/// `Code::Disk`, naming it.
+pub fn is_blank(path: &Path) -> Result<bool> {
+    let mut start = Vec::new();
+    first_bytes(path, &mut start).map_err(|e| Error::disk("read", path, &e))?;
+    Ok(start.len() < 1024 && start.trim_ascii().is_empty())
 }
 
 fn first_bytes(path: &Path, into: &mut Vec<u8>) -> io::Result<()> {
@@ -255,6 +271,15 @@ mod tests {
             assert_eq!(tree(&path).unwrap().places[0].folder.to_string(), folder);
         }
         assert!(tree(&dir.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_looked_into_is_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs::at_the_limit(dir.path(), &["A.sbd"]);
+        let tree = tree(&root).unwrap();
+        assert_eq!(tree.places[0].folder.to_string(), "A");
+        assert!(super::super::MboxFile::open(&tree.places[0].path, None).is_err());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Which folders there are, and in which files: one a file, or, where Google wrote it, one a label.
 
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::format::mbox::{Dialect, MboxFile, Place, marks, sidecar_of, tree};
+use crate::format::mbox::{Dialect, MboxFile, Place, is_blank, marks, sidecar_of, tree};
 use crate::message::Folder;
+use crate::source::disk::no_mail;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,9 @@ pub(super) struct Part {
 }
 
 /// All folders of a file or a directory, INBOX first, and how many messages each holds.
+///
+/// # Errors
+/// `Code::Disk`; `Code::Refused` for a directory without any mbox, and for a file that has bytes and no message.
 pub(super) fn shelves(root: &Path, dialect: Option<Dialect>) -> Result<Vec<Shelf>> {
     let found = tree(root)?;
     let links = found.links.iter().map(|place| Shelf {
@@ -52,6 +56,21 @@ pub(super) fn shelves(root: &Path, dialect: Option<Dialect>) -> Result<Vec<Shelf
             }
             None => shelves.push(shelf),
         }
+    }
+    if shelves.is_empty() {
+        return Err(no_mail(
+            root,
+            "holds no mbox, nor does any directory in it",
+            "name the file, or the directory that has the files; each begins with a line \"From \"",
+        ));
+    }
+    let messages: usize = shelves.iter().map(|s| s.messages).sum();
+    if messages == 0 && root.is_file() && !is_blank(root)? {
+        return Err(no_mail(
+            root,
+            "is no mbox: no line in it begins a message with \"From \"",
+            "name the file that holds the mail; a single message in a file is protocol = \"eml\"",
+        ));
     }
     shelves.sort_by_key(|s| (!s.folder.is_inbox(), s.folder.clone()));
     Ok(shelves)
@@ -149,4 +168,29 @@ fn labels(file: &MboxFile) -> Result<Vec<Shelf>> {
         link: false,
     };
     Ok(shelves.into_iter().map(shelf).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs;
+    use std::io::Write;
+
+    #[test]
+    fn what_is_no_mbox_is_no_empty_mailbox() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file.txt");
+        let write = |text: &str| fs::persist(&file, |f| f.write_all(text.as_bytes())).unwrap();
+        write("Dear Siti,\nFrom here on it rains.\n");
+        for path in [file.as_path(), dir.path()] {
+            let error = shelves(path, None).unwrap_err();
+            assert_eq!(error.kind, Kind::Account, "{}", path.display());
+        }
+        for blank in ["", "\n\n"] {
+            write(blank);
+            assert_eq!(shelves(&file, None).unwrap()[0].messages, 0);
+        }
+        write("From a@b.c Tue Jan 05 12:34:56 1999\nA: 1\n\n");
+        assert_eq!(shelves(&file, None).unwrap()[0].messages, 1);
+    }
 }
