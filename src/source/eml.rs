@@ -354,6 +354,9 @@ fn of_folder(error: Error) -> Error {
     Error {
         kind: Kind::Folder,
         ..error.at(End::Source)
+    }
+}
+
 fn of_account(error: Error) -> Error {
     Error {
         kind: Kind::Account,
