@@ -308,8 +308,10 @@ impl Sink for MboxSink {
         if index.validity() != uid_validity {
             return Ok(Removed::OtherFolder);
         }
-        index.remove(uids).map_err(of_folder)?;
-        Ok(Removed::Gone)
+        Ok(match index.remove(uids).map_err(of_folder)? {
+            true => Removed::Gone,
+            false => Removed::OtherFolder,
+        })
     }
 }
 

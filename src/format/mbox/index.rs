@@ -292,12 +292,17 @@ impl Index {
     }
 
     /// Takes messages out of the mbox: all else, also what no message is, is written to a new file, which replaces the old one whole.
-    /// The others keep their UIDs.
+    /// The others keep their UIDs. `false`: the mbox had to be indexed afresh, and nothing was taken out.
     ///
     /// # Errors
     /// `Code::Disk`, `Code::Locked`.
-    pub fn remove(&mut self, uids: &[u32]) -> Result<()> {
+    pub fn remove(&mut self, uids: &[u32]) -> Result<bool> {
+        let validity = self.validity();
         let held = self.locked()?;
+        // Indexed afresh under the lock: these UIDs are other messages' now, and none of them is to be touched.
+        if self.validity() != validity {
+            return Ok(false);
+        }
         let mut kept = Vec::with_capacity(self.messages.len());
         let (mut pieces, mut from, mut cut) = (Vec::new(), 0, 0);
         let mut after_empty_line = true;
@@ -322,7 +327,8 @@ impl Index {
         pieces.push((from, held.length().saturating_sub(from)));
         held.rewrite(&pieces)?;
         self.messages = kept;
-        self.rewrite()
+        self.rewrite()?;
+        Ok(true)
     }
 }
 
