@@ -1,5 +1,6 @@
 """The other programs that Debian has, each told to do the same work."""
 import os
+import pwd
 import shutil
 from dataclasses import dataclass
 
@@ -26,11 +27,11 @@ def mbsync(task):
             f"IMAPStore {name}\nAccount {name}\n\n"
         )
 
-    def maildir(name, path):
-        return f"MaildirStore {name}\nPath {path}/\nInbox {path}/INBOX\nSubFolders Verbatim\n\n"
+    def maildir(name, path, inbox):
+        return f"MaildirStore {name}\nPath {path}/\nInbox {inbox}\nSubFolders Verbatim\n\n"
 
-    far = maildir("far", task.files) if task.kind == "maildir-imap" else imap("far", task.source, "old")
-    near = maildir("near", task.out) if task.kind == "imap-maildir" else imap("near", task.sink, task.user)
+    far = maildir("far", task.files, task.files) if task.kind == "maildir-imap" else imap("far", task.source, "old")
+    near = maildir("near", task.out, f"{task.out}/INBOX") if task.kind == "imap-maildir" else imap("near", task.sink, task.user)
     state = f"{task.dir}/state"
     os.mkdir(state)
     channel = f"Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSync PullNew\nCopyArrivalDate yes\nSyncState {state}/\n"
@@ -110,9 +111,11 @@ def fetchmail(task):
 
 
 def getmail(task):
+    # It refuses to deliver as root.
+    user = f"user = {pwd.getpwuid(task.pair.new.owner[0]).pw_name}\n" if os.geteuid() == 0 else ""
     text = (
         f"[retriever]\ntype = SimplePOP3Retriever\nserver = 127.0.0.1\nport = {task.source}\nusername = old\npassword = {PASSWORD}\n"
-        f"[destination]\ntype = Maildir\npath = {task.maildir()}/\n"
+        f"[destination]\ntype = Maildir\npath = {task.maildir()}/\n{user}"
         "[options]\ndelete = false\nread_all = true\nverbose = 0\ndelivered_to = false\nreceived = false\n"
     )
     write(f"{task.dir}/getmailrc", text)
@@ -129,6 +132,8 @@ class Rival:
     tls: bool = True
     good: tuple = (0,)
     """Exit codes of a run that went through."""
+    slow: bool = False
+    """Known to take many times the limit: it is given less time."""
 
     def missing(self):
         return shutil.which(self.program) is None
@@ -138,11 +143,11 @@ RIVALS = [
     Rival("mbsync", "isync", "mbsync", ("imap-imap", "imap-maildir", "maildir-imap"), mbsync),
     Rival("interimap", "interimap", "interimap", ("imap-imap",), interimap),
     Rival("doveadm backup", "dovecot-core", "doveadm", ("imap-imap", "imap-maildir"), doveadm, good=(0, 2)),
-    Rival("imapcopy", "imapcopy", "imapcopy", ("imap-imap",), imapcopy, tls=False),
-    Rival("offlineimap", "offlineimap3", "offlineimap", ("imap-imap", "imap-maildir"), offlineimap),
+    Rival("imapcopy", "imapcopy", "imapcopy", ("imap-imap",), imapcopy, tls=False, slow=True),
+    Rival("offlineimap", "offlineimap3", "offlineimap", ("imap-imap", "imap-maildir"), offlineimap, slow=True),
     Rival("mpop", "mpop", "mpop", ("pop3-maildir",), mpop),
-    Rival("fetchmail + maildrop", "fetchmail maildrop", "maildrop", ("pop3-maildir",), fetchmail),
-    Rival("getmail6", "getmail6", "getmail", ("pop3-maildir",), getmail),
+    Rival("fetchmail + maildrop", "fetchmail maildrop", "maildrop", ("pop3-maildir",), fetchmail, slow=True),
+    Rival("getmail6", "getmail6", "getmail", ("pop3-maildir",), getmail, slow=True),
 ]
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.normpath(f"{HERE}/../..")
-LINK = f"{TOP}/target/release/examples/link"
+LINK = f"{TOP}/target/bench-link"
 PROTOCOLS = ("imap", "imaps", "pop3")
 
 

@@ -45,6 +45,8 @@ class Task:
         path = f"{self.out}/INBOX"
         for part in ("cur", "new", "tmp"):
             os.makedirs(f"{path}/{part}", exist_ok=True)
+            os.chown(f"{path}/{part}", *self.pair.new.owner)
+        os.chown(path, *self.pair.new.owner)
         return path
 
     @property
@@ -66,14 +68,11 @@ class Task:
         return content.of_maildirs(self.out)
 
     def difference(self, wanted):
-        """From what stood at the source. POP3 has neither flags nor dates, and shows INBOX alone."""
+        """From what stands at the source, as its own protocol shows it. POP3 has neither flags nor dates, Maildirs are read without."""
         found = self.found()
-        if self.kind.startswith("pop3"):
-            wanted = {b"*": wanted[b"INBOX"]}
-            found = content.as_one(found)
-        elif not self.kind.endswith("-imap"):
-            wanted = content.as_one(wanted)
-        return content.compare(wanted, found, marks=self.kind in ("imap-imap", "maildir-imap"))
+        if self.kind not in ("imap-imap", "maildir-imap"):
+            return content.compare(content.as_one(wanted), content.as_one(found), marks=False)
+        return content.compare(wanted, found)
 
     def mailhaul(self):
         """The job that does this task."""
@@ -86,6 +85,11 @@ class Task:
             return jobs.Job(self.dir, "job", source, jobs.Server("imap", self.sink, self.user, ca))
         form = "mbox" if self.kind.endswith("-mbox") else "maildir"
         return jobs.Job(self.dir, "job", source, None, f'path = "{self.out}"\nformat = "{form}"\n')
+
+    def maildir_copy(self):
+        """The job that makes Maildirs for other programs to read, folders as directories."""
+        source = jobs.Server("imap", self.pair.old.port("imap"), "old")
+        return jobs.Job(self.dir, "copy", source, jobs.Files("maildir", self.out, 'layout = "fs"\n'))
 
     def run(self, command, limit):
         """Runs a program of this task, in its own directory and with it for a home."""

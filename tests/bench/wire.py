@@ -93,6 +93,16 @@ class Pop3:
     def count(self):
         return int(self.ask("STAT").split()[1])
 
+    def retrieve(self, number):
+        """The bytes of a message, dots unstuffed."""
+        self.ask(f"RETR {number}")
+        lines = []
+        while (line := self.reader.readline()) != b".\r\n":
+            if not line:
+                raise OSError("the server closed the connection")
+            lines.append(line[1:] if line.startswith(b".") else line)
+        return b"".join(lines)
+
     def close(self):
         self.reader.close()
         self.socket.close()

@@ -6,6 +6,7 @@ mod after;
 mod archive;
 mod backup;
 mod corpus;
+mod explain_time;
 mod gmail;
 mod imap_to_imap;
 mod incremental;
