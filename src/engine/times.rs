@@ -34,10 +34,9 @@ impl Times {
 
     /// All so far, with the processor time of the process.
     pub(super) fn spent(&self) -> Spent {
-        Spent {
-            processor: processor(ClockId::ProcessCPUTime),
-            ..*super::context::lock(&self.spent)
-        }
+        let mut spent = *super::context::lock(&self.spent);
+        spent.processor = processor(ClockId::ProcessCPUTime);
+        spent
     }
 }
 
