@@ -9,7 +9,7 @@ use super::keep;
 use super::link::SinkLink;
 use crate::error::{Kind, Result};
 use crate::plan::{Step, Work};
-use crate::sink::{self, Sink};
+use crate::sink::Sink;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -156,8 +156,8 @@ fn one_lane(
 
 /// One more connection to the destination. Servers limit connections in many ways and words: without it the others go on.
 fn further(context: &Context, number: usize) -> Option<Box<dyn Sink>> {
-    let (spec, login) = &context.destination;
-    sink::open(spec, login.as_ref(), false)
+    context
+        .open_sink(context.sink as usize, false)
         .inspect_err(|error| context.warn(format!("going on with {number} connections: {error}")))
         .ok()
 }
