@@ -71,12 +71,9 @@ mod tests {
 
     #[test]
     fn each_wait_has_its_line() {
-        let mut spent = Spent {
-            processor: Duration::from_millis(480),
-            sources: 1,
-            destinations: 2,
-            ..Spent::default()
-        };
+        let mut spent = Spent::default();
+        spent.processor = Duration::from_millis(480);
+        (spent.sources, spent.destinations) = (1, 2);
         spent.add(Wait::Source, Duration::from_millis(2500));
         spent.add(Wait::Journal, Duration::from_millis(40));
         let mut report = samples::report(Vec::new());

@@ -15,7 +15,7 @@ LINE = bytes(97 + at % 26 for at in range(70)) + b"\n"
 SUBJECTS = ("Tagesordnung", "=?utf-8?Q?Gr=C3=BC=C3=9Fe?=", "Re: Re: the long one", "=?utf-8?B?5pel5pys6Kqe?=")
 NAMES = (
     "Sent", "Entwürfe", "日本語", "A & B", 'He said "yes"', "[Lists] (all)", "Projects/2019/Winter", "Projects/2019", "Projects",
-    "100 € und mehr", "x" * 120, "back\\slash", "Ärger und Öl",
+    "100 € und mehr", "x" * 120, "Ärger und Öl",
 )
 """Of folders beside INBOX; more are called by numbers."""
 YEARS = 15 * 365 * 86400

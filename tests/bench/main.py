@@ -5,6 +5,8 @@ import os
 import platform
 import sys
 import time
+import traceback
+from functools import partial
 
 import measure
 import picture
@@ -103,22 +105,34 @@ class State:
         return inexact + [f"growth: {one['what']}" for one in self.found["special"].get("growth", []) if one["what"] != "all there"]
 
 
-def main():
-    options = arguments()
-    state = State(options)
+def works(options):
+    """What is to be measured: names, each with what measures it and what then keeps the result."""
     for row in rows.ROWS:
         for rtt in row.mail:
             if row.name in options.only and rtt in options.rtt:
-                measure.say(f"{row.name} at {rtt} ms")
-                state.add_row(measure.measure(row, rtt, options))
+                yield f"{row.name} at {rtt} ms", partial(measure.measure, row, rtt, options), State.add_row
     for name in special.NAMES:
         if name in options.only:
-            measure.say(name)
-            state.add_special(name, special.measure(name, options))
+            yield name, partial(special.measure, name, options), partial(State.add_special, name=name)
+
+
+def main():
+    options = arguments()
+    state, failed = State(options), []
+    for name, work, keep in works(options):
+        measure.say(name)
+        try:
+            keep(state, result=work())
+        except (Exception, SystemExit):
+            # The other rows have nothing to do with it.
+            traceback.print_exc()
+            failed.append(name)
     print(state.markdown())
+    for name in failed:
+        measure.say(f"could not be measured, see above: {name}")
     for fault in state.faults():
         measure.say(f"mailhaul was not exact: {fault}")
-    sys.exit(1 if state.faults() else 0)
+    sys.exit(1 if failed or state.faults() else 0)
 
 
 if __name__ == "__main__":

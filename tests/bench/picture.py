@@ -2,7 +2,7 @@
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT = 900, 230, 80
+WIDTH, LEFT, RIGHT = 900, 230, 110
 BAR, GAP, TITLE = 15, 5, 34
 OURS, THEIRS, GRID, INK, PALE = "#1f6feb", "#8b949e", "#d0d7de", "#1f2328", "#57606a"
 STYLE = "font-family: system-ui, 'Segoe UI', Helvetica, Arial, sans-serif; font-size: 12px"
@@ -59,7 +59,7 @@ def svg(found):
     grid += [text(scale.x(mark), 34, f"{mark} ×", PALE, "middle") for mark in scale.marks()]
     limit = line(scale.x(1), 40, y, INK, ' stroke-dasharray="3 3"')
     head = text(LEFT, 16, "Time each program takes, as a multiple of what raw sockets need (1 ×; logarithmic)", more=' font-weight="600"')
-    inner = "\n".join([head, *grid, *parts, limit])
+    inner = "\n".join([head, *grid, limit, *parts])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{y + 10}" viewBox="0 0 {WIDTH} {y + 10}" style="{STYLE}" role="img">\n'
         f'<rect width="100%" height="100%" fill="#ffffff"/>\n{inner}\n</svg>\n'
