@@ -6,6 +6,7 @@
 
 mod account;
 mod after;
+mod agenda;
 mod arrival;
 mod batch;
 mod cargo;

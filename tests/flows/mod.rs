@@ -3,6 +3,7 @@
 mod accounts;
 mod adopt;
 mod after;
+mod ahead;
 mod archive;
 mod backup;
 mod corpus;
