@@ -4,7 +4,7 @@ use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Want
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
-use crate::imap::{Mailbox, Selected, Session, Status};
+use crate::imap::{self, Mailbox, Selected, Session, Status};
 use crate::job::providers::Behaviour;
 use crate::job::{After, Preset, Server, SourceSpec};
 use crate::message::{Flags, Folder, SourceKey, SpecialUse};
@@ -39,12 +39,8 @@ impl ImapSource {
         })
     }
 
-    fn folder(&mut self, mailbox: Mailbox) -> Result<Option<SourceFolder>> {
-        if !mailbox.selectable {
-            return Ok(None);
-        }
-        let prefix = &self.session.personal().prefix;
-        let Some(folder) = Folder::from_wire(&mailbox.name, mailbox.separator, prefix) else {
+    fn folder(&mut self, mailbox: Mailbox, folder: Option<Folder>) -> Result<Option<SourceFolder>> {
+        let Some(folder) = folder.filter(|_| mailbox.selectable) else {
             return Ok(None);
         };
         let status = match mailbox.status {
@@ -141,8 +137,11 @@ impl ImapSource {
 impl Source for ImapSource {
     fn folders(&mut self) -> Result<Vec<SourceFolder>> {
         let mailboxes = self.session.list(self.shared)?;
-        let folders = mailboxes.into_iter().map(|mailbox| self.folder(mailbox));
-        folders.filter_map(Result::transpose).collect()
+        let named = imap::folders(&mailboxes, &self.session.personal().prefix);
+        let folders = mailboxes.into_iter().zip(named);
+        folders
+            .filter_map(|(mailbox, folder)| self.folder(mailbox, folder).transpose())
+            .collect()
     }
 
     fn list(
