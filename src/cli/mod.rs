@@ -55,11 +55,23 @@ fn dispatch(args: &Args) -> ExitCode {
         Err(error) => return Terminal::plain().fail(&error),
     };
     let terminal = Terminal::new(&options);
-    let code = act(&args.command, &options, &terminal);
+    let mut code = act(&args.command, &options, &terminal);
+    if !terminal.is_complete() && (options.json || is_for_reading(&args.command)) {
+        code = code.worst(ExitCode::Failed);
+        terminal.say("error: what was to be told could not be written to stdout");
+    }
     if let Some(why) = options.trace.failure() {
         terminal.warn(&format!("the trace ends early: {why}"));
     }
     code
+}
+
+/// Is what it writes to stdout all that it is for? The others do their work whether anybody reads of it or not.
+fn is_for_reading(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Run(_) | Command::Undo(_) | Command::Init(_) | Command::Login(_)
+    )
 }
 
 fn act(command: &Command, options: &Options, terminal: &Terminal) -> ExitCode {
