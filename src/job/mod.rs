@@ -65,7 +65,7 @@ impl Job {
             sources.chain(destinations)
         });
         stores.filter_map(|store| match store {
-            Store::Server(server) => Some(Some(server)mut **server),
+            Store::Server(server) => Some(&mut **server),
             Store::Local(_) => None,
         })
     }
