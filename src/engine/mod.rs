@@ -30,6 +30,7 @@ mod planning;
 mod readback;
 mod reading;
 mod refusal;
+mod reused;
 mod same;
 mod settle;
 mod target;

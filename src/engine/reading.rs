@@ -195,6 +195,7 @@ impl<'a> Reading<'a> {
             None => self.whole_listing(source)?,
         };
         self.check_validity(&opened)?;
+        self.tell_reused_apart(source, &mut listing)?;
         let first = !std::mem::replace(&mut self.listed, true);
         let missing = missing(&opened, &listing);
         self.count_listing(&listing, missing, first);

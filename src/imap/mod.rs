@@ -42,7 +42,7 @@ pub use append::{Append, AppendReport, Appended};
 pub use bodies::{Fetched, Streamed};
 pub use capability::Capabilities;
 pub use fetch::{Head, Listed};
-pub use list::{Mailbox, Namespace};
+pub use list::{Mailbox, Namespace, folders};
 pub use quota::Quota;
 pub use session::Session;
 pub use state::{PermanentFlags, Selected};

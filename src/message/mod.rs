@@ -12,6 +12,7 @@ mod readable;
 mod search;
 mod special_use;
 pub mod text;
+pub mod twins;
 pub mod utf7;
 
 pub use date::InternalDate;

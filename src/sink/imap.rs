@@ -5,10 +5,10 @@ use super::{
 };
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
+use crate::imap::{self, Append, Appended, PermanentFlags, Selected, Session, Status};
 use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
-use crate::message::{FlagChange, Flags, Folder, UidRanges};
+use crate::message::{FlagChange, Flags, UidRanges};
 use crate::net::Flow;
 use crate::plan::{Naming, SinkFolder, Target};
 use crate::source::Traces;
@@ -144,10 +144,10 @@ impl Sink for ImapSink {
     fn folders(&mut self) -> Result<(Naming, Vec<SinkFolder>)> {
         let personal = self.session.personal().clone();
         let mut folders = Vec::new();
-        for mailbox in self.session.list(false)? {
-            let Some(folder) =
-                Folder::from_wire(&mailbox.name, mailbox.separator, &personal.prefix)
-            else {
+        let mailboxes = self.session.list(false)?;
+        let named = imap::folders(&mailboxes, &personal.prefix);
+        for (mailbox, folder) in mailboxes.into_iter().zip(named) {
+            let Some(folder) = folder else {
                 continue;
             };
             let Some(status) = mailbox.status.filter(|_| mailbox.selectable) else {

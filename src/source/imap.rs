@@ -4,7 +4,7 @@ use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Want
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
-use crate::imap::{Fetched, Mailbox, Selected, Session, Status, Stretch};
+use crate::imap::{self, Fetched, Mailbox, Selected, Session, Status, Stretch};
 use crate::job::providers::Behaviour;
 use crate::job::{After, Preset, Server, SourceSpec};
 use crate::message::{Flags, Folder, SourceKey, SpecialUse};
@@ -47,12 +47,8 @@ impl ImapSource {
         Ok(&mut self.session)
     }
 
-    fn folder(&mut self, mailbox: Mailbox) -> Result<Option<SourceFolder>> {
-        if !mailbox.selectable {
-            return Ok(None);
-        }
-        let prefix = &self.session.personal().prefix;
-        let Some(folder) = Folder::from_wire(&mailbox.name, mailbox.separator, prefix) else {
+    fn folder(&mut self, mailbox: Mailbox, folder: Option<Folder>) -> Result<Option<SourceFolder>> {
+        let Some(folder) = folder.filter(|_| mailbox.selectable) else {
             return Ok(None);
         };
         let status = match mailbox.status {
@@ -150,8 +146,11 @@ impl Source for ImapSource {
     fn folders(&mut self) -> Result<Vec<SourceFolder>> {
         let shared = self.shared;
         let mailboxes = self.session()?.list(shared)?;
-        let folders = mailboxes.into_iter().map(|mailbox| self.folder(mailbox));
-        folders.filter_map(Result::transpose).collect()
+        let named = imap::folders(&mailboxes, &self.session.personal().prefix);
+        let folders = mailboxes.into_iter().zip(named);
+        folders
+            .filter_map(|(mailbox, folder)| self.folder(mailbox, folder).transpose())
+            .collect()
     }
 
     fn list(
