@@ -122,7 +122,13 @@ fn change_alike(
     else {
         return Ok(());
     };
-    let change = fit(deliverer, &name, change)?;
+    let source = deliverer.step()?;
+    let carried = |flags| context.labels().carried(&source.step.source, flags);
+    let change = FlagChange {
+        add: carried(&change.add),
+        remove: carried(&change.remove),
+    };
+    let change = fit(deliverer, &name, &change)?;
     let uids: Vec<u32> = messages.iter().map(|(_, uid, _)| *uid).collect();
     let carried = change.is_empty()
         || deliverer

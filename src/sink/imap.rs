@@ -8,12 +8,12 @@ use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
 use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
-use crate::message::{FlagChange, Flags, Folder, UidRanges};
+use crate::message::{FlagChange, Flags, Folder, UidRanges, labels};
 use crate::net::Flow;
-use crate::plan::{Naming, SinkFolder, Target};
+use crate::plan::{Holds, Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// One MULTIAPPEND at most: large enough that a round trip does not count, small enough that what is in doubt after a
 /// crash is looked for quickly.
@@ -25,6 +25,10 @@ pub(super) struct ImapSink {
     preset: Preset,
     /// What each folder seen in this session lets a client store for good.
     permanent: HashMap<Vec<u8>, Option<PermanentFlags>>,
+    /// The label that each folder is, of a server that has labels.
+    own: HashMap<Vec<u8>, Option<String>>,
+    /// Labels that are there, as far as is known.
+    made: HashSet<String>,
     /// One folder lets a client store any keyword: then the others are believed to, for asking each costs a round trip.
     any_keyword: bool,
 }
@@ -37,6 +41,8 @@ impl ImapSink {
             session,
             preset: server.preset.clone(),
             permanent: HashMap::new(),
+            own: HashMap::new(),
+            made: HashSet::new(),
             any_keyword: false,
         })
     }
@@ -123,6 +129,34 @@ impl ImapSink {
             .collect())
     }
 
+    /// A label has to be there before a message can have it.
+    fn make_labels(&mut self, labels: &BTreeSet<String>) -> Result<()> {
+        let missing = |label: &&String| !labels::is_own(label) && !self.made.contains(*label);
+        let missing: Vec<String> = labels.iter().filter(missing).cloned().collect();
+        let names: Vec<Vec<u8>> = missing.iter().map(|label| labels::to_wire(label)).collect();
+        let names: Vec<_> = names.iter().map(|name| (name.as_slice(), None)).collect();
+        if !names.is_empty() {
+            // A label that cannot be made is refused when it is set, in the server's words.
+            drop(self.session.create(&names)?);
+            self.made.extend(missing);
+        }
+        Ok(())
+    }
+
+    /// The label that a folder is: its messages have it, and the server does not say so.
+    fn own_label(&mut self, name: &[u8]) -> Result<Option<String>> {
+        if !self.session.capabilities().gmail {
+            return Ok(None);
+        }
+        if self.own.is_empty() {
+            for mailbox in self.session.list(false)? {
+                let label = labels::of_folder(&mailbox.name, mailbox.special_use);
+                self.own.insert(mailbox.name, label);
+            }
+        }
+        Ok(self.own.get(name).cloned().flatten())
+    }
+
     fn subscribe(&mut self, targets: &[&Target]) -> Result<()> {
         let names: Vec<&[u8]> = targets
             .iter()
@@ -168,6 +202,10 @@ impl Sink for ImapSink {
                 separator: personal.separator,
                 prefix: personal.prefix,
                 as_shown: false,
+                holds: match self.session.capabilities().gmail {
+                    true => Holds::Labels,
+                    false => Holds::Nothing,
+                },
             },
             folders,
         ))
@@ -314,6 +352,11 @@ impl Sink for ImapSink {
         }
         let set: Vec<(u32, u32)> = uids.iter().map(|&uid| (uid, uid)).collect();
         self.session.store(&set, &change.add, &change.remove)?;
+        if self.session.capabilities().gmail {
+            self.make_labels(&change.add.labels)?;
+            let (add, remove) = (&change.add.labels, &change.remove.labels);
+            self.session.store_labels(&set, add, remove)?;
+        }
         Ok(true)
     }
 
@@ -343,9 +386,11 @@ impl Sink for ImapSink {
     }
 
     fn contents(&mut self, name: &[u8], on: &mut dyn FnMut(Content) -> Result<()>) -> Result<Door> {
+        let own = self.own_label(name)?;
         let door = self.examine_afresh(name)?;
         if door.messages > 0 {
-            self.session.listing(&[(1, u32::MAX)], &mut |item| {
+            self.session.listing(&[(1, u32::MAX)], &mut |mut item| {
+                item.flags.labels.extend(own.clone());
                 on(Content {
                     uid: item.uid,
                     flags: item.flags,

@@ -2,6 +2,7 @@
 
 mod check;
 mod init;
+mod labels;
 mod oauth;
 mod providers;
 mod sign_in;

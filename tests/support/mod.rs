@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod corpus;
 pub mod dovecot;
 pub mod fake;
+pub mod gmail;
 pub mod imap;
 pub mod job;
 pub mod maildir;
