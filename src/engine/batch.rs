@@ -327,7 +327,7 @@ fn sort(
     let highest = floor.saturating_add(AHEAD + part.len() as u32);
     // An archive knows its UIDs; one below the floor is of a message that it kept before.
     // A server with labels gives the UID of the copy that it has already.
-    let exact = deliverer.context.landscape().naming.holds != Holds::Nothing;
+    let exact = deliverer.context.labels().holds() != Holds::Nothing;
     for (mut item, stored) in part.into_iter().zip(stored) {
         match stored {
             Stored::Yes(Some((validity, uid)))

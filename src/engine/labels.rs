@@ -30,7 +30,7 @@ pub(super) fn set(
     messages: &[(u32, &Flags)],
 ) -> Result<HashMap<u32, String>> {
     let mut refused = HashMap::new();
-    if context.landscape().naming.holds != Holds::Labels {
+    if context.labels().holds() != Holds::Labels {
         return Ok(refused);
     }
     let mut alike: BTreeMap<Vec<String>, Vec<u32>> = BTreeMap::new();

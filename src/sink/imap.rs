@@ -1,5 +1,7 @@
 //! An IMAP account as a sink.
 
+mod labels;
+
 use super::{
     BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
 };
@@ -8,12 +10,12 @@ use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
 use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
-use crate::message::{FlagChange, Flags, Folder, UidRanges, labels};
+use crate::message::{FlagChange, Flags, Folder, UidRanges};
 use crate::net::Flow;
 use crate::plan::{Holds, Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// One MULTIAPPEND at most: large enough that a round trip does not count, small enough that what is in doubt after a
 /// crash is looked for quickly.
@@ -127,34 +129,6 @@ impl ImapSink {
                 },
             )
             .collect())
-    }
-
-    /// A label has to be there before a message can have it.
-    fn make_labels(&mut self, labels: &BTreeSet<String>) -> Result<()> {
-        let missing = |label: &&String| !labels::is_own(label) && !self.made.contains(*label);
-        let missing: Vec<String> = labels.iter().filter(missing).cloned().collect();
-        let names: Vec<Vec<u8>> = missing.iter().map(|label| labels::to_wire(label)).collect();
-        let names: Vec<_> = names.iter().map(|name| (name.as_slice(), None)).collect();
-        if !names.is_empty() {
-            // A label that cannot be made is refused when it is set, in the server's words.
-            drop(self.session.create(&names)?);
-            self.made.extend(missing);
-        }
-        Ok(())
-    }
-
-    /// The label that a folder is: its messages have it, and the server does not say so.
-    fn own_label(&mut self, name: &[u8]) -> Result<Option<String>> {
-        if !self.session.capabilities().gmail {
-            return Ok(None);
-        }
-        if self.own.is_empty() {
-            for mailbox in self.session.list(false)? {
-                let label = labels::of_folder(&mailbox.name, mailbox.special_use);
-                self.own.insert(mailbox.name, label);
-            }
-        }
-        Ok(self.own.get(name).cloned().flatten())
     }
 
     fn subscribe(&mut self, targets: &[&Target]) -> Result<()> {

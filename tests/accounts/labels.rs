@@ -39,7 +39,18 @@ fn filled() -> (Gmail, Vec<Mail>) {
 }
 
 fn end(server: &Gmail) -> End {
-    End::at("imap", "127.0.0.1", server.port(), "budi").line("security = \"plain\"")
+    let user = format!("budi-{}", server.port());
+    End::at("imap", "127.0.0.1", server.port(), &user).line("security = \"plain\"")
+}
+
+/// A user at Dovecot whose special folders are there.
+fn user(stem: &str) -> String {
+    let user = fresh_user(stem);
+    let mut imap = Imap::login(shared().imap, &user);
+    for folder in ["Sent", "Drafts", "Trash", "Junk", "Archive"] {
+        imap.create(folder);
+    }
+    user
 }
 
 fn run(job: &Job) -> Run {
@@ -97,7 +108,7 @@ const FIRST: [&str; 10] = [
 #[test]
 fn each_message_goes_to_the_folder_of_its_first_label() {
     let (server, mails) = filled();
-    let (new, user) = (shared(), fresh_user("labels-first"));
+    let (new, user) = (shared(), user("labels-first"));
     let job = Job::new("", &end(&server), &End::imap(new, &user), "");
     let first = run(&job);
     assert_eq!(first.balance().part("copied"), 10);
@@ -111,7 +122,7 @@ fn each_message_goes_to_the_folder_of_its_first_label() {
 #[test]
 fn a_priority_list_comes_before_the_inbox() {
     let (server, mails) = filled();
-    let (new, user) = (shared(), fresh_user("labels-priority"));
+    let (new, user) = (shared(), user("labels-priority"));
     let rest = "[folders]\nlabel-priority = [\"work\", \"INBOX\"]\nexclude = [\"A b\", \"Sent\"]\n";
     let job = Job::new("", &end(&server), &End::imap(new, &user), rest);
     let balance = run(&job).balance();
@@ -125,7 +136,7 @@ fn a_priority_list_comes_before_the_inbox() {
 #[test]
 fn labels_as_keywords_follow_their_changes() {
     let (server, mails) = filled();
-    let (new, user) = (shared(), fresh_user("labels-keywords"));
+    let (new, user) = (shared(), user("labels-keywords"));
     let rest = "[folders]\nlabels = \"keywords\"\n";
     let job = Job::new("", &end(&server), &End::imap(new, &user), rest);
     run(&job);
@@ -153,7 +164,7 @@ fn labels_as_keywords_follow_their_changes() {
 #[test]
 fn a_copy_in_each_labels_folder() {
     let (server, mails) = filled();
-    let (new, user) = (shared(), fresh_user("labels-folders"));
+    let (new, user) = (shared(), user("labels-folders"));
     let rest = "[folders]\nlabels = \"folders\"\nmap = [[\"Sent\", \"My Sent\"]]\n";
     let job = Job::new("", &end(&server), &End::imap(new, &user), rest);
     let balance = run(&job).balance();
@@ -270,7 +281,7 @@ fn through_an_archive_to_folders() {
     let backup = archived(&old);
     run(&backup);
     let archive = End::files("archive", &backup.dir().join("box.archive"));
-    let (new, user) = (shared(), fresh_user("labels-restore"));
+    let (new, user) = (shared(), user("labels-restore"));
     let restore = Job::new("", &archive, &End::imap(new, &user), "");
     assert_eq!(run(&restore).balance().part("copied"), 10);
     // The archive does not know what Sent is called at its source: the label goes where the mail it is for goes.
@@ -283,7 +294,7 @@ fn through_an_archive_to_folders() {
 fn without_the_folder_of_all_mail_each_message_still_comes_once() {
     let (old, mails) = filled();
     old.account().hidden.insert("[Gmail]/All Mail".to_owned());
-    let (new, user) = (shared(), fresh_user("labels-hidden"));
+    let (new, user) = (shared(), user("labels-hidden"));
     let rest = "[folders]\nmap = [[\"Sent\", \"Sent (label)\"]]\n";
     let job = Job::new("", &end(&old), &End::imap(new, &user), rest);
     let first = run(&job);

@@ -6,7 +6,6 @@ use super::{Mail, Talk, Talker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-const VALIDITY: u32 = 11;
 const ROOT: &str = "[Gmail]";
 /// The server's own folders: name, use, label; the last two hold what All Mail does not.
 const OWN: [(&str, &str, &str); 8] = [
@@ -63,8 +62,8 @@ pub struct Account {
     pub hidden: BTreeSet<String>,
     /// UIDs and places among the messages, and the next UID.
     views: BTreeMap<String, (Vec<(u32, usize)>, u32)>,
-    /// Commands that were carried out.
-    pub done: Vec<String>,
+    /// Of every folder: two servers are not one mailbox.
+    validity: u32,
 }
 
 impl Account {
@@ -130,6 +129,7 @@ impl Gmail {
         let account = Arc::new(Mutex::new(Account::default()));
         let served = Arc::clone(&account);
         let talker = Talker::start(move |talk| session(talk, &served));
+        account.lock().expect("a lock").validity = u32::from(talker.port);
         Gmail { talker, account }
     }
 
@@ -190,11 +190,7 @@ fn session(talk: &mut Talk, account: &Mutex<Account>) {
     while let Some((tag, text, literal)) = command(talk) {
         let (out, answer) = {
             let mut account = account.lock().expect("a lock");
-            let answered = answer(&text, &literal, &mut account, &mut selected);
-            if answered.1.starts_with("OK") {
-                account.done.push(text.clone());
-            }
-            answered
+            answer(&text, &literal, &mut account, &mut selected)
         };
         talk.say(out);
         talk.say(format!("{tag} {answer}\r\n"));
@@ -230,8 +226,9 @@ fn answer(
             None => no("[NONEXISTENT] Unknown Mailbox (Failure)"),
             Some((view, next)) => {
                 let (name, count) = (quoted(word(1)), view.len());
+                let validity = account.validity;
                 let status = format!(
-                    "* STATUS {name} (MESSAGES {count} UIDNEXT {next} UIDVALIDITY {VALIDITY})\r\n"
+                    "* STATUS {name} (MESSAGES {count} UIDNEXT {next} UIDVALIDITY {validity})\r\n"
                 );
                 (status.into_bytes(), ok())
             }
@@ -240,11 +237,12 @@ fn answer(
             None => no("[NONEXISTENT] Unknown Mailbox (Failure)"),
             Some((view, next)) => {
                 *selected = word(1).to_owned();
+                let validity = account.validity;
                 let (count, mode) = (view.len(), if upper == "SELECT" { "WRITE" } else { "ONLY" });
                 let out = format!(
                     "* FLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen)\r\n\
                      * OK [PERMANENTFLAGS (\\Answered \\Flagged \\Draft \\Deleted \\Seen \\*)] ok\r\n\
-                     * OK [UIDVALIDITY {VALIDITY}] ok\r\n* {count} EXISTS\r\n* OK [UIDNEXT {next}] ok\r\n"
+                     * OK [UIDVALIDITY {validity}] ok\r\n* {count} EXISTS\r\n* OK [UIDNEXT {next}] ok\r\n"
                 );
                 (out.into_bytes(), format!("OK [READ-{mode}] done"))
             }
@@ -342,7 +340,7 @@ fn append(words: &[String], literal: &[u8], account: &mut Account) -> (Vec<u8>, 
         labels: BTreeSet::new(),
     };
     let answer = match account.append(&words[1], message) {
-        Some(uid) => format!("OK [APPENDUID {VALIDITY} {uid}] (Success)"),
+        Some(uid) => format!("OK [APPENDUID {} {uid}] (Success)", account.validity),
         None => "NO [TRYCREATE] No folder (Failure)".to_owned(),
     };
     (Vec::new(), answer)
