@@ -228,7 +228,7 @@ impl Rest {
             return;
         }
         let flags = match rules.flags {
-            true => flag_change(&source, &standing),
+            true => flag_change(&source, standing),
             false => FlagChange::default(),
         };
         let date = !same_date(&source, standing);

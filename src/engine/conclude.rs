@@ -86,7 +86,7 @@ fn label(deliverer: &mut Deliverer<'_>, target: &Target, sorted: &mut Sorted) ->
     let refused = labels::set(context, link, at, &run.step.source, &messages)?;
     for (item, uid, _) in &mut sorted.done {
         let without = uid.and_then(|uid| refused.get(&uid));
-        item.without.extend(without.cloned());
+        item.without.extend(without.into_iter().flatten().cloned());
     }
     Ok(())
 }

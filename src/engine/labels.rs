@@ -3,6 +3,7 @@
 //! A message is stored first and labelled after it, and both are one delivery: the intent stays open until the labels are on, and
 //! who finds the message of an open intent puts them on again, which changes nothing where they are on already.
 
+use super::cargo::FlagWork;
 use super::context::Context;
 use super::deliver::{Decided, Deliverer};
 use super::link::SinkLink;
@@ -28,24 +29,23 @@ pub(super) fn set(
     (name, uid_validity): Place<'_>,
     folder: &SourceFolder,
     messages: &[(u32, &Flags)],
-) -> Result<HashMap<u32, String>> {
+) -> Result<HashMap<u32, Vec<String>>> {
     let mut refused = HashMap::new();
     if context.labels().holds() != Holds::Labels {
         return Ok(refused);
     }
-    let mut alike: BTreeMap<Vec<String>, Vec<u32>> = BTreeMap::new();
+    // One label after another: one that is refused takes no other with it.
+    let mut alike: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for (uid, flags) in messages {
-        let carried = context.labels().carried(folder, flags).labels;
-        if !carried.is_empty() {
-            let entry = alike.entry(carried.into_iter().collect()).or_default();
-            entry.push(*uid);
+        for label in context.labels().carried(folder, flags).labels {
+            alike.entry(label).or_default().push(*uid);
         }
     }
-    for (labels, uids) in alike {
+    for (label, uids) in alike {
         failpoint::pass("labels: stored, not labelled");
         let change = FlagChange {
             add: Flags {
-                labels: labels.iter().cloned().collect(),
+                labels: [label.clone()].into(),
                 ..Flags::default()
             },
             remove: Flags::default(),
@@ -53,14 +53,35 @@ pub(super) fn set(
         match link.retry(|sink| sink.change_flags(name, uid_validity, &uids, &change)) {
             Ok(_) => {}
             Err(error) if matches!(error.kind, Kind::Folder | Kind::Message) => {
-                let why = error.words.unwrap_or(error.what);
-                let without = format!("labels {} ({why})", labels.join(", "));
-                refused.extend(uids.into_iter().map(|uid| (uid, without.clone())));
+                let without = format!("label {label} ({})", error.words.unwrap_or(error.what));
+                for uid in uids {
+                    let words: &mut Vec<String> = refused.entry(uid).or_default();
+                    words.push(without.clone());
+                }
             }
             Err(error) => return Err(error),
         }
     }
     Ok(refused)
+}
+
+/// A change of flags as the destination is to be told it.
+pub(super) fn carried(context: &Context, folder: &SourceFolder, work: &FlagWork) -> FlagChange {
+    let labels = context.labels();
+    let Some(now) = &work.now else {
+        return FlagChange {
+            add: labels.carried(folder, &work.change.add),
+            remove: labels.carried(folder, &work.change.remove),
+        };
+    };
+    // From the whole of both: a label and a keyword may be one there, and either alone keeps it.
+    let before = now.changed(&FlagChange {
+        add: work.change.remove.clone(),
+        remove: work.change.add.clone(),
+    });
+    labels
+        .carried(folder, &before)
+        .change_to(&labels.carried(folder, now))
 }
 
 /// The same for messages that stand there already.
@@ -94,6 +115,7 @@ pub(super) fn set_decided(deliverer: &mut Deliverer<'_>) -> Result<()> {
         let Some(name) = name else { continue };
         let at = (name.as_slice(), place.uid_validity);
         for (_, without) in set(context, link, at, &source, &messages)? {
+            let without = without.join(", ");
             context.warn(format!("{}: stored without {without}", source.folder));
         }
     }
@@ -130,6 +152,7 @@ pub(super) fn set_found(
             .map(|(_, uid, flags)| (uid, flags))
             .collect();
         for (_, without) in set(context, link, at, folder, &messages)? {
+            let without = without.join(", ");
             context.warn(format!("{}: stored without {without}", folder.folder));
         }
     }

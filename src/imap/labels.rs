@@ -60,6 +60,6 @@ mod tests {
             panic!("{command:?}");
         };
         let text = String::from_utf8_lossy(text);
-        assert_eq!(text, r#"(\Inbox "\\x)" "Gr&APYA3w-e" "a\" (b)&AA0ACg-")"#);
+        assert_eq!(text, r#"("Gr&APYA3w-e" \Inbox "\\x)" "a\" (b)&AA0ACg-")"#);
     }
 }

@@ -58,7 +58,7 @@ struct Looked {
 
 /// Where its bytes are.
 enum Bytes {
-    Kept(Kept, At),
+    Kept(Box<Kept>, At),
     Stranger(At),
     Appended(Extent),
 }
@@ -186,7 +186,7 @@ impl Reading {
                     date: kept.date,
                     size: kept.size,
                 };
-                let bytes = Bytes::Kept(kept, at);
+                let bytes = Bytes::Kept(Box::new(kept), at);
                 Ok(Some(Looked { listed, bytes }))
             }
             What::Stranger(at) => self.look_at_stranger(item, &self.strangers[at]),

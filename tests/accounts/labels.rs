@@ -77,9 +77,10 @@ fn places(server: &Dovecot, user: &str, mails: &[Mail]) -> Vec<BTreeMap<String, 
     for folder in imap.folders() {
         for fetched in imap.fetch(&folder) {
             let at = mails.iter().position(|mail| mail.bytes == fetched.bytes);
-            let keywords = fetched.flags.iter().filter(|flag| !flag.starts_with('\\'));
-            let old = places[at.expect("one of ours")]
-                .insert(folder.clone(), keywords.cloned().collect());
+            let mut keywords = fetched.flags.clone();
+            keywords.retain(|flag| !flag.starts_with('\\'));
+            keywords.sort();
+            let old = places[at.expect("one of ours")].insert(folder.clone(), keywords);
             assert_eq!(old, None, "twice in {folder}");
         }
     }
@@ -255,6 +256,22 @@ fn what_is_there_already_gets_its_labels() {
     run_again(&job);
 }
 
+#[test]
+fn a_label_that_is_refused_takes_nothing_else_with_it() {
+    let (old, mails) = filled();
+    let new = Gmail::start();
+    new.account().hidden.insert("[Gmail]/All Mail".to_owned());
+    let job = Job::new("", &end(&old), &end(&new), "");
+    assert_eq!(run(&job).balance().part("copied"), 10);
+    let mut want = wanted();
+    // Where no folder holds all mail, what has no label gets one.
+    want[3] = vec!["Archive"];
+    want[4] = vec!["Archive"];
+    want[9] = vec!["A b", "Archive", "Work"];
+    assert_eq!(labelled(&new, &mails), want);
+    run_again(&job);
+}
+
 fn archived(server: &Gmail) -> Job {
     Job::backup("", &end(server), "[archive]\npath = \"box.archive\"\n")
 }
@@ -313,8 +330,8 @@ fn without_the_folder_of_all_mail_each_message_still_comes_once() {
 fn killed_between_storing_and_labelling() {
     let (old, mails) = filled();
     let steps = {
-        let job = Job::new("", &end(&old), &end(&Gmail::start()), MINE);
-        crate::crash::passed(&job)
+        let new = Gmail::start();
+        crate::crash::passed(&Job::new("", &end(&old), &end(&new), MINE))
     };
     let labelling = (1..)
         .zip(&steps)

@@ -87,7 +87,7 @@ impl Labels {
         }
         let source = step.source.source;
         let target = match self.landscape.naming.holds {
-            Holds::Labels => self.at_labels(source, flags),
+            Holds::Labels => self.at_labels(flags),
             _ => {
                 let mut homes = self.folders(source, flags).into_iter();
                 let first = homes.find(|home| self.is_wanted(&home.folder));
@@ -98,7 +98,7 @@ impl Labels {
     }
 
     /// Where a message is put at a destination with labels: what cannot be had by a label decides. `None`: with all the rest.
-    fn at_labels(&self, source: u32, flags: &Flags) -> Option<Target> {
+    fn at_labels(&self, flags: &Flags) -> Option<Target> {
         for (label, special_use) in [
             (labels::DRAFT, SpecialUse::Drafts),
             (labels::SENT, SpecialUse::Sent),
@@ -108,15 +108,14 @@ impl Labels {
                 return Some(self.landscape.target(there));
             }
         }
-        let all = self.landscape.folders.iter();
-        if all
-            .clone()
-            .any(|folder| folder.special_use == Some(SpecialUse::All))
-        {
-            return None;
-        }
-        let first = self.folders(source, flags).into_iter().next();
-        first.map(|home| self.mapped(source, &home))
+        let inbox = !self.shows_whole() && flags.has_label(labels::INBOX);
+        inbox.then(|| self.landscape.target(&Folder::inbox()))
+    }
+
+    /// Does the destination show a folder that holds everything?
+    fn shows_whole(&self) -> bool {
+        let mut folders = self.landscape.folders.iter();
+        folders.any(|folder| folder.special_use == Some(SpecialUse::All))
     }
 
     /// The step's own target, for the folder that holds everything: what has no label goes there.
