@@ -19,7 +19,7 @@ pub(super) const ITEMS: &str = "(UID FLAGS INTERNALDATE BODY.PEEK[])";
 /// The same of a server with labels.
 const LABELLED: &str = "(UID FLAGS INTERNALDATE X-GM-LABELS BODY.PEEK[])";
 
-fn items(capabilities: &Capabilities) -> &'static str {
+pub(super) fn items(capabilities: &Capabilities) -> &'static str {
     match capabilities.gmail {
         true => LABELLED,
         false => ITEMS,
@@ -55,6 +55,8 @@ pub(super) struct Bodies<'a> {
     unreadable: Error,
     writer: Option<BodyWriter>,
     stopped: bool,
+    /// Messages that came.
+    received: u64,
     on: &'a mut dyn FnMut(Fetched) -> Result<Flow>,
 }
 
@@ -62,6 +64,10 @@ impl Bodies<'_> {
     /// Did the callback say [`Flow::Stop`]?
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    pub(super) fn received(&self) -> u64 {
+        self.received
     }
 
     /// The body of a response that has ended: `None` where it has no such item at all.
@@ -115,6 +121,7 @@ impl Consumer for Bodies<'_> {
             date: items.date,
             body,
         };
+        self.received += 1;
         match (self.on)(fetched)? {
             Flow::Continue => Ok(()),
             Flow::Stop => {
@@ -125,7 +132,7 @@ impl Consumer for Bodies<'_> {
     }
 }
 
-fn streamed(link: &Link, refused: Option<&Completion>, stopped: bool) -> Streamed {
+pub(super) fn streamed(link: &Link, refused: Option<&Completion>, stopped: bool) -> Streamed {
     Streamed {
         vanished: link.state.expunged,
         exists: link.state.selected.exists,
@@ -135,7 +142,7 @@ fn streamed(link: &Link, refused: Option<&Completion>, stopped: bool) -> Streame
 }
 
 /// Runs a fetch whose callback may stop it.
-fn collect(
+pub(super) fn collect(
     link: &mut Link,
     consumer: &mut Bodies<'_>,
     run: impl FnOnce(&mut Link, &mut Bodies<'_>) -> Result<Option<Completion>>,
@@ -237,6 +244,7 @@ pub(super) fn consumer<'a>(
             .protocol("sent a FETCH response that cannot be read"),
         writer: None,
         stopped: false,
+        received: 0,
         on,
     }
 }
