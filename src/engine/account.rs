@@ -192,9 +192,9 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
     same::refuse_same_mailbox(context, &mut sink)?;
     let mut plan = make_plan(context, folders)?;
     tell_plan(context, &plan);
-    let lanes = lane::count(context, &groups(&plan));
+    let crew = lane::count(context, &groups(&plan));
     let mut prepared = false;
-    let done = lane::run_prepared(context, lanes, sink, |sink| {
+    let done = lane::run_prepared(context, crew, sink, |sink| {
         prepare(sink, &mut plan)?;
         if plan.unsettled > 0 {
             doubt::settle(context, sink, false)?;

@@ -4,6 +4,7 @@ use super::agenda::Agenda;
 use super::cargo::{Cargo, Ending};
 use super::context::{Context, StepRun, interrupted};
 use super::link::SourceLink;
+use super::parts::Part;
 use super::reading::{Reading, streams};
 use crate::error::{Error, Kind, Result};
 use crate::outcome::Event;
@@ -103,6 +104,30 @@ impl<'a> Collector<'a> {
         };
         self.send(Cargo::End(ending))?;
         fatal.map_or(Ok(()), Err)
+    }
+
+    /// Reads a part of a folder that another lane delivers; tries once more where the connection turns out to be gone. `false`: it
+    /// cannot go on.
+    pub(super) fn help(&mut self, part: &Part) -> bool {
+        let link = &mut self.links[part.source()];
+        for _ in 0..2 {
+            let mut sent = 0;
+            let read = link
+                .reach()
+                .and_then(|source| part.read(self.context, source, &mut sent, &mut None));
+            let Err(error) = read else {
+                return true;
+            };
+            link.drop_connection();
+            if error.kind == Kind::Interrupted {
+                // Nobody takes this part any more.
+                return !self.context.stop.asked();
+            }
+            if sent > 0 || !error.is_transient() {
+                break;
+            }
+        }
+        false
     }
 
     pub(super) fn close(&mut self) {

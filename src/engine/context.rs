@@ -3,6 +3,7 @@
 use super::Stop;
 use super::account::Login;
 use super::ledger::Ledger;
+use super::parts::Board;
 use crate::archive::Archive;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{Account, DestinationSpec, SourceSpec};
@@ -45,6 +46,8 @@ pub(super) struct Context {
     pub(super) resend: Mutex<HashMap<FolderId, HashSet<SourceKey>>>,
     /// Destination folders as they were just before the lanes began, by wire name; each is taken by the first who opens it.
     pub(super) doors: Mutex<HashMap<Vec<u8>, Door>>,
+    /// Large folders that several connections read.
+    pub(super) board: Board,
     landscape: Mutex<Landscape>,
     trouble: Mutex<Vec<Trouble>>,
     steps: Mutex<Vec<Arc<StepRun>>>,
@@ -88,6 +91,7 @@ impl Context {
             doubt_since: Mutex::new(None),
             resend: Mutex::default(),
             doors: Mutex::default(),
+            board: Board::default(),
             landscape: Mutex::new(Landscape::default()),
             trouble: Mutex::new(Vec::new()),
             steps: Mutex::new(Vec::new()),

@@ -7,7 +7,9 @@ use super::context::{Context, lock};
 use super::deliver::Deliverer;
 use super::keep;
 use super::link::SinkLink;
-use crate::error::{Kind, Result};
+use super::parts;
+use super::reading::streams;
+use crate::error::{Code, Error, Kind, Result};
 use crate::plan::{Step, Work};
 use crate::sink::{self, Sink};
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -39,21 +41,31 @@ pub(super) fn groups(steps: Vec<(usize, Step)>, routed: bool) -> VecDeque<Group>
     groups.into()
 }
 
+/// The connections that work goes on over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Crew {
+    /// Lanes, each with a connection to either end.
+    pub(super) lanes: usize,
+    /// Connections to the source that help the lanes to read large folders.
+    pub(super) hands: usize,
+}
+
 /// Works through all groups over as many lanes as the ends allow. The first error that ends the account is given back.
 pub(super) fn run(context: &Context, groups: VecDeque<Group>, first: SinkLink<'_>) -> Result<()> {
-    let lanes = count(context, &groups);
-    run_prepared(context, lanes, first, |_| Ok(groups))
+    let crew = count(context, &groups);
+    run_prepared(context, crew, first, |_| Ok(groups))
 }
 
 /// As [`run`], but the groups are made by `prepare`, over the first lane's connection to the destination, while the other lanes connect.
 pub(super) fn run_prepared(
     context: &Context,
-    lanes: usize,
+    Crew { lanes, hands }: Crew,
     mut first: SinkLink<'_>,
     prepare: impl FnOnce(&mut SinkLink<'_>) -> Result<VecDeque<Group>>,
 ) -> Result<()> {
     let work = Queue::default();
     let failed = Mutex::new(None);
+    context.board.begin(lanes, hands);
     std::thread::scope(|scope| {
         let (work, failed) = (&work, &failed);
         // Nothing is ever sent: it is opened by dropping this end.
@@ -68,7 +80,7 @@ pub(super) fn run_prepared(
                     let mut failed = lock(failed);
                     let worse = failed
                         .as_ref()
-                        .is_none_or(|old: &crate::error::Error| old.kind == Kind::Interrupted);
+                        .is_none_or(|old: &Error| old.kind == Kind::Interrupted);
                     if worse {
                         *failed = Some(error);
                     }
@@ -76,13 +88,17 @@ pub(super) fn run_prepared(
             });
         };
         (1..lanes).for_each(|lane| start(lane, None));
+        (0..hands).for_each(|_| drop(scope.spawn(|| help(context))));
         match prepare(&mut first) {
             Ok(groups) => {
                 *lock(work) = groups;
                 start(0, first.take());
             }
             // The other lanes find nothing to do.
-            Err(error) => *lock(failed) = Some(error),
+            Err(error) => {
+                *lock(failed) = Some(error);
+                context.board.lane_ended();
+            }
         }
         drop(shut);
     });
@@ -90,7 +106,7 @@ pub(super) fn run_prepared(
 }
 
 /// How many lanes the work and the ends are good for.
-pub(super) fn count(context: &Context, groups: &VecDeque<Group>) -> usize {
+pub(super) fn count(context: &Context, groups: &VecDeque<Group>) -> Crew {
     let busy = groups
         .iter()
         .filter(|group| group.iter().any(|(_, step)| !is_idle(&step.work)))
@@ -102,7 +118,16 @@ pub(super) fn count(context: &Context, groups: &VecDeque<Group>) -> usize {
         .max()
         .unwrap_or(1);
     let writers = context.destination.0.store.connections();
-    busy.min(readers).min(writers).max(1)
+    let lanes = busy.min(readers).min(writers).max(1);
+    let large = groups
+        .iter()
+        .flatten()
+        .any(|(_, step)| streams(context, step) && parts::is_large(&step.source));
+    let hands = match large && context.sources.len() == 1 {
+        true => readers.saturating_sub(lanes),
+        false => 0,
+    };
+    Crew { lanes, hands }
 }
 
 pub(super) fn is_idle(work: &Work) -> bool {
@@ -119,7 +144,11 @@ fn one_lane(
     std::thread::scope(|scope| {
         let (sender, collected) = bounded::<Cargo>(WAITING);
         let (go, ready) = bounded::<()>(1);
-        let reader = scope.spawn(move || read(context, agenda, number, sender, (&ready, gate)));
+        let reader = scope.spawn(move || {
+            let read = read(context, agenda, number, sender, (&ready, gate));
+            context.board.lane_ended();
+            read
+        });
         // Both ends connect at once.
         let open = match (open, number) {
             (None, 1..) => match further(context, number) {
@@ -152,6 +181,21 @@ fn one_lane(
         let read = join(reader);
         first_cause([delivered, kept, read])
     })
+}
+
+/// Helps the lanes to read large folders, as long as there may be any; a server that takes no further connection is no misfortune.
+fn help(context: &Context) {
+    let (lane, _) = bounded(0);
+    let mut collector = Collector::new(context, lane);
+    if collector.connect().is_ok() {
+        while let Some(part) = context.board.wait() {
+            if !collector.help(&part) {
+                break;
+            }
+        }
+    }
+    context.board.hand_ended();
+    collector.close();
 }
 
 /// One more connection to the destination. Servers limit connections in many ways and words: without it the others go on.
@@ -196,14 +240,12 @@ fn read(
 }
 
 pub(super) fn join<T>(handle: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    handle.join().unwrap_or_else(|_| {
-        let what = "a part of mailhaul failed where it must not; what was committed is kept";
-        Err(crate::error::Error::new(
-            Kind::Internal,
-            crate::error::Code::Internal,
-            what,
-        ))
-    })
+    handle.join().unwrap_or_else(|_| Err(failed()))
+}
+
+pub(super) fn failed() -> Error {
+    let what = "a part of mailhaul failed where it must not; what was committed is kept";
+    Error::new(Kind::Internal, Code::Internal, what)
 }
 
 /// Of several failures the one that is not just the echo of another: a stage whose neighbour is gone calls itself interrupted.

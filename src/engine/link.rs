@@ -133,6 +133,14 @@ impl<'a> SourceLink<'a> {
         Ok(())
     }
 
+    /// The connection, made if there is none, trying once only.
+    pub(super) fn reach(&mut self) -> Result<&mut dyn Source> {
+        if self.open.is_none() {
+            self.connect()?;
+        }
+        self.get()
+    }
+
     /// The connection, made if there is none, an idle one first; patient with passing failures.
     pub(super) fn get(&mut self) -> Result<&mut dyn Source> {
         if self.open.is_none() {

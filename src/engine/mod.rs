@@ -26,6 +26,7 @@ mod ledger;
 mod link;
 mod listing;
 mod look;
+mod parts;
 mod planning;
 mod readback;
 mod reading;

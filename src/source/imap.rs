@@ -215,16 +215,7 @@ impl Source for ImapSource {
         next: &mut dyn FnMut(usize) -> Option<SourceFolder>,
     ) -> Result<()> {
         let on_open = &mut |selected: &Selected| on_open(&opened(selected));
-        let on = &mut |fetched: Fetched| {
-            let uid = fetched.uid;
-            let body = fetched.body.ok_or_else(|| no_body(uid));
-            on(Arrival {
-                key: SourceKey::Uid(uid),
-                flags: fetched.flags,
-                date: fetched.date,
-                body,
-            })
-        };
+        let on = &mut |fetched| on(arrival(fetched));
         let stretch = stretch(folder, wanted)?;
         if stretch.uids.len() > AT_ONCE {
             self.session()?
@@ -233,6 +224,32 @@ impl Source for ImapSource {
         }
         let next = &mut |n| next(n).map(|next| whole(&next));
         self.session.stream(stretch, budget, on_open, on, next)?;
+        Ok(())
+    }
+
+    fn is_divisible(&self) -> bool {
+        true
+    }
+
+    fn fetch_range(
+        &mut self,
+        folder: &SourceFolder,
+        uids: (u32, u32),
+        budget: &Budget,
+        on_open: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+    ) -> Result<()> {
+        let part = Stretch {
+            uids: vec![uids],
+            ..whole(folder)
+        };
+        self.session.stream(
+            part,
+            budget,
+            &mut |selected| on_open(&opened(selected)),
+            &mut |fetched| on(arrival(fetched)),
+            &mut |_| None,
+        )?;
         Ok(())
     }
 
@@ -325,6 +342,16 @@ impl Source for ImapSource {
             return Ok(());
         }
         self.session.logout()
+    }
+}
+
+fn arrival(fetched: Fetched) -> Arrival {
+    let uid = fetched.uid;
+    Arrival {
+        key: SourceKey::Uid(uid),
+        flags: fetched.flags,
+        date: fetched.date,
+        body: fetched.body.ok_or_else(|| no_body(uid)),
     }
 }
 

@@ -7,6 +7,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone)]
 pub struct Budget {
     shared: Arc<Shared>,
+    /// For what is held back until its turn comes: [`Budget::behind`].
+    behind: Option<Arc<Mutex<Behind>>>,
+}
+
+/// What was taken by somebody whose turn has perhaps not come yet. Locked only under the budget's own lock.
+#[derive(Debug, Default)]
+struct Behind {
+    taken: u64,
+    come: bool,
 }
 
 #[derive(Debug)]
@@ -20,6 +29,8 @@ struct Shared {
 struct State {
     taken: u64,
     high_water: u64,
+    /// Of `taken`, what those hold whose turn has not come.
+    held_back: u64,
     /// Tickets given out, and the one whose turn it is: equal when nobody waits.
     next: u64,
     serving: u64,
@@ -43,7 +54,54 @@ impl Budget {
                 state: Mutex::default(),
                 changed: Condvar::new(),
             }),
+            behind: None,
         }
+    }
+
+    /// The same budget for one whose messages are held back until those before it are done: until [`Budget::come`] it and all
+    /// others like it take half of the whole at most, so that whoever is waited for always finds room.
+    #[must_use]
+    pub fn behind(&self) -> Self {
+        Budget {
+            shared: Arc::clone(&self.shared),
+            behind: Some(Arc::default()),
+        }
+    }
+
+    /// The turn of one that was held back has come: it takes as everybody does from now on.
+    pub fn come(&self) {
+        let Some(behind) = &self.behind else { return };
+        let mut state = self.shared.lock();
+        let mut behind = held(behind);
+        if !std::mem::replace(&mut behind.come, true) {
+            state.held_back -= behind.taken;
+        }
+        drop(behind);
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until one that is held back may take so much more, and counts it.
+    fn take_behind<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        bytes: u64,
+    ) -> MutexGuard<'s, State> {
+        let Some(behind) = &self.behind else {
+            return state;
+        };
+        let most = self.shared.total / 2;
+        while !state.closed && !held(behind).come && state.held_back + bytes > most {
+            let woken = self.shared.changed.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        let mut behind = held(behind);
+        behind.taken += bytes;
+        if !behind.come {
+            state.held_back += bytes;
+        }
+        drop(behind);
+        state
     }
 
     /// The size of the whole budget in bytes.
@@ -55,7 +113,7 @@ impl Budget {
     /// Takes `bytes` (at most the whole budget), waiting its turn. `Kind::Interrupted` once the budget is closed.
     pub(super) fn take(&self, bytes: u64) -> Result<Permit> {
         let bytes = bytes.min(self.shared.total);
-        let mut state = self.shared.lock();
+        let mut state = self.take_behind(self.shared.lock(), bytes);
         let ticket = state.next;
         state.next += 1;
         while !state.closed && (state.serving != ticket || self.shared.total - state.taken < bytes)
@@ -64,6 +122,7 @@ impl Budget {
             state = woken.unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed {
+            give_back_behind(&mut state, self.behind.as_ref(), bytes);
             return Err(Error::new(
                 Kind::Interrupted,
                 Code::Interrupted,
@@ -77,6 +136,7 @@ impl Budget {
         self.shared.changed.notify_all();
         Ok(Permit {
             shared: Arc::clone(&self.shared),
+            behind: self.behind.clone(),
             bytes,
         })
     }
@@ -112,10 +172,25 @@ impl Budget {
     }
 }
 
+/// Plain data, whole at every unlock.
+fn held(behind: &Mutex<Behind>) -> MutexGuard<'_, Behind> {
+    behind.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn give_back_behind(state: &mut State, behind: Option<&Arc<Mutex<Behind>>>, bytes: u64) {
+    let Some(behind) = behind else { return };
+    let mut behind = held(behind);
+    behind.taken -= bytes;
+    if !behind.come {
+        state.held_back -= bytes;
+    }
+}
+
 /// Bytes taken from a budget; dropping it gives them back.
 #[derive(Debug)]
 pub(super) struct Permit {
     shared: Arc<Shared>,
+    behind: Option<Arc<Mutex<Behind>>>,
     bytes: u64,
 }
 
@@ -132,7 +207,10 @@ impl Permit {
     }
 
     fn give_back(&self, bytes: u64) {
-        self.shared.lock().taken -= bytes;
+        let mut state = self.shared.lock();
+        state.taken -= bytes;
+        give_back_behind(&mut state, self.behind.as_ref(), bytes);
+        drop(state);
         self.shared.changed.notify_all();
     }
 }
