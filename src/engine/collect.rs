@@ -4,13 +4,13 @@ use super::agenda::Agenda;
 use super::cargo::{Cargo, Ending};
 use super::context::{Context, StepRun, interrupted};
 use super::link::SourceLink;
-use super::parts::Part;
 use super::reading::{Reading, streams};
 use crate::error::{Error, Kind, Result};
 use crate::outcome::Event;
 use crate::plan::Step;
 use crate::source::Opened;
 use crossbeam_channel::Sender;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Sessions at a source that shows only a part of itself in each.
@@ -106,28 +106,31 @@ impl<'a> Collector<'a> {
         fatal.map_or(Ok(()), Err)
     }
 
-    /// Reads a part of a folder that another lane delivers; tries once more where the connection turns out to be gone. `false`: it
-    /// cannot go on.
-    pub(super) fn help(&mut self, part: &Part) -> bool {
-        let link = &mut self.links[part.source()];
-        for _ in 0..2 {
-            let mut sent = 0;
+    /// Reads parts of folders that other lanes deliver, until there are none. `true`: it has left before that, being one too many.
+    pub(super) fn help(&mut self) -> bool {
+        let board = &self.context.board;
+        let mut taken = VecDeque::new();
+        loop {
+            if taken.is_empty() && board.leave_if_crowded() {
+                return true;
+            }
+            let Some(part) = taken.pop_front().or_else(|| board.take(None)) else {
+                return false;
+            };
+            let link = &mut self.links[part.source()];
             let read = link
                 .reach()
-                .and_then(|source| part.read(self.context, source, &mut sent, &mut None));
-            let Err(error) = read else {
-                return true;
-            };
-            link.drop_connection();
-            if error.kind == Kind::Interrupted {
-                // Nobody takes this part any more.
-                return !self.context.stop.asked();
-            }
-            if sent > 0 || !error.is_transient() {
-                break;
+                .and_then(|source| part.read(self.context, source, &mut taken, &mut None));
+            if let Err(error) = read {
+                link.drop_connection();
+                taken.clear();
+                let nobody_takes_it = error.kind == Kind::Interrupted;
+                if !nobody_takes_it || self.context.stop.asked() {
+                    // The folder's own lane reads it instead.
+                    return false;
+                }
             }
         }
-        false
     }
 
     pub(super) fn close(&mut self) {

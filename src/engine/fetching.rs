@@ -2,14 +2,14 @@
 
 use super::arrival::{arrived, changed_validity};
 use super::collect::lane_closed;
-use super::parts::{self, Forwarded};
+use super::parts::{self, Forwarded, Part};
 use super::reading::Reading;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::net::Flow;
 use crate::outcome::Outcome;
 use crate::plan::SourceFolder;
 use crate::source::{Listed, Opened, Source, Wanted};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 /// A connection that helped was lost: worth going on over another.
 fn broken_off(folder: &SourceFolder) -> Error {
@@ -91,17 +91,17 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads a large folder together with connections that have nothing else to do. `None`: it is not read in parts.
+    /// Reads a large folder in parts, of which others may take some. `None`: it is not read in parts.
     pub(super) fn in_parts(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
         let (context, lane, folder) = (self.context, self.lane, &self.run.step.source);
-        if !source.is_divisible() || !context.board.has_hands() {
+        if !source.is_divisible() || !context.board.is_shared() {
             return Ok(None);
         }
         let Some((mut parts, coming)) = parts::divide(folder, &context.budget) else {
             return Ok(None);
         };
         // The folder's own connection begins: it tells what the folder was.
-        let mut part = parts.pop_front();
+        let mut taken: VecDeque<Part> = parts.pop_front().into_iter().collect();
         context.board.publish(parts);
         let (mut seen, mut first) = (std::mem::take(&mut self.seen), None);
         let (read, forwarded) = std::thread::scope(|scope| {
@@ -115,16 +115,19 @@ impl Reading<'_> {
                 end
             });
             let mut read = Ok(());
-            while let Some(now) = part.take().filter(|_| read.is_ok()) {
+            while read.is_ok()
+                && let Some(part) = taken
+                    .pop_front()
+                    .or_else(|| context.board.take(Some(folder)))
+            {
                 let mut opened = None;
-                read = now.read(context, source, &mut 0, &mut opened);
+                read = part.read(context, source, &mut taken, &mut opened);
                 first = first.or(opened);
-                part = context.board.take_of(folder);
             }
-            drop(part);
             if read.is_err() {
                 context.board.withdraw(folder);
             }
+            taken.clear();
             (read, forwarder.join())
         });
         self.seen = seen;

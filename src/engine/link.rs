@@ -65,6 +65,9 @@ impl Patience {
         if self.gives_up(&error) {
             return Err(error);
         }
+        if matches!(error.kind, Kind::Throttled(_)) {
+            context.note_throttle(error.to_string());
+        }
         let Some(wait) = self.waits.next() else {
             return Err(error);
         };

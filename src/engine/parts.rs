@@ -16,7 +16,7 @@ use crate::source::{Opened, Source};
 use crate::spool::Budget;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// A folder of fewer messages is not worth sharing.
 const LARGE: u32 = 512;
@@ -149,13 +149,12 @@ impl Part {
         self.folder.source as usize
     }
 
-    /// Reads it; `opened` gets the folder as it was then. `Ok` with what was read before where that was all of it; how many
-    /// messages went down counts in `sent`.
+    /// Reads it, and takes what comes after it to be asked for ahead; `opened` gets the folder as it was then.
     pub(super) fn read(
         &self,
         context: &Context,
         source: &mut dyn Source,
-        sent: &mut u64,
+        taken: &mut VecDeque<Part>,
         opened: &mut Option<Opened>,
     ) -> Result<()> {
         let deleted_too = context.sources[self.source()].0.copy_deleted;
@@ -182,10 +181,10 @@ impl Part {
                 if let Some(cargo) = arrived(context, arrival, &mut seen, false, deleted_too)? {
                     let piece = Piece::Cargo(cargo);
                     self.down.send(piece).map_err(|_| lane_closed())?;
-                    *sent += 1;
                 }
                 Ok(flow())
             },
+            &mut |n| context.board.ahead(&self.folder, taken, n),
         )?;
         context.check_stop()?;
         self.down.send(Piece::End).map_err(|_| lane_closed())
@@ -197,78 +196,104 @@ impl Part {
     }
 }
 
-/// Parts that wait for somebody to read them.
+/// Parts that wait for somebody to read them, and how many there are who do.
 #[derive(Default)]
 pub(super) struct Board {
     state: Mutex<State>,
-    changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     parts: VecDeque<Part>,
-    /// Lanes that may still divide a folder.
+    /// Lanes that work, and connections that only help them to read.
     lanes: usize,
-    /// Connections that read parts and nothing else.
-    hands: usize,
+    /// How many there should be.
+    wanted: usize,
+    /// May others help a lane to read?
+    shared: bool,
 }
 
 impl Board {
-    /// So many lanes begin, and so many connections that only help them.
-    pub(super) fn begin(&self, lanes: usize, hands: usize) {
+    /// So many lanes begin; large folders are `shared` with others.
+    pub(super) fn begin(&self, lanes: usize, shared: bool) {
         let mut state = lock(&self.state);
-        (state.lanes, state.hands) = (lanes, hands);
+        (state.lanes, state.wanted, state.shared) = (lanes, lanes, shared);
     }
 
-    /// A lane has read its last folder.
+    pub(super) fn is_shared(&self) -> bool {
+        lock(&self.state).shared
+    }
+
+    /// There should be so many lanes.
+    pub(super) fn aim(&self, lanes: usize) {
+        lock(&self.state).wanted = lanes;
+    }
+
+    pub(super) fn lane_begins(&self) {
+        lock(&self.state).lanes += 1;
+    }
+
+    /// How many lanes work.
+    pub(super) fn lanes(&self) -> usize {
+        lock(&self.state).lanes
+    }
+
+    /// Are there more lanes than there should be?
+    pub(super) fn is_crowded(&self) -> bool {
+        let state = lock(&self.state);
+        state.lanes > state.wanted
+    }
+
+    /// Leaves, if there are more lanes than there should be: then the lane counts as ended.
+    pub(super) fn leave_if_crowded(&self) -> bool {
+        let mut state = lock(&self.state);
+        let crowded = state.lanes > state.wanted;
+        state.lanes -= usize::from(crowded);
+        crowded
+    }
+
+    /// A lane has read its last folder, or somebody who helped is gone.
     pub(super) fn lane_ended(&self) {
         let mut state = lock(&self.state);
         state.lanes = state.lanes.saturating_sub(1);
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// Somebody who only helps is gone.
-    pub(super) fn hand_ended(&self) {
-        let mut state = lock(&self.state);
-        state.hands = state.hands.saturating_sub(1);
-    }
-
-    /// Is there anybody to help?
-    pub(super) fn has_hands(&self) -> bool {
-        lock(&self.state).hands > 0
     }
 
     pub(super) fn publish(&self, parts: VecDeque<Part>) {
         lock(&self.state).parts.extend(parts);
-        self.changed.notify_all();
     }
 
-    /// The next part of this folder.
-    pub(super) fn take_of(&self, folder: &SourceFolder) -> Option<Part> {
+    /// Is there a part that nobody reads?
+    pub(super) fn has_parts(&self) -> bool {
+        !lock(&self.state).parts.is_empty()
+    }
+
+    /// The next part, of this folder or of any.
+    pub(super) fn take(&self, folder: Option<&SourceFolder>) -> Option<Part> {
         let mut state = lock(&self.state);
-        let at = state.parts.iter().position(|part| part.is_of(folder))?;
+        let fits = |part: &Part| folder.is_none_or(|folder| part.is_of(folder));
+        let at = state.parts.iter().position(fits)?;
         state.parts.remove(at)
+    }
+
+    /// The range of the n-th part after the one that is read now, which becomes one of those `taken`.
+    fn ahead(
+        &self,
+        folder: &SourceFolder,
+        taken: &mut VecDeque<Part>,
+        n: usize,
+    ) -> Option<(u32, u32)> {
+        while taken.len() <= n {
+            if self.is_crowded() {
+                return None;
+            }
+            taken.push_back(self.take(Some(folder))?);
+        }
+        Some(taken[n].uids)
     }
 
     /// Takes away what is left of this folder.
     pub(super) fn withdraw(&self, folder: &SourceFolder) {
         lock(&self.state).parts.retain(|part| !part.is_of(folder));
-    }
-
-    /// The next part of any folder, waiting for one as long as one may come.
-    pub(super) fn wait(&self) -> Option<Part> {
-        let mut state = lock(&self.state);
-        loop {
-            if let Some(part) = state.parts.pop_front() {
-                return Some(part);
-            }
-            if state.lanes == 0 {
-                return None;
-            }
-            let woken = self.changed.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
-        }
     }
 }
 
@@ -323,9 +348,12 @@ mod tests {
         assert_eq!(parts.len(), 4);
         let board = Board::default();
         board.publish(parts);
-        let taken: Vec<_> = (0..4).map(|_| board.wait().unwrap()).collect();
-        assert_eq!(taken[2].uids, (257, 384));
-        assert!(board.wait().is_none());
+        let mut taken = VecDeque::from([board.take(None).unwrap()]);
+        let folder = folder(512, Some(513));
+        assert_eq!(board.ahead(&folder, &mut taken, 2), Some((257, 384)));
+        assert_eq!(taken.len(), 3);
+        taken.extend(board.take(Some(&folder)));
+        assert!(!board.has_parts() && board.take(None).is_none());
         let (lane, out) = bounded(10);
         for (n, part) in taken.iter().enumerate().rev() {
             let (reply, _) = bounded(n);

@@ -238,17 +238,14 @@ impl Source for ImapSource {
         budget: &Budget,
         on_open: &mut dyn FnMut(&Opened) -> Result<Flow>,
         on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+        next: &mut dyn FnMut(usize) -> Option<(u32, u32)>,
     ) -> Result<()> {
-        let part = Stretch {
-            uids: vec![uids],
-            ..whole(folder)
-        };
         self.session.stream(
-            part,
+            range(folder, uids),
             budget,
             &mut |selected| on_open(&opened(selected)),
             &mut |fetched| on(arrival(fetched)),
-            &mut |_| None,
+            &mut |n| next(n).map(|uids| range(folder, uids)),
         )?;
         Ok(())
     }
@@ -360,6 +357,18 @@ fn whole(folder: &SourceFolder) -> Stretch {
         mailbox: folder.name.clone(),
         uids: vec![ALL],
         messages: folder.messages,
+    }
+}
+
+/// As many messages as there are in such a range if they lie evenly.
+fn range(folder: &SourceFolder, uids: (u32, u32)) -> Stretch {
+    let all = folder.uid_next.unwrap_or(u32::MAX).max(1);
+    let part = uids.1.min(all) - uids.0.min(all) + 1;
+    let messages = u64::from(folder.messages) * u64::from(part) / u64::from(all);
+    Stretch {
+        uids: vec![uids],
+        messages: u32::try_from(messages).unwrap_or(u32::MAX),
+        ..whole(folder)
     }
 }
 

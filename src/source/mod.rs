@@ -122,7 +122,8 @@ pub trait Source: Send {
         false
     }
 
-    /// As [`Source::fetch`], of the messages with these UIDs (first and last; `u32::MAX` is the last there is).
+    /// As [`Source::fetch`], of the messages with these UIDs (first and last; `u32::MAX` is the last there is). `next(n)` is the range of
+    /// the same folder that will be fetched as the n-th after this, from 0: see [`Source::fetch_on`].
     fn fetch_range(
         &mut self,
         folder: &SourceFolder,
@@ -130,6 +131,7 @@ pub trait Source: Send {
         _budget: &Budget,
         _opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
         _on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+        _next: &mut dyn FnMut(usize) -> Option<(u32, u32)>,
     ) -> Result<()> {
         let what = format!("{} was to be read in parts", folder.folder);
         Err(Error::new(Kind::Internal, Code::Internal, what).at(End::Source))
