@@ -26,12 +26,8 @@ const MOST: u32 = 256;
 /// Messages of a part that wait for its turn, at most; their bytes are bounded by the budget.
 const WAITING: usize = 256;
 
-/// What comes out of a part.
-pub(super) enum Piece {
-    Cargo(Cargo),
-    /// All of it came.
-    End,
-}
+/// What comes out of a part; `None`: all of it came.
+type Piece = Option<Cargo>;
 
 /// A part that nobody reads yet.
 pub(super) struct Part {
@@ -128,8 +124,8 @@ fn forward_one(
 ) -> Forwarded {
     loop {
         let cargo = match up.recv() {
-            Ok(Piece::Cargo(cargo)) => cargo,
-            Ok(Piece::End) => return Forwarded::All,
+            Ok(Some(cargo)) => cargo,
+            Ok(None) => return Forwarded::All,
             Err(_) => return Forwarded::Broken,
         };
         let fresh = match &cargo {
@@ -179,15 +175,14 @@ impl Part {
                     return Ok(flow());
                 }
                 if let Some(cargo) = arrived(context, arrival, &mut seen, false, deleted_too)? {
-                    let piece = Piece::Cargo(cargo);
-                    self.down.send(piece).map_err(|_| lane_closed())?;
+                    self.down.send(Some(cargo)).map_err(|_| lane_closed())?;
                 }
                 Ok(flow())
             },
             &mut |n| context.board.ahead(&self.folder, taken, n),
         )?;
         context.check_stop()?;
-        self.down.send(Piece::End).map_err(|_| lane_closed())
+        self.down.send(None).map_err(|_| lane_closed())
     }
 
     fn holds(&self, key: &SourceKey) -> bool {
@@ -361,7 +356,7 @@ mod tests {
                 .send(Piece::Cargo(Cargo::HeadingsEnd(reply)))
                 .unwrap();
             if n != 2 {
-                part.down.send(Piece::End).unwrap();
+                part.down.send(None).unwrap();
             }
         }
         drop(taken);
