@@ -13,7 +13,7 @@ use super::parts;
 use super::reading::streams;
 use crate::error::{Code, Error, Kind, Result};
 use crate::plan::{Step, Work};
-use crate::sink::{self, Sink};
+use crate::sink::Sink;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -231,8 +231,7 @@ fn help(context: &Context) -> Option<String> {
 
 /// One more connection to the destination. Servers limit connections in many ways and words: without it the others go on.
 fn further(context: &Context) -> Result<Box<dyn Sink>> {
-    let (spec, login) = &context.destination;
-    sink::open(spec, login.as_ref(), false)
+    context.open_sink(context.sink as usize, false)
 }
 
 /// Takes work only once the lane's other end is there too (`ready`), and all is prepared (`gate`). Gives the words of a source that

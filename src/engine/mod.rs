@@ -36,6 +36,8 @@ mod refusal;
 mod same;
 mod settle;
 mod target;
+mod timed;
+mod times;
 pub mod undo;
 mod vanish;
 pub mod verify;

@@ -1,12 +1,16 @@
 //! Permits of a byte budget, given out in the order in which they were asked for.
 
 use crate::error::{Code, Error, Kind, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The byte budget over everything in flight. Cheap to clone: one budget shared by all threads of a run.
 #[derive(Debug, Clone)]
 pub struct Budget {
     shared: Arc<Shared>,
+    /// Nanoseconds that were waited for it through this handle and its clones.
+    waited: Arc<AtomicU64>,
     /// For what is held back until its turn comes: [`Budget::behind`].
     behind: Option<Arc<Mutex<Behind>>>,
 }
@@ -54,8 +58,40 @@ impl Budget {
                 state: Mutex::default(),
                 changed: Condvar::new(),
             }),
+            waited: Arc::default(),
             behind: None,
         }
+    }
+
+    /// Another handle to the same budget, which tells its own waits by [`Budget::waited`].
+    #[must_use]
+    pub fn watched(&self) -> Self {
+        Budget {
+            waited: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// How long was waited for room through this handle and its clones, summed over threads.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
+    }
+
+    /// Waits while the state is so, and counts how long.
+    fn wait_while<'s>(
+        &'s self,
+        state: MutexGuard<'s, State>,
+        is_so: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'s, State> {
+        if !is_so(&state) {
+            return state;
+        }
+        let began = Instant::now();
+        let woken = self.shared.changed.wait_while(state, |state| is_so(state));
+        let waited = began.elapsed().as_nanos() as u64;
+        self.waited.fetch_add(waited, Ordering::Relaxed);
+        woken.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same budget for one whose messages are held back until those before it are done: until [`Budget::come`] it and all
@@ -63,8 +99,8 @@ impl Budget {
     #[must_use]
     pub fn behind(&self) -> Self {
         Budget {
-            shared: Arc::clone(&self.shared),
             behind: Some(Arc::default()),
+            ..self.clone()
         }
     }
 
@@ -84,17 +120,16 @@ impl Budget {
     /// Waits until one that is held back may take so much more, and counts it.
     fn take_behind<'s>(
         &'s self,
-        mut state: MutexGuard<'s, State>,
+        state: MutexGuard<'s, State>,
         bytes: u64,
     ) -> MutexGuard<'s, State> {
         let Some(behind) = &self.behind else {
             return state;
         };
         let most = self.shared.total / 2;
-        while !state.closed && !held(behind).come && state.held_back + bytes > most {
-            let woken = self.shared.changed.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
-        }
+        let mut state = self.wait_while(state, |state| {
+            !state.closed && !held(behind).come && state.held_back + bytes > most
+        });
         let mut behind = held(behind);
         behind.taken += bytes;
         if !behind.come {
@@ -116,11 +151,10 @@ impl Budget {
         let mut state = self.take_behind(self.shared.lock(), bytes);
         let ticket = state.next;
         state.next += 1;
-        while !state.closed && (state.serving != ticket || self.shared.total - state.taken < bytes)
-        {
-            let woken = self.shared.changed.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
-        }
+        let full = |state: &State| {
+            !state.closed && (state.serving != ticket || self.shared.total - state.taken < bytes)
+        };
+        let mut state = self.wait_while(state, full);
         if state.closed {
             give_back_behind(&mut state, self.behind.as_ref(), bytes);
             return Err(Error::new(

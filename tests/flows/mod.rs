@@ -7,6 +7,7 @@ mod ahead;
 mod archive;
 mod backup;
 mod corpus;
+mod explain_time;
 mod gmail;
 mod imap_to_imap;
 mod incremental;
