@@ -352,9 +352,7 @@ mod tests {
         let (lane, out) = bounded(10);
         for (n, part) in taken.iter().enumerate().rev() {
             let (reply, _) = bounded(n);
-            part.down
-                .send(Piece::Cargo(Cargo::HeadingsEnd(reply)))
-                .unwrap();
+            part.down.send(Some(Cargo::HeadingsEnd(reply))).unwrap();
             if n != 2 {
                 part.down.send(None).unwrap();
             }
