@@ -220,6 +220,35 @@ impl AccountReport {
     }
 }
 
+/// Why the number of connections changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pacing {
+    /// One more, to see whether it helps.
+    Trying,
+    /// One more did not help: one fewer.
+    NoGain,
+    /// One more made it slower: one fewer.
+    Slower,
+    /// A server did not take one more.
+    Refused,
+    /// A server asked for patience.
+    Throttled,
+}
+
+impl Pacing {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Pacing::Trying => "trying",
+            Pacing::NoGain => "no-gain",
+            Pacing::Slower => "slower",
+            Pacing::Refused => "refused",
+            Pacing::Throttled => "throttled",
+        }
+    }
+}
+
 /// What a run tells while it works. Texts from servers are raw in it; `render` escapes them.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -263,6 +292,14 @@ pub enum Event {
         account: String,
         why: String,
         seconds: u64,
+    },
+    /// From now on work goes on over so many connections to either end.
+    Connections {
+        account: String,
+        connections: usize,
+        why: Pacing,
+        /// The server's, if it was a server that wanted it.
+        words: Option<String>,
     },
     Warning {
         account: String,

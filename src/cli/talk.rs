@@ -6,7 +6,7 @@ use crate::engine::Stop;
 use crate::net::Trace;
 use crate::outcome::{AccountReport, Event};
 use crate::render::progress::{Progress, Schedule};
-use crate::render::units::duration;
+use crate::render::units::{count, duration};
 use crate::render::{errors, json, text};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -140,6 +140,15 @@ impl<'a> Talk<'a> {
             } if *seconds >= WORTH_TELLING && !self.terminal.quiet => {
                 let wait = duration(Duration::from_secs(*seconds));
                 self.say(&format!("{}: waiting {wait}: {}", text(account), text(why)));
+            }
+            Event::Connections {
+                account,
+                connections,
+                words: Some(words),
+                ..
+            } if !self.terminal.quiet => {
+                let line = format!("going on over {}", count(*connections as u64, "connection"));
+                self.say(&format!("{}: {line}: {}", text(account), text(words)));
             }
             _ => {}
         }

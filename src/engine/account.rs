@@ -212,9 +212,9 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
     let labels = context.labels();
     let hidden = (0..context.sources.len()).filter_map(|source| labels.hidden(source as u32));
     hidden.for_each(|text| context.warn(text));
-    let lanes = lane::count(context, &groups(&plan));
+    let crew = lane::count(context, &groups(&plan));
     let mut prepared = false;
-    let done = lane::run_prepared(context, lanes, sink, |sink| {
+    let done = lane::run_prepared(context, crew, sink, |sink| {
         prepare(sink, &mut plan)?;
         if plan.unsettled > 0 {
             doubt::settle(context, sink, false)?;

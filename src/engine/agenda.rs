@@ -2,6 +2,7 @@
 
 use super::context::lock;
 use super::lane::Group;
+use super::parts::Board;
 use crate::plan::{SourceFolder, Step};
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -12,23 +13,30 @@ pub(super) type Queue = Mutex<VecDeque<Group>>;
 /// The steps of one lane: of the group that it works on, and of those that it has set aside since the source is asked for them already.
 pub(super) struct Agenda<'a> {
     queue: &'a Queue,
-    /// Lanes that share the queue.
-    lanes: usize,
+    /// Who else works.
+    board: &'a Board,
+    /// Left before all was done.
+    left: bool,
     own: VecDeque<(usize, Step)>,
 }
 
 impl<'a> Agenda<'a> {
-    pub(super) fn new(queue: &'a Queue, lanes: usize) -> Self {
+    pub(super) fn new(queue: &'a Queue, board: &'a Board) -> Self {
         Agenda {
             queue,
-            lanes,
+            board,
+            left: false,
             own: VecDeque::new(),
         }
     }
 
-    /// The next step to work on; `None`: all are done or others have them.
+    /// The next step to work on; `None`: all are done, or others have them, or will have them since this lane is one too many.
     pub(super) fn next(&mut self) -> Option<(usize, Step)> {
         if self.own.is_empty() {
+            self.left = self.left || self.board.leave_if_crowded();
+            if self.left {
+                return None;
+            }
             self.own.extend(lock(self.queue).pop_front()?);
         }
         self.own.pop_front()
@@ -38,15 +46,27 @@ impl<'a> Agenda<'a> {
     /// is set aside than leaves the other lanes their share.
     pub(super) fn ahead(&mut self, n: usize, fits: impl Fn(&Step) -> bool) -> Option<SourceFolder> {
         while self.own.len() <= n {
+            if self.board.is_crowded() {
+                return None;
+            }
+            let lanes = self.board.lanes();
             let mut queue = lock(self.queue);
             let (_, first) = queue.front()?.front()?;
-            if !fits(first) || self.own.len() * self.lanes > queue.len() {
+            if !fits(first) || self.own.len() * lanes > queue.len() {
                 return None;
             }
             self.own.extend(queue.pop_front()?);
         }
         let (_, step) = &self.own[n];
         fits(step).then(|| step.source.clone())
+    }
+}
+
+impl Drop for Agenda<'_> {
+    fn drop(&mut self) {
+        if !self.left {
+            self.board.lane_ended();
+        }
     }
 }
 
@@ -96,13 +116,15 @@ mod tests {
     #[test]
     fn what_is_set_aside_comes_next_and_leaves_others_their_share() {
         let queue = Mutex::new((0..9).map(|order| group(order, 1)).collect());
-        let mut agenda = Agenda::new(&queue, 2);
+        let board = Board::default();
+        board.begin(2, false);
+        let mut agenda = Agenda::new(&queue, &board);
         assert_eq!(agenda.next().unwrap().0, 0);
         let ahead: Vec<_> = (0..9).map_while(|n| agenda.ahead(n, is_small)).collect();
         assert_eq!(ahead.len(), 3);
         // Asked once more, nothing else is set aside.
         assert_eq!(agenda.ahead(0, is_small).unwrap().name, b"F1");
-        let mut other = Agenda::new(&queue, 2);
+        let mut other = Agenda::new(&queue, &board);
         assert_eq!(other.next().unwrap().0, 4);
         let rest: Vec<_> = std::iter::from_fn(|| agenda.next()).collect();
         let orders: Vec<_> = rest.iter().map(|(order, _)| *order).collect();
@@ -116,9 +138,30 @@ mod tests {
                 .map(|order| group(order, order as u32 * 10))
                 .collect(),
         );
-        let mut agenda = Agenda::new(&queue, 1);
+        let board = Board::default();
+        board.begin(1, false);
+        let mut agenda = Agenda::new(&queue, &board);
         agenda.next();
         assert!(agenda.ahead(0, is_small).is_none());
         assert_eq!(lock(&queue).len(), 2);
+    }
+
+    #[test]
+    fn a_lane_too_many_leaves_once_its_own_is_done() {
+        let queue = Mutex::new((0..8).map(|order| group(order, 1)).collect());
+        let board = Board::default();
+        board.begin(2, false);
+        let mut agenda = Agenda::new(&queue, &board);
+        let mut other = Agenda::new(&queue, &board);
+        agenda.next();
+        assert!(agenda.ahead(0, is_small).is_some());
+        board.aim(1);
+        assert!(agenda.ahead(1, is_small).is_none());
+        assert_eq!(agenda.next().unwrap().0, 1);
+        assert!(agenda.next().is_none() && agenda.next().is_none());
+        // The other one is not too many any more.
+        assert!(other.next().is_some());
+        drop(agenda);
+        assert_eq!(board.lanes(), 1);
     }
 }

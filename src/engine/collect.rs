@@ -10,6 +10,7 @@ use crate::outcome::Event;
 use crate::plan::Step;
 use crate::source::Opened;
 use crossbeam_channel::Sender;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Sessions at a source that shows only a part of itself in each.
@@ -103,6 +104,33 @@ impl<'a> Collector<'a> {
         };
         self.send(Cargo::End(ending))?;
         fatal.map_or(Ok(()), Err)
+    }
+
+    /// Reads parts of folders that other lanes deliver, until there are none. `true`: it has left before that, being one too many.
+    pub(super) fn help(&mut self) -> bool {
+        let board = &self.context.board;
+        let mut taken = VecDeque::new();
+        loop {
+            if taken.is_empty() && board.leave_if_crowded() {
+                return true;
+            }
+            let Some(part) = taken.pop_front().or_else(|| board.take(None)) else {
+                return false;
+            };
+            let link = &mut self.links[part.source()];
+            let read = link
+                .reach()
+                .and_then(|source| part.read(self.context, source, &mut taken, &mut None));
+            if let Err(error) = read {
+                link.drop_connection();
+                taken.clear();
+                let nobody_takes_it = error.kind == Kind::Interrupted;
+                if !nobody_takes_it || self.context.stop.asked() {
+                    // The folder's own lane reads it instead.
+                    return false;
+                }
+            }
+        }
     }
 
     pub(super) fn close(&mut self) {

@@ -3,6 +3,7 @@
 use super::Stop;
 use super::account::Login;
 use super::ledger::Ledger;
+use super::parts::Board;
 use super::times::Times;
 use crate::archive::Archive;
 use crate::error::{Code, Error, Kind, Result};
@@ -17,11 +18,14 @@ use crate::source::Source;
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Trouble that is told one by one; beyond it only the counts grow.
 const TROUBLE_TOLD: usize = 1000;
+/// What a message costs beside its bytes, in bytes that take about as long.
+const MESSAGE: u64 = 4096;
 
 /// One account on its way to one destination.
 pub(super) struct Context {
@@ -49,6 +53,12 @@ pub(super) struct Context {
     pub(super) resend: Mutex<HashMap<FolderId, HashSet<SourceKey>>>,
     /// Destination folders as they were just before the lanes began, by wire name; each is taken by the first who opens it.
     pub(super) doors: Mutex<HashMap<Vec<u8>, Door>>,
+    /// Large folders that several connections read.
+    pub(super) board: Board,
+    /// How much has been done: see [`Context::moved`].
+    moved: AtomicU64,
+    /// The words of a server that asked for patience since they were last looked at.
+    throttled: Mutex<Option<String>>,
     landscape: Mutex<Landscape>,
     labels: Mutex<Arc<Labels>>,
     trouble: Mutex<Vec<Trouble>>,
@@ -95,11 +105,29 @@ impl Context {
             doubt_since: Mutex::new(None),
             resend: Mutex::default(),
             doors: Mutex::default(),
+            board: Board::default(),
+            moved: AtomicU64::new(0),
+            throttled: Mutex::default(),
             landscape: Mutex::new(Landscape::default()),
             labels: Mutex::default(),
             trouble: Mutex::new(Vec::new()),
             steps: Mutex::new(Vec::new()),
         }
+    }
+
+    /// What has been done so far, for comparing rates: bytes, and as much for a message as it costs besides its bytes.
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
+    }
+
+    /// A server asks for patience, in these words.
+    pub(super) fn note_throttle(&self, words: String) {
+        *lock(&self.throttled) = Some(words);
+    }
+
+    /// The words of a server that has asked for patience meanwhile.
+    pub(super) fn throttled(&self) -> Option<String> {
+        lock(&self.throttled).take()
     }
 
     pub(super) fn set_landscape(&self, landscape: Landscape) {
@@ -302,6 +330,8 @@ impl StepRun {
         report.bytes += bytes;
         let folder = report.folder.clone();
         drop(report);
+        let moved = bytes + messages * MESSAGE;
+        context.moved.fetch_add(moved, Ordering::Relaxed);
         context.tell(Event::Advanced {
             account: context.account.name.clone(),
             folder,

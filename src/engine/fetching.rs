@@ -2,12 +2,20 @@
 
 use super::arrival::{arrived, changed_validity};
 use super::collect::lane_closed;
+use super::parts::{self, Forwarded, Part};
 use super::reading::Reading;
-use crate::error::{Code, Kind, Result};
+use crate::error::{Code, End, Error, Kind, Result};
 use crate::net::Flow;
 use crate::outcome::Outcome;
+use crate::plan::SourceFolder;
 use crate::source::{Listed, Opened, Source, Wanted};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+
+/// A connection that helped was lost: worth going on over another.
+fn broken_off(folder: &SourceFolder) -> Error {
+    let what = format!("lost one of the connections that read {}", folder.folder);
+    Error::new(Kind::Transient, Code::Connect, what).at(End::Source)
+}
 
 impl Reading<'_> {
     /// Fetches these, asks once more for those that did not come, and gives those that never come their outcome.
@@ -80,6 +88,56 @@ impl Reading<'_> {
                 Ok(Some(error.words.unwrap_or(error.what)))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a large folder in parts, of which others may take some. `None`: it is not read in parts.
+    pub(super) fn in_parts(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
+        let (context, lane, folder) = (self.context, self.lane, &self.run.step.source);
+        if !source.is_divisible() || !context.board.is_shared() {
+            return Ok(None);
+        }
+        let Some((mut parts, coming)) = parts::divide(folder, &context.budget) else {
+            return Ok(None);
+        };
+        // The folder's own connection begins: it tells what the folder was.
+        let mut taken: VecDeque<Part> = parts.pop_front().into_iter().collect();
+        context.board.publish(parts);
+        let (mut seen, mut first) = (std::mem::take(&mut self.seen), None);
+        let (read, forwarded) = std::thread::scope(|scope| {
+            let seen = &mut seen;
+            let forwarder = scope.spawn(move || {
+                let end = parts::forward(coming, lane, seen);
+                if end != Forwarded::All {
+                    // Nobody needs what is behind it.
+                    context.board.withdraw(folder);
+                }
+                end
+            });
+            let mut read = Ok(());
+            while read.is_ok()
+                && let Some(part) = taken
+                    .pop_front()
+                    .or_else(|| context.board.take(Some(folder)))
+            {
+                let mut opened = None;
+                read = part.read(context, source, &mut taken, &mut opened);
+                first = first.or(opened);
+            }
+            if read.is_err() {
+                context.board.withdraw(folder);
+            }
+            taken.clear();
+            (read, forwarder.join())
+        });
+        self.seen = seen;
+        context.check_stop()?;
+        match (forwarded, read) {
+            (Ok(Forwarded::Closed), _) => Err(lane_closed()),
+            (_, Err(error)) if error.kind != Kind::Interrupted => Err(error),
+            (Ok(Forwarded::All), Ok(())) => Ok(first),
+            (Ok(_), _) => Err(broken_off(folder)),
+            (Err(_), _) => Err(super::lane::failed()),
         }
     }
 

@@ -66,6 +66,9 @@ impl Patience {
         if self.gives_up(&error) {
             return Err(error);
         }
+        if matches!(error.kind, Kind::Throttled(_)) {
+            context.note_throttle(error.to_string());
+        }
         let Some(wait) = self.waits.next() else {
             return Err(error);
         };
@@ -133,6 +136,14 @@ impl<'a> SourceLink<'a> {
     pub(super) fn connect(&mut self) -> Result<()> {
         self.open = Some(self.context.open_source(self.index)?);
         Ok(())
+    }
+
+    /// The connection, made if there is none, trying once only.
+    pub(super) fn reach(&mut self) -> Result<&mut dyn Source> {
+        if self.open.is_none() {
+            self.connect()?;
+        }
+        self.get()
     }
 
     /// The connection, made if there is none, an idle one first; patient with passing failures.

@@ -131,7 +131,11 @@ impl<'a> Reading<'a> {
 
     /// `CopyWhole`: one stream, and a listing only if it came short.
     fn whole(&mut self, source: &mut dyn Source) -> Result<Option<Opened>> {
-        let Some(opened) = self.fetch(source, Wanted::Whole, false)? else {
+        let opened = match self.in_parts(source)? {
+            Some(opened) => Some(opened),
+            None => self.fetch(source, Wanted::Whole, false)?,
+        };
+        let Some(opened) = opened else {
             return Ok(None);
         };
         self.run.report().source_count = u64::from(opened.messages).max(self.seen.len() as u64);

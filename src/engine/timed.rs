@@ -134,14 +134,52 @@ impl Source for TimedSource {
         opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
         on: &mut dyn FnMut(Arrival) -> Result<Flow>,
     ) -> Result<()> {
+        self.fetch_on(folder, wanted, budget, opened, on, &mut |_| None)
+    }
+
+    fn fetch_on(
+        &mut self,
+        folder: &SourceFolder,
+        wanted: Wanted<'_>,
+        budget: &Budget,
+        opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+        next: &mut dyn FnMut(usize) -> Option<SourceFolder>,
+    ) -> Result<()> {
         let mut call = Call::new(&self.times, Wait::Source);
         let budget = call.budget(budget);
-        self.inner.fetch(
+        self.inner.fetch_on(
             folder,
             wanted,
             &budget,
             &mut |state| call.aside(None, || opened(state)),
             &mut |arrival| call.aside(Some(Wait::HeldBack), || on(arrival)),
+            next,
+        )
+    }
+
+    fn is_divisible(&self) -> bool {
+        self.inner.is_divisible()
+    }
+
+    fn fetch_range(
+        &mut self,
+        folder: &SourceFolder,
+        uids: (u32, u32),
+        budget: &Budget,
+        opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+        next: &mut dyn FnMut(usize) -> Option<(u32, u32)>,
+    ) -> Result<()> {
+        let mut call = Call::new(&self.times, Wait::Source);
+        let budget = call.budget(budget);
+        self.inner.fetch_range(
+            folder,
+            uids,
+            &budget,
+            &mut |state| call.aside(None, || opened(state)),
+            &mut |arrival| call.aside(Some(Wait::HeldBack), || on(arrival)),
+            next,
         )
     }
 

@@ -1,7 +1,7 @@
 use super::super::samples::{folder, report, trouble};
 use super::*;
 use crate::error::{Code, End, Kind};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Pacing};
 use crate::plan::Work;
 use crate::render::status::{FolderStatus, RunStatus, Status};
 use serde_json::{Value, json};
@@ -108,6 +108,12 @@ fn every_line() -> Vec<String> {
             account: account(),
             why: "throttled".into(),
             seconds: 30,
+        },
+        Event::Connections {
+            account: account(),
+            connections: 3,
+            why: Pacing::Refused,
+            words: Some("too many".into()),
         },
     ];
     let mut progressed = crate::render::progress::Progress::default();

@@ -229,6 +229,7 @@ pub fn account_of(event: &Event) -> &str {
         | Event::FolderChecked { account, .. }
         | Event::Trouble { account, .. }
         | Event::Waiting { account, .. }
+        | Event::Connections { account, .. }
         | Event::Warning { account, .. }
         | Event::AccountDone { account, .. } => account,
     }

@@ -223,18 +223,7 @@ impl Source for ImapSource {
     ) -> Result<()> {
         let own = own_label(folder);
         let on_open = &mut |selected: &Selected| on_open(&opened(selected));
-        let on = &mut |fetched: Fetched| {
-            let uid = fetched.uid;
-            let body = fetched.body.ok_or_else(|| no_body(uid));
-            let mut flags = fetched.flags;
-            flags.labels.extend(own.clone());
-            on(Arrival {
-                key: SourceKey::Uid(uid),
-                flags,
-                date: fetched.date,
-                body,
-            })
-        };
+        let on = &mut |fetched| on(arrival(fetched, own.as_ref()));
         let stretch = stretch(folder, wanted)?;
         if stretch.uids.len() > AT_ONCE {
             self.session()?
@@ -243,6 +232,30 @@ impl Source for ImapSource {
         }
         let next = &mut |n| next(n).map(|next| whole(&next));
         self.session.stream(stretch, budget, on_open, on, next)?;
+        Ok(())
+    }
+
+    fn is_divisible(&self) -> bool {
+        true
+    }
+
+    fn fetch_range(
+        &mut self,
+        folder: &SourceFolder,
+        uids: (u32, u32),
+        budget: &Budget,
+        on_open: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+        next: &mut dyn FnMut(usize) -> Option<(u32, u32)>,
+    ) -> Result<()> {
+        let own = own_label(folder);
+        self.session.stream(
+            range(folder, uids),
+            budget,
+            &mut |selected| on_open(&opened(selected)),
+            &mut |fetched| on(arrival(fetched, own.as_ref())),
+            &mut |n| next(n).map(|uids| range(folder, uids)),
+        )?;
         Ok(())
     }
 
@@ -343,11 +356,36 @@ fn own_label(folder: &SourceFolder) -> Option<String> {
     label.filter(|label| folder.labelled && label != labels::STARRED)
 }
 
+/// `own`: the label that its folder is the view of.
+fn arrival(fetched: Fetched, own: Option<&String>) -> Arrival {
+    let uid = fetched.uid;
+    let mut flags = fetched.flags;
+    flags.labels.extend(own.cloned());
+    Arrival {
+        key: SourceKey::Uid(uid),
+        flags,
+        date: fetched.date,
+        body: fetched.body.ok_or_else(|| no_body(uid)),
+    }
+}
+
 fn whole(folder: &SourceFolder) -> Stretch {
     Stretch {
         mailbox: folder.name.clone(),
         uids: vec![ALL],
         messages: folder.messages,
+    }
+}
+
+/// As many messages as there are in such a range if they lie evenly.
+fn range(folder: &SourceFolder, uids: (u32, u32)) -> Stretch {
+    let all = folder.uid_next.unwrap_or(u32::MAX).max(1);
+    let part = uids.1.min(all) - uids.0.min(all) + 1;
+    let messages = u64::from(folder.messages) * u64::from(part) / u64::from(all);
+    Stretch {
+        uids: vec![uids],
+        messages: u32::try_from(messages).unwrap_or(u32::MAX),
+        ..whole(folder)
     }
 }
 

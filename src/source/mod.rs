@@ -117,6 +117,26 @@ pub trait Source: Send {
         self.fetch(folder, wanted, budget, opened, on)
     }
 
+    /// Can several connections read one folder at once, each of them a range of its UIDs?
+    fn is_divisible(&self) -> bool {
+        false
+    }
+
+    /// As [`Source::fetch`], of the messages with these UIDs (first and last; `u32::MAX` is the last there is). `next(n)` is the range of
+    /// the same folder that will be fetched as the n-th after this, from 0: see [`Source::fetch_on`].
+    fn fetch_range(
+        &mut self,
+        folder: &SourceFolder,
+        _uids: (u32, u32),
+        _budget: &Budget,
+        _opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        _on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+        _next: &mut dyn FnMut(usize) -> Option<(u32, u32)>,
+    ) -> Result<()> {
+        let what = format!("{} was to be read in parts", folder.folder);
+        Err(Error::new(Kind::Internal, Code::Internal, what).at(End::Source))
+    }
+
     /// Headers of the whole folder, so that what stands at the destination already need not be downloaded. `Ok(None)`
     /// where this protocol gains nothing by it.
     fn headings(

@@ -114,6 +114,38 @@ fn waiters_are_served_in_order_and_starving_tells() {
 }
 
 #[test]
+fn those_held_back_leave_half_to_whoever_is_waited_for() {
+    let budget = Budget::new(1000);
+    let (later, last) = (budget.behind(), budget.behind());
+    let held = later.take(400).unwrap();
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        let (last, tell) = (&last, &tell);
+        scope.spawn(move || {
+            let permit = last.take(200).unwrap();
+            tell.send("last").unwrap();
+            drop(permit);
+        });
+        // Neither does it stand in the way of those who are not held back.
+        assert!(told.recv_timeout(Duration::from_millis(20)).is_err());
+        assert!(!budget.starving());
+        drop(budget.take(600).unwrap());
+        assert!(told.try_recv().is_err());
+        // What is not held back any more does not count.
+        later.come();
+        assert_eq!(told.recv().unwrap(), "last");
+        drop(later.take(600).unwrap());
+    });
+    drop(held);
+    last.come();
+    drop(last.take(1000).unwrap());
+    assert_eq!(budget.taken(), 0);
+    let behind = budget.behind();
+    drop(behind.take(500).unwrap());
+    drop(behind.take(500).unwrap());
+}
+
+#[test]
 fn closing_wakes_all_who_wait() {
     let budget = Budget::new(1000);
     let held = budget.take(1000).unwrap();

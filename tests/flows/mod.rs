@@ -20,6 +20,7 @@ mod mbox;
 mod mbox_files;
 mod mutt;
 mod part;
+mod parts;
 mod pop3_to_imap;
 mod restore;
 mod rules;

@@ -75,6 +75,12 @@ pub(super) enum Line<'a> {
         why: &'a str,
         seconds: u64,
     },
+    Connections {
+        account: &'a str,
+        connections: usize,
+        why: &'static str,
+        words: Option<&'a str>,
+    },
     Warning {
         account: Option<&'a str>,
         text: &'a str,
@@ -176,6 +182,17 @@ impl<'a> Line<'a> {
                 account,
                 why,
                 seconds: *seconds,
+            },
+            Event::Connections {
+                account,
+                connections,
+                why,
+                words,
+            } => Line::Connections {
+                account,
+                connections: *connections,
+                why: why.as_str(),
+                words: words.as_deref(),
             },
             Event::Warning { account, text } => Line::Warning {
                 account: Some(account),
