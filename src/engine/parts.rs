@@ -314,6 +314,7 @@ mod tests {
             uid_next,
             messages,
             highest_modseq: None,
+            labelled: false,
         }
     }
 

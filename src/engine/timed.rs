@@ -183,27 +183,6 @@ impl Source for TimedSource {
         )
     }
 
-    fn fetch_on(
-        &mut self,
-        folder: &SourceFolder,
-        wanted: Wanted<'_>,
-        budget: &Budget,
-        opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
-        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
-        next: &mut dyn FnMut(usize) -> Option<SourceFolder>,
-    ) -> Result<()> {
-        let mut call = Call::new(&self.times, Wait::Source);
-        let budget = call.budget(budget);
-        self.inner.fetch_on(
-            folder,
-            wanted,
-            &budget,
-            &mut |state| call.aside(None, || opened(state)),
-            &mut |arrival| call.aside(Some(Wait::HeldBack), || on(arrival)),
-            next,
-        )
-    }
-
     fn headings(
         &mut self,
         folder: &SourceFolder,
