@@ -258,6 +258,17 @@ pub enum Event {
         why: String,
         seconds: u64,
     },
+    /// A day's limit is used up: the account waits for the next day.
+    Paused {
+        account: String,
+        /// Unix seconds.
+        until: i64,
+        why: String,
+    },
+    /// It goes on.
+    Resumed {
+        account: String,
+    },
     Warning {
         account: String,
         text: String,

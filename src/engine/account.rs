@@ -4,6 +4,7 @@ use super::context::{Context, lock};
 use super::front::journal_identity;
 use super::ledger::ledger;
 use super::link::{SinkLink, SourceLink};
+use super::pace::Pacing;
 use super::planning::{look_ahead, make_plan, prepare, tell_plan};
 use super::{Stop, after, doubt, lane, same, vanish};
 use crate::archive::Archive;
@@ -17,6 +18,7 @@ use crate::plan::{Landscape, Plan, SourceFolder, Step, Work};
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Times that a message in doubt is sent once more.
@@ -28,6 +30,7 @@ pub(super) struct Frame<'a> {
     pub(super) budget: Budget,
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
+    pub(super) pacing: Arc<Pacing>,
 }
 
 /// Who logs in at an end; files need nobody.
@@ -110,6 +113,7 @@ fn run_open(frame: &Frame<'_>, logins: &Logins, report: &mut AccountReport) -> R
         let result = std::thread::scope(|scope| {
             let desk = scope.spawn(move || desk.serve(journal));
             let result = leg(&context, last, report);
+            context.paces.close();
             let kept = finish(context, report);
             let journal = desk.join().map_err(|_| super::ledger::gone());
             (result, kept, journal)
@@ -168,6 +172,7 @@ fn context(
         budget: frame.budget.clone(),
         events: frame.events.clone(),
         stop: frame.stop.child(),
+        pacing: Arc::clone(&frame.pacing),
     };
     Context::new(parts)
 }

@@ -3,6 +3,7 @@
 use super::Stop;
 use super::account::Login;
 use super::ledger::Ledger;
+use super::pace::{Paces, Pacing, Places};
 use crate::archive::Archive;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{Account, DestinationSpec, SourceSpec};
@@ -37,6 +38,7 @@ pub(super) struct Context {
     pub(super) budget: Budget,
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
+    pub(super) paces: Paces,
     /// Connections to the sources that nobody uses at the moment, one place a source.
     pub(super) idle_sources: Vec<Mutex<Option<Box<dyn Source>>>>,
     /// When messages were first found to be in doubt, if any are.
@@ -62,6 +64,7 @@ pub(super) struct Parts {
     pub(super) budget: Budget,
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
+    pub(super) pacing: Arc<Pacing>,
 }
 
 /// A lock whose holder panicked holds plain data that is still whole.
@@ -70,7 +73,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(mut parts: Parts) -> Self {
+        let paces = Paces::over(&mut parts);
         let idle_sources = parts.sources.iter().map(|_| Mutex::new(None)).collect();
         Context {
             account: parts.account,
@@ -84,6 +88,7 @@ impl Context {
             budget: parts.budget,
             events: parts.events,
             stop: parts.stop,
+            paces,
             idle_sources,
             doubt_since: Mutex::new(None),
             resend: Mutex::default(),
@@ -101,6 +106,13 @@ impl Context {
     /// The destination as it was when the run began.
     pub(super) fn landscape(&self) -> Landscape {
         lock(&self.landscape).clone()
+    }
+
+    /// Room for the connections of one more lane, if their hosts may have more of this run.
+    pub(super) fn room(&self) -> Option<Places> {
+        let sources = self.sources.iter().map(|(spec, _)| &spec.store);
+        let stores: Vec<_> = sources.chain([&self.destination.0.store]).collect();
+        self.paces.further(&stores)
     }
 
     pub(super) fn target(&self, folder: &Folder) -> Target {

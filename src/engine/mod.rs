@@ -25,6 +25,7 @@ mod ledger;
 mod link;
 mod listing;
 mod look;
+mod pace;
 mod planning;
 mod readback;
 mod reading;
@@ -45,6 +46,7 @@ use crate::spool::Budget;
 use account::{Frame, Logins};
 use context::lock;
 use crossbeam_channel::Sender;
+use pace::Pacing;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -92,6 +94,7 @@ fn each_account<T: Send>(
     work_on: impl Fn(&Frame<'_>, Result<Logins>) -> T + Sync,
 ) -> Vec<T> {
     let budget = Budget::new(job.budget);
+    let pacing = Pacing::new(job);
     // Secrets first, one after another: some are asked for at the terminal.
     let work: VecDeque<_> = job
         .accounts
@@ -109,11 +112,13 @@ fn each_account<T: Send>(
                         break;
                     };
                     let (budget, events) = (budget.clone(), events.clone());
+                    let _places = pacing.enter(account, stop);
                     let frame = Frame {
                         account,
                         budget,
                         events,
                         stop: stop.clone(),
+                        pacing: Arc::clone(&pacing),
                     };
                     let report = work_on(&frame, logins);
                     lock(&reports).push((at, report));
@@ -146,6 +151,7 @@ pub fn verify(
 #[must_use]
 pub fn plan(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<(String, Result<Vec<Plan>>)> {
     let budget = Budget::new(job.budget);
+    let pacing = Pacing::new(job);
     let one = |account| {
         if stop.asked() {
             return Err(Error::new(
@@ -159,6 +165,7 @@ pub fn plan(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<(String, Resu
             budget: budget.clone(),
             events: events.clone(),
             stop: stop.clone(),
+            pacing: Arc::clone(&pacing),
         };
         planning::plan_only(&frame, &Logins::of(account)?)
     };

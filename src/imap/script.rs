@@ -92,6 +92,7 @@ pub(super) fn server(
         security: Security::Plain,
         trust: Trust::System,
         timeout: Duration::from_secs(5),
+        brakes: Default::default(),
     };
     (endpoint, thread)
 }

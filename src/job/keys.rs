@@ -14,6 +14,7 @@ pub(super) const TOP: &[&str] = &[
     "dedup",
     "collapse",
     "verify",
+    "limits",
 ];
 pub(super) const SOURCE: &[&str] = &[
     "protocol",
@@ -28,6 +29,9 @@ pub(super) const SOURCE: &[&str] = &[
     "password",
     "mechanism",
     "connections",
+    "max-rate",
+    "max-messages-per-second",
+    "max-per-day",
     "timeout",
     "after",
     "seen",
@@ -50,6 +54,9 @@ pub(super) const DESTINATION: &[&str] = &[
     "password",
     "mechanism",
     "connections",
+    "max-rate",
+    "max-messages-per-second",
+    "max-per-day",
     "timeout",
     "order",
     "path",
@@ -78,6 +85,13 @@ pub(super) const ARCHIVE: &[&str] = &[
     "on-vanish",
     "grace-days",
 ];
+pub(super) const LIMITS: &[&str] = &[
+    "max-rate",
+    "max-messages-per-second",
+    "on-daily-limit",
+    "per-host",
+];
+pub(super) const PER_HOST: &[&str] = &["max-rate", "max-messages-per-second", "max-connections"];
 pub(super) const FOLDERS: &[&str] = &[
     "map",
     "include",
@@ -97,6 +111,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("in [source]", SOURCE),
     ("in [destination]", DESTINATION),
     ("in [archive]", ARCHIVE),
+    ("in [limits]", LIMITS),
+    ("in [limits.per-host]", PER_HOST),
     ("in [folders]", FOLDERS),
     ("in [filter]", FILTER),
     ("in [[route]]", ROUTE),

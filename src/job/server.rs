@@ -2,6 +2,7 @@
 
 use super::error::{Faults, nearest, quoted};
 use super::fill::first_column;
+use super::limits;
 use super::local::Word;
 use super::oauth::Around;
 use super::providers::{Book, Door, Preset, Provider};
@@ -58,6 +59,8 @@ pub(super) fn server(
     let mechanism = mechanism(section, protocol, password.as_ref(), faults);
     let trust = trust(section, security, context.dir, faults);
     let timeout = timeout(section, faults);
+    let rates = limits::common(section, faults);
+    let per_day = limits::per_day(section, faults);
     let connections = connections(section, preset.as_ref().zip(protocol), faults);
     let (protocol, security, preset) = (protocol?, security?, preset.as_ref()?);
     let usual = door
@@ -75,6 +78,7 @@ pub(super) fn server(
             security,
             trust: trust?,
             timeout: timeout?,
+            brakes: Default::default(),
         },
         preset: preset.clone(),
         user: user?,
@@ -82,6 +86,8 @@ pub(super) fn server(
         password,
         mechanism,
         connections: connections?,
+        limits: rates,
+        per_day,
     })
 }
 

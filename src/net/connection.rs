@@ -1,5 +1,6 @@
 //! A connection, plain or under TLS.
 
+use super::brake::{Brakes, Way};
 use super::endpoint::{Endpoint, Security};
 use super::socket::{Socket, timed_out};
 use super::{Stream, dial, tls};
@@ -18,6 +19,7 @@ pub struct Connection {
     peer: SocketAddr,
     read: u64,
     written: u64,
+    brakes: Brakes,
 }
 
 pub(super) enum Channel {
@@ -51,6 +53,7 @@ fn plain(endpoint: &Endpoint) -> Result<Connection> {
         peer,
         read: 0,
         written: 0,
+        brakes: endpoint.brakes.clone(),
     })
 }
 
@@ -105,6 +108,7 @@ impl Connection {
             peer: self.peer,
             read: self.read,
             written: self.written,
+            brakes: self.brakes,
         };
         match self.channel {
             Channel::Plain(socket) => Ok((socket, origin)),
@@ -136,6 +140,7 @@ struct Origin {
     peer: SocketAddr,
     read: u64,
     written: u64,
+    brakes: Brakes,
 }
 
 impl Origin {
@@ -145,24 +150,30 @@ impl Origin {
             peer: self.peer,
             read: self.read,
             written: self.written,
+            brakes: self.brakes,
         }
     }
 }
 
 impl Read for Connection {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.read_some(buf).map_err(timed_out)
+        let most = self.brakes.piece(buf.len());
+        let got = self.read_some(&mut buf[..most]).map_err(timed_out)?;
+        self.brakes.passed(Way::Down, got)?;
+        Ok(got)
     }
 }
 
 impl Write for Connection {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let buf = &buf[..self.brakes.piece(buf.len())];
         let put = match &mut self.channel {
             Channel::Plain(socket) => socket.write(buf),
             Channel::Tls(stream) => stream.write(buf),
         }
         .map_err(timed_out)?;
         self.written += put as u64;
+        self.brakes.passed(Way::Up, put)?;
         Ok(put)
     }
 
@@ -181,7 +192,10 @@ impl Stream for Connection {
         let got = self.read_some(buf);
         self.socket().blocking(true)?;
         match got {
-            Ok(n) => Ok(Some(n)),
+            Ok(n) => {
+                self.brakes.passed(Way::Down, n)?;
+                Ok(Some(n))
+            }
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(None),
             Err(e) => Err(e),
         }

@@ -1,5 +1,6 @@
 //! Where to connect to, and the errors that name it.
 
+use super::brake::Brakes;
 use crate::error::{Code, End, Error, Kind, Result};
 use std::io;
 use std::net::IpAddr;
@@ -38,6 +39,8 @@ pub struct Endpoint {
     pub trust: Trust,
     /// The longest wait for any progress at all.
     pub timeout: Duration,
+    /// What all its connections are slowed down by.
+    pub brakes: Brakes,
 }
 
 impl Endpoint {

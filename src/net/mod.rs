@@ -1,5 +1,6 @@
 //! Connections: connect, TLS and STARTTLS, deadlines.
 
+mod brake;
 mod connection;
 mod dial;
 mod endpoint;
@@ -11,6 +12,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
+pub use brake::{Brake, Brakes, Way, says_day_is_used};
 pub use connection::{Connection, certificate, connect};
 pub use endpoint::{Endpoint, Security, Trust, loopback};
 

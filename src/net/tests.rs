@@ -18,6 +18,7 @@ fn endpoint(port: u16, security: Security) -> Endpoint {
         security,
         trust: Trust::System,
         timeout: Duration::from_secs(5),
+        brakes: Default::default(),
     }
 }
 

@@ -28,6 +28,7 @@ fn serve(scripts: &[&[(&str, &str)]]) -> (Endpoint, JoinHandle<Vec<String>>) {
         security: Security::Plain,
         trust: Trust::System,
         timeout: Duration::from_secs(5),
+        brakes: Default::default(),
     };
     let script: Vec<(String, String)> = scripts
         .concat()

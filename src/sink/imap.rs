@@ -9,7 +9,7 @@ use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
 use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
 use crate::message::{FlagChange, Flags, Folder, UidRanges};
-use crate::net::Flow;
+use crate::net::{Flow, says_day_is_used};
 use crate::plan::{Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
@@ -419,15 +419,18 @@ fn stored(result: Appended) -> Stored {
         Appended::NotSent => Stored::NotSent,
         Appended::Unknown => Stored::Unknown,
         Appended::Refused { words, code, batch } => Stored::No {
+            why: refusal(code.as_deref(), &words, batch),
             words,
-            why: refusal(code.as_deref(), batch),
             batch,
         },
     }
 }
 
 /// What a refusal's response code (RFC 5530, RFC 4469) says about what to do next.
-fn refusal(code: Option<&str>, batch: bool) -> Refusal {
+fn refusal(code: Option<&str>, words: &str, batch: bool) -> Refusal {
+    if says_day_is_used(words) {
+        return Refusal::Tomorrow;
+    }
     match code.map(str::to_ascii_uppercase).as_deref() {
         Some("OVERQUOTA") => Refusal::Full,
         Some("TRYCREATE" | "NONEXISTENT") => Refusal::NoFolder,

@@ -184,6 +184,7 @@ impl Candidate {
             security: self.security,
             trust: Trust::System,
             timeout: PATIENCE,
+            brakes: Default::default(),
         }
     }
 }

@@ -332,6 +332,7 @@ fn the_words_for_a_refused_token_are_the_servers() {
         security: Security::Plain,
         trust: Trust::System,
         timeout: Duration::from_secs(30),
+        brakes: Default::default(),
     };
     for mechanism in [Mechanism::OAuthBearer, Mechanism::XOAuth2] {
         let credentials = Credentials {

@@ -75,6 +75,14 @@ pub(super) enum Line<'a> {
         why: &'a str,
         seconds: u64,
     },
+    Paused {
+        account: &'a str,
+        until: i64,
+        why: &'a str,
+    },
+    Resumed {
+        account: &'a str,
+    },
     Warning {
         account: Option<&'a str>,
         text: &'a str,
@@ -175,6 +183,16 @@ impl<'a> Line<'a> {
                 why,
                 seconds: *seconds,
             },
+            Event::Paused {
+                account,
+                until,
+                why,
+            } => Line::Paused {
+                account,
+                until: *until,
+                why,
+            },
+            Event::Resumed { account } => Line::Resumed { account },
             Event::Warning { account, text } => Line::Warning {
                 account: Some(account),
                 text,
