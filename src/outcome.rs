@@ -174,6 +174,21 @@ pub struct Trouble {
     pub words: String,
 }
 
+/// What was used today of a day's limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// `imap://user@host`.
+    pub end: String,
+    /// `down` (read) or `up` (stored).
+    pub way: &'static str,
+    /// Counted today (UTC).
+    pub bytes: u64,
+    /// The limit.
+    pub per_day: u64,
+    /// When a run found it used up, unix seconds.
+    pub paused: Option<i64>,
+}
+
 /// One account, after a run.
 #[derive(Debug, Clone)]
 pub struct AccountReport {

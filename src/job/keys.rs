@@ -134,6 +134,7 @@ pub(super) fn alias(key: &str) -> Option<&'static str> {
         "pass" | "passwd" | "secret" => Some("password"),
         "ssl" | "tls" | "encryption" => Some("security"),
         "type" => Some("protocol"),
+        "throttle" | "rate" | "rate-limit" | "bandwidth" => Some("max-rate"),
         _ => None,
     }
 }
@@ -141,7 +142,7 @@ pub(super) fn alias(key: &str) -> Option<&'static str> {
 /// Keys that belong to a later version: refused with these words, never ignored.
 pub(super) fn later(table: &str, key: &str) -> Option<&'static str> {
     match (table, key) {
-        (_, "schedule" | "proxy" | "throttle" | "compress") => Some("not in this version yet"),
+        (_, "schedule" | "proxy" | "compress") => Some("not in this version yet"),
         _ => None,
     }
 }

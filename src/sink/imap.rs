@@ -439,3 +439,18 @@ fn refusal(code: Option<&str>, words: &str, batch: bool) -> Refusal {
         _ => Refusal::Message,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_that_is_used_up_is_no_want_of_room() {
+        let gmail = "[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)";
+        assert_eq!(refusal(Some("OVERQUOTA"), gmail, true), Refusal::Tomorrow);
+        assert_eq!(
+            refusal(Some("OVERQUOTA"), "[OVERQUOTA] Mailbox is full", true),
+            Refusal::Full
+        );
+    }
+}

@@ -5,3 +5,4 @@ mod init;
 mod oauth;
 mod providers;
 mod sign_in;
+mod throttle;

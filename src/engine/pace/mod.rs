@@ -7,12 +7,14 @@
 mod bucket;
 mod clock;
 mod day;
+mod forecast;
 mod limit;
 mod pause;
 mod rooms;
 #[cfg(test)]
 mod tests;
 
+pub(super) use forecast::{forecast, used_today};
 pub(super) use rooms::Places;
 
 use super::Stop;
@@ -51,12 +53,16 @@ pub(super) struct Pacing {
 impl Pacing {
     pub(super) fn new(job: &Job) -> Arc<Self> {
         Arc::new(Pacing {
-            clock: Arc::new(System::new()),
+            clock: Self::system_clock(),
             limits: job.limits,
             whole: Limit::new(job.limits.whole),
             hosts: Mutex::default(),
             rooms: Arc::new(Rooms::new(job)),
         })
+    }
+
+    fn system_clock() -> Arc<dyn Clock> {
+        Arc::new(System::new())
     }
 
     /// Waits for the connections that an account cannot do without; not past a request to stop.
