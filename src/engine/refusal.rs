@@ -4,6 +4,7 @@ use super::batch::{Pending, Sorted};
 use super::deliver::Deliverer;
 use super::target;
 use crate::error::{Code, End, Error, Kind, Result};
+use crate::net::suggested_wait;
 use crate::outcome::Outcome;
 use crate::plan::Target;
 use crate::sink::Refusal;
@@ -62,7 +63,8 @@ pub(super) fn sort_out(
 }
 
 fn put_off(code: Code, words: &str) -> Error {
-    Error::new(Kind::Transient, code, "the destination puts messages off")
+    let kind = suggested_wait(words).map_or(Kind::Transient, Kind::Throttled);
+    Error::new(kind, code, "the destination puts messages off")
         .words(words)
         .at(End::Destination)
 }

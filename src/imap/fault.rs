@@ -3,7 +3,7 @@
 use super::response::{Completion, Status};
 use crate::error::{Code, End, Error, Kind};
 use crate::failpoint;
-use crate::net::says_day_is_used;
+use crate::net::{says_day_is_used, suggested_wait};
 use std::io;
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ impl Peer {
 pub(super) fn asks_for_time(answer: &Completion) -> bool {
     let (code, words) = (answer.code(), answer.words());
     let code = code.as_deref();
-    backoff_time(&words).is_some()
+    suggested_wait(&words).is_some()
         || matches!(code, Some("LIMIT" | "THROTTLED"))
         || day_is_used(code, &words, FETCH).is_some()
 }
@@ -151,7 +151,7 @@ fn meaning(code: Option<&str>, words: &str, what: &str, otherwise: Kind) -> (Kin
 /// Does the server ask to wait, by response code (RFC 5530) or in the words providers use?
 fn patience(code: Option<&str>, words: &str) -> Option<(Kind, Code)> {
     let wait = |wait| (Kind::Throttled(wait), Code::Throttled);
-    if let Some(asked) = backoff_time(words) {
+    if let Some(asked) = suggested_wait(words) {
         return Some(wait(asked));
     }
     let lower = words.to_ascii_lowercase();
@@ -162,33 +162,9 @@ fn patience(code: Option<&str>, words: &str) -> Option<(Kind, Code)> {
     (by_words || by_code).then(|| wait(failpoint::waiting(PATIENCE)))
 }
 
-/// `Suggested Backoff Time: N milliseconds`, at most an hour.
-pub(super) fn backoff_time(words: &str) -> Option<Duration> {
-    let lower = words.to_ascii_lowercase();
-    let (_, rest) = lower.split_once("suggested backoff time:")?;
-    let digits: String = rest
-        .trim_start()
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect();
-    let wait = Duration::from_millis(digits.parse().ok()?);
-    Some(wait.min(Duration::from_secs(3600)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exchange_names_the_wait() {
-        let words = "Request is throttled. Suggested Backoff Time: 2500 milliseconds";
-        assert_eq!(backoff_time(words), Some(Duration::from_millis(2500)));
-        assert_eq!(backoff_time("Suggested Backoff Time: soon"), None);
-        assert_eq!(
-            backoff_time("suggested backoff time: 99999999999999").map(|d| d.as_secs()),
-            Some(3600)
-        );
-    }
 
     #[test]
     fn words_decide_the_kind() {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +54,20 @@ pub fn says_day_is_used(words: &str) -> bool {
     words.contains("bandwidth limit") || words.contains("daily limit")
 }
 
+/// How long a server asks to be left alone, in Exchange's words (`Suggested Backoff Time: N milliseconds`); at most an hour.
+#[must_use]
+pub fn suggested_wait(words: &str) -> Option<Duration> {
+    let lower = words.to_ascii_lowercase();
+    let (_, rest) = lower.split_once("suggested backoff time:")?;
+    let digits: String = rest
+        .trim_start()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    let wait = Duration::from_millis(digits.parse().ok()?);
+    Some(wait.min(Duration::from_secs(3600)))
+}
+
 impl PartialEq for Brakes {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -60,3 +75,27 @@ impl PartialEq for Brakes {
 }
 
 impl Eq for Brakes {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exchange_names_the_wait() {
+        let words = "Request is throttled. Suggested Backoff Time: 2500 milliseconds";
+        assert_eq!(suggested_wait(words), Some(Duration::from_millis(2500)));
+        assert_eq!(suggested_wait("Suggested Backoff Time: soon"), None);
+        assert_eq!(
+            suggested_wait("suggested backoff time: 99999999999999").map(|d| d.as_secs()),
+            Some(3600)
+        );
+    }
+
+    #[test]
+    fn words_of_a_day_that_is_used_up() {
+        assert!(says_day_is_used(
+            "Account exceeded command or bandwidth limits. (Failure)"
+        ));
+        assert!(!says_day_is_used("[OVERQUOTA] Mailbox is full"));
+    }
+}

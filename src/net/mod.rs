@@ -12,7 +12,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use brake::{Brake, Brakes, Way, says_day_is_used};
+pub use brake::{Brake, Brakes, Way, says_day_is_used, suggested_wait};
 pub use connection::{Connection, certificate, connect};
 pub use endpoint::{Endpoint, Security, Trust, loopback};
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Error, Kind};
 use crate::failpoint;
-use crate::net::{Endpoint, says_day_is_used};
+use crate::net::{Endpoint, says_day_is_used, suggested_wait};
 use std::time::Duration;
 
 /// A status line: the text behind the indicator.
@@ -74,6 +74,11 @@ impl Refusal {
     pub(super) fn not_now(&self, endpoint: &Endpoint, delay: Option<Duration>) -> Option<Error> {
         if says_day_is_used(&self.words()) {
             return Some(self.day_is_used(endpoint));
+        }
+        if let Some(wait) = suggested_wait(&self.words()) {
+            let what = "the server asks for time";
+            let error = endpoint.error(Kind::Throttled(wait), Code::Throttled, what);
+            return Some(error.words(self.words()));
         }
         let code = self.code();
         let locked = ["lock", "in use", "in-use", "already open"];

@@ -9,7 +9,7 @@ use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
 use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
 use crate::message::{FlagChange, Flags, Folder, UidRanges};
-use crate::net::{Flow, says_day_is_used};
+use crate::net::{Flow, says_day_is_used, suggested_wait};
 use crate::plan::{Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
@@ -431,6 +431,9 @@ fn refusal(code: Option<&str>, words: &str, batch: bool) -> Refusal {
     if says_day_is_used(words) {
         return Refusal::Tomorrow;
     }
+    if suggested_wait(words).is_some() {
+        return Refusal::Later;
+    }
     match code.map(str::to_ascii_uppercase).as_deref() {
         Some("OVERQUOTA") => Refusal::Full,
         Some("TRYCREATE" | "NONEXISTENT") => Refusal::NoFolder,
@@ -448,6 +451,9 @@ mod tests {
     fn a_day_that_is_used_up_is_no_want_of_room() {
         let gmail = "[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)";
         assert_eq!(refusal(Some("OVERQUOTA"), gmail, true), Refusal::Tomorrow);
+        // Exchange, without any code.
+        let exchange = "Request is throttled. Suggested Backoff Time: 2500 milliseconds";
+        assert_eq!(refusal(None, exchange, false), Refusal::Later);
         assert_eq!(
             refusal(Some("OVERQUOTA"), "[OVERQUOTA] Mailbox is full", true),
             Refusal::Full

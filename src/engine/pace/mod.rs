@@ -37,8 +37,7 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often who waits looks whether the run is to stop.
 const LOOK: Duration = Duration::from_millis(100);
 /// Bytes on their way on one connection when a day ends: a batch, what a socket holds.
-const BATCH_UNDER_WAY: u64 = 4 << 20;
-const STREAM_UNDER_WAY: u64 = 1 << 20;
+const UNDER_WAY: u64 = 4 << 20;
 
 /// What all accounts of a run share.
 #[derive(Debug)]
@@ -184,10 +183,6 @@ impl Pace {
     ) -> Self {
         let end = server.endpoint.end;
         let (way, clock) = (way(end), Arc::clone(&pacing.clock));
-        let under_way = match way {
-            Way::Down => STREAM_UNDER_WAY,
-            Way::Up => BATCH_UNDER_WAY,
-        };
         let days = server
             .daily_limit()
             .zip(book)
@@ -198,7 +193,7 @@ impl Pace {
                     end: server.to_string(),
                     way,
                 };
-                let under_way = under_way * server.connections as u64;
+                let under_way = UNDER_WAY * server.connections as u64;
                 Days::new(limit, way, under_way, Box::new(book), Arc::clone(&clock))
             });
         let name = &server.preset.provider().name;
@@ -320,6 +315,12 @@ impl Pace {
 impl Brake for Pace {
     fn piece(&self) -> usize {
         let piece = self.rate().map_or(1 << 20, |rate| rate / 8);
+        // What is read ahead of the message that uses up the day was read for nothing.
+        let a_day = self
+            .days
+            .as_ref()
+            .map_or(1 << 20, |days| days.limit() / 100);
+        let piece = piece.min(a_day);
         usize::try_from(piece.clamp(256, 1 << 20)).unwrap_or(1 << 20)
     }
 
