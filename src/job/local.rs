@@ -59,7 +59,8 @@ pub(super) fn store(
                 );
                 refuse(section, LOCAL_KEYS, &words, faults);
             }
-            server::server(section, protocol, context, faults).map(Store::Server)
+            let server = server::server(section, protocol, context, faults);
+            server.map(|server| Store::Server(Box::new(server)))
         }
     }
 }
