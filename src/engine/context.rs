@@ -4,6 +4,7 @@ use super::Stop;
 use super::account::Login;
 use super::ledger::Ledger;
 use super::pace::{Paces, Pacing, Places};
+use super::times::Times;
 use crate::archive::Archive;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{Account, DestinationSpec, SourceSpec};
@@ -39,6 +40,8 @@ pub(super) struct Context {
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
     pub(super) paces: Paces,
+    /// Clocks, where the run is to explain its time.
+    pub(super) times: Option<Arc<Times>>,
     /// Connections to the sources that nobody uses at the moment, one place a source.
     pub(super) idle_sources: Vec<Mutex<Option<Box<dyn Source>>>>,
     /// When messages were first found to be in doubt, if any are.
@@ -65,6 +68,7 @@ pub(super) struct Parts {
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
     pub(super) pacing: Arc<Pacing>,
+    pub(super) times: Option<Arc<Times>>,
 }
 
 /// A lock whose holder panicked holds plain data that is still whole.
@@ -89,6 +93,7 @@ impl Context {
             events: parts.events,
             stop: parts.stop,
             paces,
+            times: parts.times,
             idle_sources,
             doubt_since: Mutex::new(None),
             resend: Mutex::default(),

@@ -33,6 +33,7 @@ mod session;
 mod sign_in;
 mod state;
 mod status;
+mod stream;
 mod tour;
 mod vet;
 mod wire;
@@ -46,6 +47,7 @@ pub use quota::Quota;
 pub use session::Session;
 pub use state::{PermanentFlags, Selected};
 pub use status::Status;
+pub use stream::Stretch;
 
 #[cfg(test)]
 mod append_tests;

@@ -130,6 +130,7 @@ fn account(
         verify,
         retry_rejected: false,
         on_daily_limit,
+        explain_time: false,
     };
     let place = destination_place(&top);
     let place = row.map_or(place.clone(), |row| row.place(&place));

@@ -40,6 +40,8 @@ pub struct Account {
     /// Are messages that earlier runs' servers rejected tried again? Asked for on the command line, for one run.
     pub retry_rejected: bool,
     pub on_daily_limit: OnDailyLimit,
+    /// Are the waits measured? Asked for on the command line, for one run.
+    pub explain_time: bool,
 }
 
 impl Account {
