@@ -68,6 +68,8 @@ pub enum Code {
     Refused,
     /// The server asks to slow down.
     Throttled,
+    /// What the server allows a day is used up.
+    DailyLimit,
     /// No room at the destination.
     Full,
     /// More messages would be taken out of the archive than is plausible.
@@ -103,6 +105,7 @@ impl Code {
             Code::Protocol => "protocol",
             Code::Refused => "refused",
             Code::Throttled => "throttled",
+            Code::DailyLimit => "daily-limit",
             Code::Full => "full",
             Code::Deletions => "deletions",
             Code::SameMailbox => "same-mailbox",

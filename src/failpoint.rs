@@ -3,6 +3,8 @@
 //! Every passing of a place is a step, counted from 1 over the whole process. `MAILHAUL_FAIL_AT=n` aborts at step n, with
 //! `MAILHAUL_FAIL_BY=panic` it panics there; `MAILHAUL_FAIL_LOG` names a file that gets a line for each step passed.
 //! `MAILHAUL_FAIL_WAIT=seconds` shortens the waits for a server, which are what such tests spend their time with.
+//! `MAILHAUL_FAIL_CLOCK=unix-seconds` is the time by which days are counted; it stands still, but for the waits for another day, which
+//! then take no time.
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -45,6 +47,10 @@ mod armed {
         asked.map_or(usual, |seconds| usual.min(Duration::from_secs(seconds)))
     }
 
+    pub(crate) fn clock() -> Option<i64> {
+        std::env::var("MAILHAUL_FAIL_CLOCK").ok()?.parse().ok()
+    }
+
     pub(crate) fn die() -> ! {
         if std::env::var_os("MAILHAUL_FAIL_BY").is_some_and(|by| by == "panic") {
             panic!("a step at which a test wanted a panic");
@@ -71,13 +77,18 @@ mod unarmed {
     }
 
     #[inline(always)]
+    pub(crate) fn clock() -> Option<i64> {
+        None
+    }
+
+    #[inline(always)]
     pub(crate) fn die() {}
 }
 
 #[cfg(feature = "failpoints")]
-pub(crate) use armed::{die, piece, strikes, waiting};
+pub(crate) use armed::{clock, die, piece, strikes, waiting};
 #[cfg(not(feature = "failpoints"))]
-pub(crate) use unarmed::{die, piece, strikes, waiting};
+pub(crate) use unarmed::{clock, die, piece, strikes, waiting};
 
 /// A step at which the process may be killed.
 #[inline(always)]

@@ -178,6 +178,21 @@ pub struct Trouble {
     pub words: String,
 }
 
+/// What was used today of a day's limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// `imap://user@host`.
+    pub end: String,
+    /// `down` (read) or `up` (stored).
+    pub way: &'static str,
+    /// Counted today (UTC).
+    pub bytes: u64,
+    /// The limit.
+    pub per_day: u64,
+    /// When a run found it used up, unix seconds.
+    pub paused: Option<i64>,
+}
+
 /// One account, after a run.
 #[derive(Debug, Clone)]
 pub struct AccountReport {
@@ -222,7 +237,7 @@ impl AccountReport {
 
 /// Why the number of connections changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pacing {
+pub enum CrewChange {
     /// One more, to see whether it helps.
     Trying,
     /// One more did not help: one fewer.
@@ -235,16 +250,16 @@ pub enum Pacing {
     Throttled,
 }
 
-impl Pacing {
+impl CrewChange {
     /// The word for it in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Pacing::Trying => "trying",
-            Pacing::NoGain => "no-gain",
-            Pacing::Slower => "slower",
-            Pacing::Refused => "refused",
-            Pacing::Throttled => "throttled",
+            CrewChange::Trying => "trying",
+            CrewChange::NoGain => "no-gain",
+            CrewChange::Slower => "slower",
+            CrewChange::Refused => "refused",
+            CrewChange::Throttled => "throttled",
         }
     }
 }
@@ -297,9 +312,20 @@ pub enum Event {
     Connections {
         account: String,
         connections: usize,
-        why: Pacing,
+        why: CrewChange,
         /// The server's, if it was a server that wanted it.
         words: Option<String>,
+    },
+    /// A day's limit is used up: the account waits for the next day.
+    Paused {
+        account: String,
+        /// Unix seconds.
+        until: i64,
+        why: String,
+    },
+    /// It goes on.
+    Resumed {
+        account: String,
     },
     Warning {
         account: String,

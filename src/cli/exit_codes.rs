@@ -90,6 +90,8 @@ impl ExitCode {
             (_, Code::Full) => ExitCode::Full,
             // Files that cannot be read are a source that cannot be reached.
             (_, Code::Disk) if error.end == Some(End::Source) => ExitCode::Source,
+            // What was to be copied today was: the rest is left to another day.
+            (_, Code::DailyLimit) => ExitCode::Trouble,
             (_, Code::Journal | Code::Disk | Code::Internal) => ExitCode::Failed,
             _ => ExitCode::of_end(error.end),
         }
@@ -216,6 +218,7 @@ mod tests {
             (Kind::Account, Code::Auth, Some(End::Source), 10),
             (Kind::Transient, Code::Connect, Some(End::Destination), 11),
             (Kind::Account, Code::Full, Some(End::Destination), 13),
+            (Kind::Account, Code::DailyLimit, Some(End::Destination), 3),
             (Kind::Internal, Code::Disk, None, 1),
             (Kind::Internal, Code::Internal, Some(End::Source), 1),
         ];

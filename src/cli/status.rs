@@ -56,6 +56,7 @@ fn read(account: &Account, failed: bool) -> Result<Status> {
         return Ok(known);
     }
     known.runs = journal.runs()?.iter().rev().map(run_status).collect();
+    known.usage = front::used_today(account, &journal)?;
     let mut folders = folders(&journal, account.sources.len() as u32)?;
     for sink in sinks {
         count(&journal, sink, &mut folders)?;

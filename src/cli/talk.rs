@@ -6,7 +6,7 @@ use crate::engine::Stop;
 use crate::net::Trace;
 use crate::outcome::{AccountReport, Event};
 use crate::render::progress::{Progress, Schedule};
-use crate::render::units::{count, duration};
+use crate::render::units::{count, duration, instant};
 use crate::render::{errors, json, text};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -132,6 +132,21 @@ impl<'a> Talk<'a> {
             Event::Warning { account, text } => {
                 let line = format!("{account}: {text}");
                 self.say(&errors::warning(&line, self.terminal.err));
+            }
+            Event::Paused {
+                account,
+                until,
+                why,
+            } if !self.terminal.quiet => {
+                let until = instant(*until);
+                self.say(&format!(
+                    "{}: paused until {until}: {}; Ctrl-C stops, the next run goes on",
+                    text(account),
+                    text(why)
+                ));
+            }
+            Event::Resumed { account } if !self.terminal.quiet => {
+                self.say(&format!("{}: another day: going on", text(account)));
             }
             Event::Waiting {
                 account,

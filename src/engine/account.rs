@@ -4,6 +4,7 @@ use super::context::{Context, lock};
 use super::front::journal_identity;
 use super::ledger::ledger;
 use super::link::{SinkLink, SourceLink};
+use super::pace::Pacing;
 use super::planning::{look_ahead, make_plan, prepare, tell_plan};
 use super::times::Times;
 use super::{Stop, after, doubt, lane, same, vanish};
@@ -30,6 +31,7 @@ pub(super) struct Frame<'a> {
     pub(super) budget: Budget,
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
+    pub(super) pacing: Arc<Pacing>,
 }
 
 /// Who logs in at an end; files need nobody.
@@ -126,6 +128,7 @@ fn run_open(
         let result = std::thread::scope(|scope| {
             let desk = scope.spawn(move || desk.serve(journal));
             let result = leg(&context, last, report);
+            context.paces.close();
             let kept = finish(context, report);
             let journal = desk.join().map_err(|_| super::ledger::gone());
             (result, kept, journal)
@@ -184,6 +187,7 @@ fn context(
         budget: frame.budget.clone(),
         events: frame.events.clone(),
         stop: frame.stop.child(),
+        pacing: Arc::clone(&frame.pacing),
         times,
     };
     Context::new(parts)

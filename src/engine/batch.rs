@@ -165,6 +165,7 @@ fn send_part(
         .get(deliverer.context, &mut deliverer.link, target)?;
     let (id, door) = (landing.id, landing.door.clone());
     let intent = intend(deliverer, &mut part, id, door.uid_validity, door.floor)?;
+    deliverer.link.pace(part.len());
     let texts = source_texts(deliverer, &part)?;
     let from_pop3 = deliverer.is_from_pop3()?;
     let (labels, step) = (deliverer.context.labels(), deliverer.step()?);

@@ -3,6 +3,7 @@
 use super::Stop;
 use super::account::Login;
 use super::ledger::Ledger;
+use super::pace::{Paces, Pacing, Places};
 use super::parts::Board;
 use super::times::Times;
 use crate::archive::Archive;
@@ -43,6 +44,7 @@ pub(super) struct Context {
     pub(super) budget: Budget,
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
+    pub(super) paces: Paces,
     /// Clocks, where the run is to explain its time.
     pub(super) times: Option<Arc<Times>>,
     /// Connections to the sources that nobody uses at the moment, one place a source.
@@ -77,6 +79,7 @@ pub(super) struct Parts {
     pub(super) budget: Budget,
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
+    pub(super) pacing: Arc<Pacing>,
     pub(super) times: Option<Arc<Times>>,
 }
 
@@ -86,7 +89,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(mut parts: Parts) -> Self {
+        let paces = Paces::over(&mut parts);
         let idle_sources = parts.sources.iter().map(|_| Mutex::new(None)).collect();
         Context {
             account: parts.account,
@@ -100,6 +104,7 @@ impl Context {
             budget: parts.budget,
             events: parts.events,
             stop: parts.stop,
+            paces,
             times: parts.times,
             idle_sources,
             doubt_since: Mutex::new(None),
@@ -147,6 +152,13 @@ impl Context {
 
     pub(super) fn labels(&self) -> Arc<Labels> {
         Arc::clone(&lock(&self.labels))
+    }
+
+    /// Room for the connections of one more lane, if their hosts may have more of this run.
+    pub(super) fn room(&self) -> Option<Places> {
+        let sources = self.sources.iter().map(|(spec, _)| &spec.store);
+        let stores: Vec<_> = sources.chain([&self.destination.0.store]).collect();
+        self.paces.further(&stores)
     }
 
     pub(super) fn target(&self, folder: &Folder) -> Target {

@@ -2,9 +2,9 @@
 
 use super::agenda::Queue;
 use super::context::{Context, lock};
+use super::headcount::Headcount;
 use super::lane::Crew;
-use super::pace::Pace;
-use crate::outcome::{Event, Pacing};
+use crate::outcome::{CrewChange, Event};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,7 @@ pub(super) fn watch(
     start: &dyn Fn(Option<usize>),
 ) {
     let began = Instant::now();
-    let mut pace = Pace::new(crew.lanes, crew.connections);
+    let mut pace = Headcount::new(crew.lanes, crew.connections);
     let mut started = crew.lanes;
     let mut working = Working {
         lanes: crew.lanes,
@@ -79,7 +79,7 @@ pub(super) fn watch(
                 working.without(&ended);
                 if let Some(words) = ended.refused {
                     pace.refused(now, working.all());
-                    tell(context, pace.lanes(), Pacing::Refused, Some(words));
+                    tell(context, pace.lanes(), CrewChange::Refused, Some(words));
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return,
@@ -109,7 +109,7 @@ pub(super) fn watch(
     }
 }
 
-fn tell(context: &Context, connections: usize, why: Pacing, words: Option<String>) {
+fn tell(context: &Context, connections: usize, why: CrewChange, words: Option<String>) {
     context.tell(Event::Connections {
         account: context.account.name.clone(),
         connections,

@@ -236,7 +236,7 @@ impl<'a> Deliverer<'a> {
                 target.folder
             ));
         }
-        let mut limit = self.link.get()?.batch_limit();
+        let mut limit = self.link.batch_limit()?;
         if self.step()?.again {
             // One of those that are sent once more may be what ends the connections: the others shall not suffer.
             limit.messages = 1;

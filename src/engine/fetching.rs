@@ -154,6 +154,7 @@ impl Reading<'_> {
         let deleted_too = self.copies_deleted();
         let (lane, seen) = (self.lane, &mut self.seen);
         let name = self.run.step.source.folder.to_string();
+        let pace = &context.paces.sources[self.run.step.source.source as usize];
         let mut nothing = |_| None;
         let next = match &mut self.next {
             Some(next) => &mut **next,
@@ -177,6 +178,9 @@ impl Reading<'_> {
             &mut |arrival| {
                 if let Some(cargo) = arrived(context, arrival, seen, last, deleted_too)? {
                     lane.send(cargo).map_err(|_| lane_closed())?;
+                }
+                if !context.stop.asked() {
+                    pace.arrived()?;
                 }
                 Ok(if context.stop.asked() {
                     Flow::Stop

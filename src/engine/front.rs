@@ -6,8 +6,8 @@ use super::verify::Order;
 use crate::compare::AccountCheck;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{Account, Job, Store};
-use crate::journal::JournalIdentity;
-use crate::outcome::{AccountReport, Event};
+use crate::journal::{Journal, JournalIdentity};
+use crate::outcome::{AccountReport, Event, Usage};
 use crate::plan::Plan;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -80,6 +80,11 @@ pub fn journal_identity(account: &Account) -> JournalIdentity {
             .map(|d| destination(&d.store))
             .collect(),
     }
+}
+
+/// What an account used today (UTC) of limits a day; nothing for ends without one. Errors: those of the journal.
+pub fn used_today(account: &Account, journal: &Journal) -> Result<Vec<Usage>> {
+    super::pace::used_today(account, journal)
 }
 
 fn attend<T: Send>(

@@ -6,9 +6,9 @@ use super::collect::Collector;
 use super::context::{Context, lock};
 use super::crew::{self, Ended, Farewell};
 use super::deliver::Deliverer;
+use super::headcount::START;
 use super::keep;
 use super::link::SinkLink;
-use super::pace::START;
 use super::parts;
 use super::reading::streams;
 use crate::error::{Code, Error, Kind, Result};
@@ -18,6 +18,8 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 
+/// Why there is no further lane, where it is no server that refuses it.
+const NO_ROOM: &str = "the host has as many connections as this run may have there";
 /// Messages between two stages of a lane; their bytes are bounded by the budget.
 const WAITING: usize = 256;
 
@@ -173,6 +175,10 @@ fn one_lane(
     open: Option<Box<dyn Sink>>,
     gate: &Receiver<()>,
 ) -> Result<Option<String>> {
+    let room = (number > 0).then(|| context.room());
+    if room.as_ref().is_some_and(Option::is_none) {
+        return Ok(Some(NO_ROOM.to_owned()));
+    }
     std::thread::scope(|scope| {
         let (sender, collected) = bounded::<Cargo>(WAITING);
         let (go, ready) = bounded::<()>(1);
@@ -216,6 +222,10 @@ fn one_lane(
 
 /// Helps the lanes to read large folders, as long as there are any. Gives the words of a source that took no further connection.
 fn help(context: &Context) -> Option<String> {
+    let Some(_room) = context.room() else {
+        context.board.lane_ended();
+        return Some(NO_ROOM.to_owned());
+    };
     let (lane, _) = bounded(0);
     let mut collector = Collector::new(context, lane);
     if let Err(error) = collector.connect() {

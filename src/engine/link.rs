@@ -1,13 +1,15 @@
 //! Connections that are made anew: the retry decorator around sources and sinks.
 
 use super::context::{Context, lock};
+use super::pace::{LONGEST_PAUSE, Pace};
 use super::times;
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
 use crate::outcome::{Event, Wait};
-use crate::sink::Sink;
+use crate::sink::{BatchLimit, Sink};
 use crate::source::Source;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Failures in a row, without any progress between them, before an end counts as unreachable.
@@ -21,27 +23,22 @@ pub(super) struct Patience {
     waits: ExponentialBackoff,
     /// How many more connections may fail; `None`: as many as there are waits.
     unmet: Option<usize>,
+    /// Of the end that it is had with.
+    pace: Arc<Pace>,
 }
 
 impl Patience {
-    pub(super) fn new() -> Self {
+    fn new(pace: &Arc<Pace>) -> Self {
         Patience {
             waits: waits(),
             unmet: None,
-        }
-    }
-
-    /// For the run's first connection to a server.
-    fn first() -> Self {
-        Patience {
-            waits: waits(),
-            unmet: Some(FIRST_TRIES),
+            pace: Arc::clone(pace),
         }
     }
 
     /// Something went well: the next failure is a first one again.
     pub(super) fn refill(&mut self) {
-        *self = Patience::new();
+        (self.waits, self.unmet) = (waits(), None);
     }
 
     /// Is this one failure too many of a server that was never reached?
@@ -58,6 +55,18 @@ impl Patience {
 
     /// Waits before the next attempt. Gives the error back where no attempt is left, it is not worth one, or the run is to stop.
     pub(super) fn wait(&mut self, context: &Context, error: Error) -> Result<()> {
+        if let (Kind::Throttled(asked), Code::Throttled) = (error.kind, error.code) {
+            // Who works slowly has to slow down as a whole.
+            self.pace.hold(asked);
+        }
+        self.wait_alone(context, error)
+    }
+
+    /// As [`Patience::wait`], for a connection that could not be made: the others are not to be held back by that.
+    fn wait_alone(&mut self, context: &Context, error: Error) -> Result<()> {
+        if error.code == Code::DailyLimit && error.is_transient() {
+            return Arc::clone(&self.pace).until_tomorrow(context, error);
+        }
         let asked = match error.kind {
             Kind::Transient => Duration::ZERO,
             Kind::Throttled(asked) => asked,
@@ -93,6 +102,18 @@ fn waits() -> ExponentialBackoff {
         .build()
 }
 
+/// Waits while something holds an end back as a whole; then a connection is worth having.
+fn wait_until_ready(context: &Context, pace: &Pace) -> Result<()> {
+    while let Err(error) = pace.ready() {
+        match (error.kind, error.code) {
+            (Kind::Throttled(_), Code::DailyLimit) => pace.until_tomorrow(context, error)?,
+            (Kind::Throttled(wait), _) => pause(context, wait)?,
+            _ => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Sleeps, but not past a request to stop.
 pub(super) fn pause(context: &Context, wait: Duration) -> Result<()> {
     let end = Instant::now() + wait;
@@ -122,13 +143,13 @@ impl<'a> SourceLink<'a> {
             context,
             index,
             open: None,
-            patience: Patience::new(),
+            patience: Patience::new(&context.paces.sources[index]),
         }
     }
 
     /// The run's first connection to this server: gives up sooner.
     pub(super) fn first(mut self) -> Self {
-        self.patience = Patience::first();
+        self.patience.unmet = Some(FIRST_TRIES);
         self
     }
 
@@ -153,9 +174,10 @@ impl<'a> SourceLink<'a> {
         }
         while self.open.is_none() {
             self.context.check_stop()?;
+            wait_until_ready(self.context, &self.patience.pace)?;
             match self.context.open_source(self.index) {
                 Ok(source) => self.open = Some(source),
-                Err(error) => self.patience.wait(self.context, error)?,
+                Err(error) => self.patience.wait_alone(self.context, error)?,
             }
         }
         match &mut self.open {
@@ -213,7 +235,7 @@ impl<'a> SinkLink<'a> {
             sink: context.sink as usize,
             open,
             cautious: false,
-            patience: Patience::new(),
+            patience: Patience::new(&context.paces.destinations[context.sink as usize]),
         }
     }
 
@@ -221,29 +243,61 @@ impl<'a> SinkLink<'a> {
     pub(super) fn to(context: &'a Context, sink: usize) -> Self {
         SinkLink {
             sink,
+            patience: Patience::new(&context.paces.destinations[sink]),
             ..SinkLink::new(context, None)
         }
     }
 
     /// The run's first connection to this server: gives up sooner.
     pub(super) fn first(mut self) -> Self {
-        self.patience = Patience::first();
+        self.patience.unmet = Some(FIRST_TRIES);
         self
+    }
+
+    /// Waits until so many messages may be sent; a connection that would stand still for long is given up. A request to stop ends the
+    /// wait: what is in flight is still brought to its end.
+    pub(super) fn pace(&mut self, messages: usize) {
+        let wait = self.patience.pace.take(messages as u64);
+        if wait > LONGEST_PAUSE {
+            self.drop_connection();
+        }
+        drop(pause(self.context, wait));
     }
 
     /// The connection, made if there is none; patient with passing failures. A request to stop does not end it: what is
     /// in flight is still brought to its end.
     pub(super) fn get(&mut self) -> Result<&mut dyn Sink> {
+        match self.patience.pace.ready().map_err(|error| error.kind) {
+            // As with what is in flight: a request to stop only ends the wait.
+            Err(Kind::Throttled(wait)) if wait <= LONGEST_PAUSE && self.open.is_some() => {
+                drop(pause(self.context, wait));
+            }
+            // Idle until then it would be closed by the server.
+            Err(_) => self.drop_connection(),
+            Ok(()) => {}
+        }
         while self.open.is_none() {
+            wait_until_ready(self.context, &self.patience.pace)?;
             match self.context.open_sink(self.sink, self.cautious) {
                 Ok(sink) => self.open = Some(sink),
-                Err(error) => self.patience.wait(self.context, error)?,
+                Err(error) => self.patience.wait_alone(self.context, error)?,
             }
         }
         match &mut self.open {
             Some(sink) => Ok(sink.as_mut()),
             None => Err(super::context::interrupted()),
         }
+    }
+
+    /// What one batch may hold, by the server and by the limits of the job.
+    pub(super) fn batch_limit(&mut self) -> Result<BatchLimit> {
+        let (messages, bytes) = self.patience.pace.batch();
+        let limit = self.get()?.batch_limit();
+        Ok(BatchLimit {
+            messages: limit.messages.min(messages),
+            bytes: limit.bytes.min(bytes),
+            ..limit
+        })
     }
 
     /// Keeps an open connection alive.

@@ -20,6 +20,7 @@ mod doubt;
 mod fetching;
 mod finish;
 pub mod front;
+mod headcount;
 mod keep;
 mod known;
 mod labels;
@@ -53,6 +54,7 @@ use crate::spool::Budget;
 use account::{Frame, Logins};
 use context::lock;
 use crossbeam_channel::Sender;
+use pace::Pacing;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -100,6 +102,7 @@ fn each_account<T: Send>(
     work_on: impl Fn(&Frame<'_>, Result<Logins>) -> T + Sync,
 ) -> Vec<T> {
     let budget = Budget::new(job.budget);
+    let pacing = Pacing::new(job);
     // Secrets first, one after another: some are asked for at the terminal.
     let work: VecDeque<_> = job
         .accounts
@@ -117,11 +120,13 @@ fn each_account<T: Send>(
                         break;
                     };
                     let (budget, events) = (budget.clone(), events.clone());
+                    let _places = pacing.enter(account, stop);
                     let frame = Frame {
                         account,
                         budget,
                         events,
                         stop: stop.clone(),
+                        pacing: Arc::clone(&pacing),
                     };
                     let report = work_on(&frame, logins);
                     lock(&reports).push((at, report));
@@ -154,6 +159,7 @@ pub fn verify(
 #[must_use]
 pub fn plan(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<(String, Result<Vec<Plan>>)> {
     let budget = Budget::new(job.budget);
+    let pacing = Pacing::new(job);
     let one = |account| {
         if stop.asked() {
             return Err(Error::new(
@@ -167,6 +173,7 @@ pub fn plan(job: &Job, events: &Sender<Event>, stop: &Stop) -> Vec<(String, Resu
             budget: budget.clone(),
             events: events.clone(),
             stop: stop.clone(),
+            pacing: Arc::clone(&pacing),
         };
         planning::plan_only(&frame, &Logins::of(account)?)
     };

@@ -5,6 +5,7 @@ use super::context::{Context, lock};
 use super::front::journal_identity;
 use super::lane;
 use super::link::SinkLink;
+use super::pace::forecast;
 use crate::error::Result;
 use crate::job::Account;
 use crate::journal::Journal;
@@ -203,14 +204,16 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
             Some(journal) => known(journal, account, sink as u32)?,
             None => Default::default(),
         };
-        plans.push(plan_from(
+        let mut plan = plan_from(
             account,
             sink as u32,
             folders.clone(),
             &landscape,
             &known,
             unsettled,
-        ));
+        );
+        plan.forecast = forecast(frame, logins, journal.as_ref(), (&plan, sink))?;
+        plans.push(plan);
     }
     Ok(plans)
 }

@@ -4,6 +4,7 @@ use super::batch::{Pending, Sorted};
 use super::deliver::Deliverer;
 use super::target;
 use crate::error::{Code, End, Error, Kind, Result};
+use crate::net::suggested_wait;
 use crate::outcome::Outcome;
 use crate::plan::Target;
 use crate::sink::Refusal;
@@ -20,6 +21,7 @@ pub(super) fn sort_out(
     sorted: &mut Sorted,
 ) -> Result<()> {
     let (mut homeless, mut later, mut wait) = (Vec::new(), Vec::new(), None);
+    let mut code = Code::Throttled;
     for (mut item, words, why) in refused {
         match why {
             Refusal::Full => {
@@ -35,6 +37,12 @@ pub(super) fn sort_out(
                 later.push(item);
                 wait.get_or_insert(words);
             }
+            Refusal::Tomorrow => {
+                // That is no message's fault, however often.
+                code = Code::DailyLimit;
+                later.push(item);
+                wait = Some(words);
+            }
             Refusal::Later => sorted.refused.push((item, words, Outcome::Failed)),
             _ if lighten(&mut item, &words) => sorted.again.push(vec![item]),
             _ => sorted.refused.push((item, words, Outcome::Rejected)),
@@ -48,20 +56,17 @@ pub(super) fn sort_out(
     }
     if let Some(words) = wait {
         // The wait itself comes once what is known is written down.
-        sorted.put_off.get_or_insert_with(|| put_off(&words));
+        sorted.put_off.get_or_insert_with(|| put_off(code, &words));
         sorted.again.push(later);
     }
     Ok(())
 }
 
-fn put_off(words: &str) -> Error {
-    Error::new(
-        Kind::Transient,
-        Code::Throttled,
-        "the destination puts messages off",
-    )
-    .words(words)
-    .at(End::Destination)
+fn put_off(code: Code, words: &str) -> Error {
+    let kind = suggested_wait(words).map_or(Kind::Transient, Kind::Throttled);
+    Error::new(kind, code, "the destination puts messages off")
+        .words(words)
+        .at(End::Destination)
 }
 
 fn full(target: &Target, words: &str) -> Error {

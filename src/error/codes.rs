@@ -4,7 +4,7 @@ use super::Code;
 
 impl Code {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 20] = [
         Code::Usage,
         Code::Job,
         Code::Secret,
@@ -15,6 +15,7 @@ impl Code {
         Code::Protocol,
         Code::Refused,
         Code::Throttled,
+        Code::DailyLimit,
         Code::Full,
         Code::SameMailbox,
         Code::Locked,
@@ -56,6 +57,9 @@ impl Code {
             }
             Code::Refused => "The server understood and said no; its words stand in the error.",
             Code::Throttled => "The server asked to slow down, and kept on asking.",
+            Code::DailyLimit => {
+                "As much mail was read or stored today as the provider or the job allows a day."
+            }
             Code::Full => "There is no room left at the destination.",
             Code::SameMailbox => {
                 "Both ends of the job are one mailbox: copying it onto itself would double all mail."
@@ -104,6 +108,9 @@ impl Code {
                 "Read the server's words; what it refuses for one message or folder does not stop the others."
             }
             Code::Throttled => "Run again later, with fewer connections.",
+            Code::DailyLimit => {
+                "Run again after midnight (UTC): it goes on where it stopped. `[limits] on-daily-limit = \"wait\"` waits by itself."
+            }
             Code::Full => {
                 "Make room at the destination, or leave mail out with [filter]; run again."
             }

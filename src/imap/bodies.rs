@@ -1,7 +1,7 @@
 //! Bulk FETCH of whole messages: literals go from the wire straight into bodies under the byte budget.
 
 use super::capability::Capabilities;
-use super::fault::backoff_time;
+use super::fault::asks_for_time;
 use super::fetch::fetch;
 use super::items::{Content, Items, at_body};
 use super::link::{Consumer, Link, Nothing, Place};
@@ -153,7 +153,7 @@ pub(super) fn collect(
         Err(error) => return Err(error),
     };
     if let Some(answer) = &refused
-        && backoff_time(&answer.words()).is_some()
+        && asks_for_time(answer)
     {
         return Err(link.peer.refused(answer, "FETCH", Kind::Folder));
     }

@@ -4,6 +4,7 @@ use super::response::{Completion, Status};
 use crate::error::{Code, End, Error, Kind};
 use crate::failpoint;
 use crate::net::{SLOW_HINT, too_slow};
+use crate::net::{says_day_is_used, suggested_wait};
 use std::io;
 use std::time::Duration;
 
@@ -58,11 +59,8 @@ impl Peer {
 
     /// The server closes the connection of its own will.
     pub(super) fn bye(&self, words: &str) -> Error {
-        let kind = patience(None, words).unwrap_or(Kind::Transient);
-        let code = match kind {
-            Kind::Throttled(_) => Code::Throttled,
-            _ => Code::Connect,
-        };
+        let asked = day_is_used(None, words, "").or_else(|| patience(None, words));
+        let (kind, code) = asked.unwrap_or((Kind::Transient, Code::Connect));
         self.error(kind, code, format!("{} closed the connection", self.name))
             .words(words)
     }
@@ -83,7 +81,7 @@ impl Peer {
     /// The server answered NO or BAD to `what`; `otherwise` is the kind where its words say nothing more precise.
     pub(super) fn refused(&self, answer: &Completion, what: &str, otherwise: Kind) -> Error {
         let words = answer.words();
-        let (kind, code) = meaning(answer.code().as_deref(), &words, otherwise);
+        let (kind, code) = meaning(answer.code().as_deref(), &words, what, otherwise);
         self.error(kind, code, format!("{} refused {what}", self.name))
             .words(words)
     }
@@ -109,9 +107,39 @@ impl Peer {
     }
 }
 
-fn meaning(code: Option<&str>, words: &str, otherwise: Kind) -> (Kind, Code) {
-    if let Some(kind) = patience(code, words) {
-        return (kind, Code::Throttled);
+/// Is the refusal of a FETCH a request for time, and no judgement of what was asked for? `UNAVAILABLE` is one of a message.
+pub(super) fn asks_for_time(answer: &Completion) -> bool {
+    let (code, words) = (answer.code(), answer.words());
+    let code = code.as_deref();
+    suggested_wait(&words).is_some()
+        || matches!(code, Some("LIMIT" | "THROTTLED"))
+        || day_is_used(code, &words, FETCH).is_some()
+}
+
+const FETCH: &str = "FETCH";
+
+/// Commands that need no room: when they are refused for want of it, a day's limit is meant.
+const WITHOUT_ROOM: [&str; 7] = [
+    "the login",
+    "LIST",
+    "STATUS",
+    "SELECT",
+    "EXAMINE",
+    FETCH,
+    "NOOP",
+];
+
+/// Does the server say that as much was read or stored today as it allows a day?
+fn day_is_used(code: Option<&str>, words: &str, what: &str) -> Option<(Kind, Code)> {
+    let no_room = code == Some("OVERQUOTA") && WITHOUT_ROOM.contains(&what);
+    let used = no_room || says_day_is_used(words);
+    used.then_some((Kind::Throttled(PATIENCE), Code::DailyLimit))
+}
+
+fn meaning(code: Option<&str>, words: &str, what: &str, otherwise: Kind) -> (Kind, Code) {
+    let asked = day_is_used(code, words, what).or_else(|| patience(code, words));
+    if let Some(asked) = asked {
+        return asked;
     }
     match code {
         Some("OVERQUOTA") => (Kind::Account, Code::Full),
@@ -128,29 +156,17 @@ fn meaning(code: Option<&str>, words: &str, otherwise: Kind) -> (Kind, Code) {
 }
 
 /// Does the server ask to wait, by response code (RFC 5530) or in the words providers use?
-fn patience(code: Option<&str>, words: &str) -> Option<Kind> {
-    if let Some(wait) = backoff_time(words) {
-        return Some(Kind::Throttled(wait));
+fn patience(code: Option<&str>, words: &str) -> Option<(Kind, Code)> {
+    let wait = |wait| (Kind::Throttled(wait), Code::Throttled);
+    if let Some(asked) = suggested_wait(words) {
+        return Some(wait(asked));
     }
     let lower = words.to_ascii_lowercase();
     let by_words = (lower.contains("too many") || lower.contains("maximum number"))
         && (lower.contains("connection") || lower.contains("login"))
         || lower.contains("throttled");
     let by_code = matches!(code, Some("UNAVAILABLE" | "INUSE" | "LIMIT" | "THROTTLED"));
-    (by_words || by_code).then(|| Kind::Throttled(failpoint::waiting(PATIENCE)))
-}
-
-/// `Suggested Backoff Time: N milliseconds`, at most an hour.
-pub(super) fn backoff_time(words: &str) -> Option<Duration> {
-    let lower = words.to_ascii_lowercase();
-    let (_, rest) = lower.split_once("suggested backoff time:")?;
-    let digits: String = rest
-        .trim_start()
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .collect();
-    let wait = Duration::from_millis(digits.parse().ok()?);
-    Some(wait.min(Duration::from_secs(3600)))
+    (by_words || by_code).then(|| wait(failpoint::waiting(PATIENCE)))
 }
 
 #[cfg(test)]
@@ -158,20 +174,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exchange_names_the_wait() {
-        let words = "Request is throttled. Suggested Backoff Time: 2500 milliseconds";
-        assert_eq!(backoff_time(words), Some(Duration::from_millis(2500)));
-        assert_eq!(backoff_time("Suggested Backoff Time: soon"), None);
-        assert_eq!(
-            backoff_time("suggested backoff time: 99999999999999").map(|d| d.as_secs()),
-            Some(3600)
-        );
-    }
-
-    #[test]
     fn words_decide_the_kind() {
-        let of = |code, words| meaning(code, words, Kind::Folder);
+        let of = |code, words| meaning(code, words, "APPEND", Kind::Folder);
         assert_eq!(of(Some("OVERQUOTA"), "full").1, Code::Full);
+        // A command that needs no room cannot be refused for want of it.
+        for what in ["FETCH", "the login", "EXAMINE"] {
+            assert_eq!(
+                meaning(Some("OVERQUOTA"), "x", what, Kind::Folder).1,
+                Code::DailyLimit
+            );
+        }
+        let gmail = "Account exceeded command or bandwidth limits. (Failure)";
+        assert_eq!(of(None, gmail).1, Code::DailyLimit);
+        assert_eq!(of(Some("OVERQUOTA"), gmail).1, Code::DailyLimit);
         assert_eq!(of(Some("LIMIT"), "x").0, Kind::Throttled(PATIENCE));
         assert_eq!(
             of(None, "Maximum number of connections exceeded").1,

@@ -94,6 +94,7 @@ pub(super) fn server(
         timeout: Duration::from_secs(5),
         trace: Trace::default(),
         minimum_rate: Endpoint::MINIMUM_RATE,
+        brakes: Default::default(),
     };
     (endpoint, thread)
 }

@@ -9,7 +9,7 @@ use super::server::{Context, is_loopback};
 use super::spec::{Account, After, ArchiveSpec, Dedup, DestinationSpec, Job, OnVanish, Verify};
 use super::store::{Server, Store};
 use super::tree::Table;
-use super::{ends, rules, same};
+use super::{ends, limits, rules, same};
 use crate::error::End;
 use crate::net::Security;
 use std::collections::HashMap;
@@ -52,11 +52,15 @@ pub(super) fn job(
             })
             .collect(),
     };
+    let limits = limits::job(&top, faults);
+    let accounts: Vec<Account> = accounts.into_iter().collect::<Option<_>>()?;
+    limits::check_connections(&top, &limits, &accounts, faults);
     Some(Job {
         path: file.path.clone(),
-        accounts: accounts.into_iter().collect::<Option<_>>()?,
+        accounts,
         parallel_accounts: parallel.map_or(4, |n| usize::try_from(n).unwrap_or(4)),
         budget: budget.unwrap_or(DEFAULT_BUDGET),
+        limits,
         warnings,
     })
 }
@@ -111,6 +115,7 @@ fn account(
     let dedup = dedup(&top, faults);
     let collapse = top.flag("collapse", false, faults);
     let verify = verify(&top, faults);
+    let on_daily_limit = limits::on_daily_limit(&top, faults);
     let routes = rules::routes(&top, routable, faults);
     let account = Account {
         name,
@@ -124,6 +129,7 @@ fn account(
         collapse,
         verify,
         retry_rejected: false,
+        on_daily_limit,
         explain_time: false,
     };
     let place = destination_place(&top);

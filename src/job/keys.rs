@@ -14,6 +14,7 @@ pub(super) const TOP: &[&str] = &[
     "dedup",
     "collapse",
     "verify",
+    "limits",
 ];
 pub(super) const SOURCE: &[&str] = &[
     "protocol",
@@ -28,6 +29,9 @@ pub(super) const SOURCE: &[&str] = &[
     "password",
     "mechanism",
     "connections",
+    "max-rate",
+    "max-messages-per-second",
+    "max-per-day",
     "timeout",
     "minimum-rate",
     "after",
@@ -51,6 +55,9 @@ pub(super) const DESTINATION: &[&str] = &[
     "password",
     "mechanism",
     "connections",
+    "max-rate",
+    "max-messages-per-second",
+    "max-per-day",
     "timeout",
     "minimum-rate",
     "order",
@@ -80,6 +87,13 @@ pub(super) const ARCHIVE: &[&str] = &[
     "on-vanish",
     "grace-days",
 ];
+pub(super) const LIMITS: &[&str] = &[
+    "max-rate",
+    "max-messages-per-second",
+    "on-daily-limit",
+    "per-host",
+];
+pub(super) const PER_HOST: &[&str] = &["max-rate", "max-messages-per-second", "max-connections"];
 pub(super) const FOLDERS: &[&str] = &[
     "map",
     "include",
@@ -101,6 +115,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("in [source]", SOURCE),
     ("in [destination]", DESTINATION),
     ("in [archive]", ARCHIVE),
+    ("in [limits]", LIMITS),
+    ("in [limits.per-host]", PER_HOST),
     ("in [folders]", FOLDERS),
     ("in [filter]", FILTER),
     ("in [[route]]", ROUTE),
@@ -122,6 +138,7 @@ pub(super) fn alias(key: &str) -> Option<&'static str> {
         "pass" | "passwd" | "secret" => Some("password"),
         "ssl" | "tls" | "encryption" => Some("security"),
         "type" => Some("protocol"),
+        "throttle" | "rate" | "rate-limit" | "bandwidth" => Some("max-rate"),
         _ => None,
     }
 }
@@ -129,7 +146,7 @@ pub(super) fn alias(key: &str) -> Option<&'static str> {
 /// Keys that belong to a later version: refused with these words, never ignored.
 pub(super) fn later(table: &str, key: &str) -> Option<&'static str> {
     match (table, key) {
-        (_, "schedule" | "proxy" | "throttle" | "compress") => Some("not in this version yet"),
+        (_, "schedule" | "proxy" | "compress") => Some("not in this version yet"),
         _ => None,
     }
 }

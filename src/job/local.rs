@@ -26,6 +26,9 @@ const SERVER_KEYS: &[&str] = &[
     "user",
     "password",
     "connections",
+    "max-rate",
+    "max-messages-per-second",
+    "max-per-day",
     "timeout",
     "seen",
     "shared",
@@ -56,8 +59,8 @@ pub(super) fn store(
                 );
                 refuse(section, LOCAL_KEYS, &words, faults);
             }
-            server::server(section, protocol, context, faults)
-                .map(|server| Store::Server(Box::new(server)))
+            let server = server::server(section, protocol, context, faults);
+            server.map(|server| Store::Server(Box::new(server)))
         }
     }
 }

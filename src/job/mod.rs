@@ -9,6 +9,7 @@ mod ends;
 mod error;
 mod fill;
 mod keys;
+mod limits;
 mod local;
 mod oauth;
 pub mod providers;

@@ -2,6 +2,7 @@
 
 use super::error::{Faults, nearest, quoted};
 use super::fill::first_column;
+use super::limits;
 use super::local::Word;
 use super::oauth::Around;
 use super::providers::{Book, Door, Preset, Provider};
@@ -59,6 +60,8 @@ pub(super) fn server(
     let trust = trust(section, security, context.dir, faults);
     let timeout = timeout(section, faults);
     let minimum_rate = minimum_rate(section, faults);
+    let rates = limits::common(section, faults);
+    let per_day = limits::per_day(section, faults);
     let connections = connections(section, preset.as_ref().zip(protocol), faults);
     let (protocol, security, preset) = (protocol?, security?, preset.as_ref()?);
     let usual = door
@@ -78,6 +81,7 @@ pub(super) fn server(
             timeout: timeout?,
             trace: Trace::default(),
             minimum_rate: minimum_rate?,
+            brakes: Default::default(),
         },
         preset: preset.clone(),
         user: user?,
@@ -85,6 +89,8 @@ pub(super) fn server(
         password,
         mechanism,
         connections: connections?,
+        limits: rates,
+        per_day,
     })
 }
 

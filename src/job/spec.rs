@@ -2,6 +2,7 @@
 
 use super::store::Store;
 use crate::message::{Folder, Search};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A job file, checked whole. Nothing in it can be wrong any more but the world outside.
@@ -15,6 +16,8 @@ pub struct Job {
     pub parallel_accounts: usize,
     /// Bytes in flight over the whole run (`budget`, default 16 MiB).
     pub budget: u64,
+    /// Over all accounts (`[limits]`).
+    pub limits: JobLimits,
     /// What is dubious but allowed: each a full sentence for stderr (plain text to a host that is not loopback …).
     pub warnings: Vec<String>,
 }
@@ -36,8 +39,51 @@ pub struct Account {
     pub verify: Verify,
     /// Are messages that earlier runs' servers rejected tried again? Asked for on the command line, for one run.
     pub retry_rejected: bool,
+    pub on_daily_limit: OnDailyLimit,
     /// Are the waits measured? Asked for on the command line, for one run.
     pub explain_time: bool,
+}
+
+impl Account {
+    /// The hosts of its ends, lower case, each with the number of ends there.
+    #[must_use]
+    pub fn hosts(&self) -> BTreeMap<String, usize> {
+        let sources = self.sources.iter().map(|source| &source.store);
+        let stores = sources.chain(self.destinations.iter().map(|to| &to.store));
+        let mut hosts = BTreeMap::new();
+        for server in stores.filter_map(Store::server) {
+            *hosts.entry(server.host()).or_default() += 1;
+        }
+        hosts
+    }
+}
+
+/// How much may pass, in each direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Bytes a second (`max-rate`).
+    pub rate: Option<u64>,
+    /// Messages a second (`max-messages-per-second`).
+    pub messages: Option<u64>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JobLimits {
+    /// All accounts together.
+    pub whole: Limits,
+    /// All that goes to one host, for each (`[limits.per-host]`).
+    pub per_host: Limits,
+    /// Connections to one host at once (`max-connections`); `None`: as many as the provider allows.
+    pub connections_per_host: Option<usize>,
+}
+
+/// What an account does when a daily limit is reached (`on-daily-limit`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDailyLimit {
+    #[default]
+    Wait,
+    Stop,
 }
 
 /// What a server speaks.

@@ -1,7 +1,7 @@
 //! Where an end's mail is: on a server, or in files of this machine.
 
 use super::providers::{Behaviour, Preset};
-use super::spec::{Layout, MailFormat, Protocol};
+use super::spec::{Layout, Limits, MailFormat, Protocol};
 use crate::auth::{Credentials, Mechanism, Proof};
 use crate::error::Result;
 use crate::format::mbox::Dialect;
@@ -33,6 +33,9 @@ pub struct Server {
     pub mechanism: Option<Mechanism>,
     /// At most so many connections at once (`connections`).
     pub connections: usize,
+    pub limits: Limits,
+    /// Bytes a day that may be read (a source) or stored (a destination), where the job says (`max-per-day`).
+    pub per_day: Option<u64>,
 }
 
 /// Files at either end.
@@ -73,6 +76,19 @@ impl LocalFormat {
 }
 
 impl Server {
+    /// Lower case: names of hosts do not differ by case.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.endpoint.host.to_ascii_lowercase()
+    }
+
+    /// Bytes a day: the job's word, else what is known of the provider.
+    #[must_use]
+    pub fn daily_limit(&self) -> Option<u64> {
+        let known = self.preset.daily(self.protocol, self.endpoint.end);
+        self.per_day.or(known)
+    }
+
     /// Gets the secret, perhaps by asking at the terminal. Errors: `Code::Secret`.
     pub fn login(&self) -> Result<Credentials> {
         Ok(Credentials {
@@ -153,8 +169,7 @@ impl fmt::Display for Store {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = self.protocol.as_str();
-        let host = self.endpoint.host.to_ascii_lowercase();
-        write!(f, "{scheme}://{}@{host}", self.user)
+        write!(f, "{scheme}://{}@{}", self.user, self.host())
     }
 }
 

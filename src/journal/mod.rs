@@ -17,11 +17,13 @@ mod report;
 mod schema;
 mod standing;
 mod undo;
+mod usage;
 mod values;
 mod vanished;
 
 pub use key::{Origin, key_text, parse_source_text, source_text};
 pub use undo::{ABOUT, UNDONE};
+pub use usage::Used;
 pub use values::*;
 
 use crate::error::{Code, Error, Kind, Result};

@@ -31,8 +31,9 @@ pub(super) fn read_write(path: &Path) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|e| refused(path, &e))?;
-    recognise(&connection, path)?;
+    let version = recognise(&connection, path)?;
     prepare(&connection, path).map_err(|e| refused(path, &e))?;
+    upgrade(&connection, version).map_err(|e| refused(path, &e))?;
     Ok(connection)
 }
 
@@ -97,12 +98,14 @@ fn fill(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     let (id, version) = (schema::APPLICATION_ID, schema::VERSION);
     connection.execute_batch(&format!(
-        "BEGIN; PRAGMA application_id = {id}; PRAGMA user_version = {version}; {} COMMIT;",
-        schema::TABLES
+        "BEGIN; PRAGMA application_id = {id}; PRAGMA user_version = {version}; {} {} COMMIT;",
+        schema::TABLES,
+        schema::UPGRADES.concat()
     ))
 }
 
-fn recognise(connection: &Connection, path: &Path) -> Result<()> {
+/// Its version, for a journal of ours.
+fn recognise(connection: &Connection, path: &Path) -> Result<i32> {
     let number = |name: &str| -> Result<i32> {
         connection
             .pragma_query_value(None, name, |row| row.get(0))
@@ -121,9 +124,26 @@ fn recognise(connection: &Connection, path: &Path) -> Result<()> {
         ))
         .hint("use the newer mailhaul"));
     }
-    if version < schema::VERSION {
+    if version < 1 {
         return Err(damaged(path, &format!("version {version} never was")));
     }
+    Ok(version)
+}
+
+/// Makes an older mailhaul's journal one of ours, whole or not at all. Nothing in it is lost.
+fn upgrade(connection: &Connection, version: i32) -> rusqlite::Result<()> {
+    let done = usize::try_from(version - 1).unwrap_or(0);
+    let missing = schema::UPGRADES.get(done..).unwrap_or_default();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    failpoint::pass("journal: before an upgrade");
+    let version = schema::VERSION;
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {} PRAGMA user_version = {version}; COMMIT;",
+        missing.concat()
+    ))?;
+    failpoint::pass("journal: after an upgrade");
     Ok(())
 }
 

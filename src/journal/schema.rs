@@ -4,7 +4,24 @@
 pub(super) const APPLICATION_ID: i32 = 0x6d68_6175;
 
 /// Raised with every change of the tables; a journal with a higher one is refused.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 1 + UPGRADES.len() as i32;
+
+/// What makes a journal of version 1 one of version 2, and so on; a new journal has them behind [`TABLES`].
+pub(super) const UPGRADES: [&str; 1] = [USAGE];
+
+/// Since version 2.
+pub(super) const USAGE: &str = "
+-- Bytes that passed on a day, where the day has a limit: counted ahead, so that a killed run has counted too much, never too little.
+CREATE TABLE usage (
+    day    INTEGER NOT NULL,          -- days since 1970-01-01, UTC
+    end    TEXT NOT NULL,             -- imap://user@host
+    way    TEXT NOT NULL,             -- down up
+    bytes  INTEGER NOT NULL,
+    paused INTEGER,                   -- when a run found the day used up
+    run    INTEGER NOT NULL,          -- that counted last
+    PRIMARY KEY (day, end, way)
+) STRICT, WITHOUT ROWID;
+";
 
 /// Times are unix seconds, sizes bytes of the canonical form, digests 32 bytes of BLAKE3, names wire bytes.
 pub(super) const TABLES: &str = "

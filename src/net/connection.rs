@@ -1,5 +1,6 @@
 //! A connection, plain or under TLS.
 
+use super::brake::{Brakes, Way};
 use super::endpoint::{Endpoint, Security};
 use super::pace::{Arrived, Pace};
 use super::socket::{Socket, timed_out};
@@ -61,6 +62,7 @@ fn plain(endpoint: &Endpoint) -> Result<Connection> {
             read: 0,
             written: 0,
             tap,
+            brakes: endpoint.brakes.clone(),
             pace: Pace::new(endpoint.minimum_rate, endpoint.timeout),
         },
     })
@@ -190,6 +192,7 @@ struct Origin {
     written: u64,
     tap: Tap,
     pace: Pace,
+    brakes: Brakes,
 }
 
 impl Origin {
@@ -212,10 +215,16 @@ impl Drop for Origin {
 
 impl Read for Connection {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let most = self.origin.brakes.piece(buf.len());
+        let buf = &mut buf[..most];
         let longest = self.origin.pace.left();
         let (got, waited) = self.within(longest, |connection| connection.read_some(buf));
         match got {
-            Ok(n) if n > 0 => self.origin.pace.heard(waited, n).map(|()| n),
+            Ok(n) if n > 0 => {
+                self.origin.pace.heard(waited, n)?;
+                self.origin.brakes.passed(Way::Down, n)?;
+                Ok(n)
+            }
             Ok(n) => Ok(n),
             Err(e) => Err(self.ran_out(e, longest, waited, "sends")),
         }
@@ -224,11 +233,14 @@ impl Read for Connection {
 
 impl Write for Connection {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let buf = &buf[..self.origin.brakes.piece(buf.len())];
         let longest = self.origin.pace.longest_write();
         let (put, waited) = self.within(longest, |connection| connection.write_some(buf));
         let put = put.map_err(|e| self.ran_out(e, longest, waited, "takes"))?;
         self.origin.written += put as u64;
-        self.origin.pace.said(waited, put).map(|()| put)
+        self.origin.pace.said(waited, put)?;
+        self.origin.brakes.passed(Way::Up, put)?;
+        Ok(put)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -246,7 +258,10 @@ impl Stream for Connection {
         let got = self.read_some(buf);
         self.socket().blocking(true)?;
         match got {
-            Ok(n) => Ok(Some(n)),
+            Ok(n) => {
+                self.origin.brakes.passed(Way::Down, n)?;
+                Ok(Some(n))
+            }
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(None),
             Err(e) => Err(e),
         }

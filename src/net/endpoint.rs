@@ -1,5 +1,6 @@
 //! Where to connect to, and the errors that name it.
 
+use super::brake::Brakes;
 use super::pace::{SLOW_HINT, too_slow};
 use super::trace::Trace;
 use crate::error::{Code, End, Error, Kind, Result};
@@ -43,6 +44,8 @@ pub struct Endpoint {
     /// Bytes a second that have to pass, over twice the timeout, where something is under way; 0: any.
     pub minimum_rate: u64,
     pub trace: Trace,
+    /// What all its connections are slowed down by.
+    pub brakes: Brakes,
 }
 
 impl Endpoint {

@@ -1,5 +1,6 @@
 //! Connections: connect, TLS and STARTTLS, deadlines.
 
+mod brake;
 mod connection;
 mod dial;
 mod endpoint;
@@ -14,6 +15,7 @@ mod transcript;
 #[cfg(test)]
 mod tests;
 
+pub use brake::{Brake, Brakes, Way, says_day_is_used, suggested_wait};
 pub use connection::{Connection, certificate, connect};
 pub use endpoint::{Endpoint, Security, Trust, loopback};
 pub use pace::{Arrived, SLOW_HINT, too_slow};

@@ -22,6 +22,7 @@ fn endpoint(port: u16, security: Security) -> Endpoint {
         timeout: Duration::from_secs(5),
         trace: Trace::default(),
         minimum_rate: Endpoint::MINIMUM_RATE,
+        brakes: Default::default(),
     }
 }
 

@@ -141,6 +141,35 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// The most messages that it may copy.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        match *self {
+            Work::CopyWhole { messages } | Work::Match { messages, .. } => messages.into(),
+            Work::Update { waiting, .. } => waiting,
+            Work::Unchanged { .. } | Work::Refused { .. } => 0,
+        }
+    }
+}
+
+/// When all will have been copied, where a day has a limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecast {
+    /// About so many are to be copied, by the sizes that the source tells.
+    pub bytes: u64,
+    /// What is limited: `uploads to gmail`.
+    pub what: String,
+    /// Bytes a day.
+    pub per_day: u64,
+    /// Bytes of today that were used before.
+    pub used: u64,
+    /// Midnights (UTC) that will pass before it is done.
+    pub days: u32,
+    /// The day on which it is done: its first second, unix seconds.
+    pub done: i64,
+}
+
 /// One folder's way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -167,4 +196,6 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Is the folder chosen message by message, by `[[route]]`s or by labels?
     pub routed: bool,
+    /// Only where an end has a limit a day, and only in a plan that is shown.
+    pub forecast: Option<Forecast>,
 }

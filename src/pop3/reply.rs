@@ -2,7 +2,7 @@
 
 use crate::error::{Code, Error, Kind};
 use crate::failpoint;
-use crate::net::Endpoint;
+use crate::net::{Endpoint, says_day_is_used, suggested_wait};
 use std::time::Duration;
 
 /// A status line: the text behind the indicator.
@@ -72,6 +72,14 @@ impl Refusal {
 
     /// The refusal read as one that says nothing of the password: another session, too many logins, a server in trouble.
     pub(super) fn not_now(&self, endpoint: &Endpoint, delay: Option<Duration>) -> Option<Error> {
+        if says_day_is_used(&self.words()) {
+            return Some(self.day_is_used(endpoint));
+        }
+        if let Some(wait) = suggested_wait(&self.words()) {
+            let what = "the server asks for time";
+            let error = endpoint.error(Kind::Throttled(wait), Code::Throttled, what);
+            return Some(error.words(self.words()));
+        }
         let code = self.code();
         let locked = ["lock", "in use", "in-use", "already open"];
         let (kind, class, what) = match code.as_deref() {
@@ -95,6 +103,15 @@ impl Refusal {
             _ => return None,
         };
         Some(endpoint.error(kind, class, what).words(self.words()))
+    }
+
+    /// The server has given as much today as it gives a day.
+    pub(super) fn day_is_used(&self, endpoint: &Endpoint) -> Error {
+        let what = "the server has given as much as it gives a day";
+        let kind = Kind::Throttled(LOGIN_DELAY);
+        endpoint
+            .error(kind, Code::DailyLimit, what)
+            .words(self.words())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::session::Session;
 use super::unstuff::Unstuffer;
 use crate::error::{Code, Error, Kind, Result};
-use crate::net::Flow;
+use crate::net::{Flow, says_day_is_used};
 use crate::spool::{Body, BodyWriter, Budget};
 
 /// Commands on their way at most. None is longer than 17 bytes, so that all of them fit into any socket's buffer and
@@ -97,6 +97,9 @@ impl Session {
         let status = self.status(format_args!("waiting for message {number}"))?;
         match status {
             Ok(_) => self.body(number, size, budget.body(size)?).map(Ok),
+            Err(refusal) if says_day_is_used(&refusal.words()) => {
+                Err(refusal.day_is_used(self.wire.endpoint()))
+            }
             Err(refusal) => {
                 let e = self.refused(format_args!("RETR {number}"), Kind::Message, &refusal);
                 self.still_there(outstanding, &e)?;

@@ -30,6 +30,7 @@ fn serve(scripts: &[&[(&str, &str)]]) -> (Endpoint, JoinHandle<Vec<String>>) {
         timeout: Duration::from_secs(5),
         trace: Trace::default(),
         minimum_rate: Endpoint::MINIMUM_RATE,
+        brakes: Default::default(),
     };
     let script: Vec<(String, String)> = scripts
         .concat()

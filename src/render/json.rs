@@ -167,7 +167,7 @@ pub fn plan(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// The parts of a status: `status-run`, `status-folder`, `status-failed`.
+/// The parts of a status: `status-run`, `status-usage`, `status-folder`, `status-failed`.
 #[must_use]
 pub fn status(account: &super::status::Status, failed_only: bool) -> Vec<String> {
     let run = account
@@ -178,6 +178,10 @@ pub fn status(account: &super::status::Status, failed_only: bool) -> Vec<String>
         .folders
         .iter()
         .map(|f| line(&Line::of_folder(&account.account, f)));
+    let usage = account
+        .usage
+        .iter()
+        .map(|used| line(&Line::of_usage(&account.account, used)));
     let failed = account
         .failed
         .iter()
@@ -185,7 +189,7 @@ pub fn status(account: &super::status::Status, failed_only: bool) -> Vec<String>
     if failed_only {
         failed.collect()
     } else {
-        run.chain(folders).collect()
+        run.chain(usage).chain(folders).collect()
     }
 }
 

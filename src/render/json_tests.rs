@@ -1,7 +1,7 @@
 use super::super::samples::{folder, report, trouble};
 use super::*;
 use crate::error::{Code, End, Kind};
-use crate::outcome::{Outcome, Pacing};
+use crate::outcome::{CrewChange, Outcome, Usage};
 use crate::plan::Work;
 use crate::render::status::{FolderStatus, RunStatus, Status};
 use serde_json::{Value, json};
@@ -112,9 +112,15 @@ fn every_line() -> Vec<String> {
         Event::Connections {
             account: account(),
             connections: 3,
-            why: Pacing::Refused,
+            why: CrewChange::Refused,
             words: Some("too many".into()),
         },
+        Event::Paused {
+            account: account(),
+            until: 86_400,
+            why: "500 MB a day".into(),
+        },
+        Event::Resumed { account: account() },
     ];
     let mut progressed = crate::render::progress::Progress::default();
     progressed.take(&events[0], Duration::ZERO);
@@ -132,6 +138,13 @@ fn every_line() -> Vec<String> {
             ended: None,
             copied: None,
             undid: None,
+        }],
+        usage: vec![Usage {
+            end: "imap://b@c".into(),
+            way: "up",
+            bytes: 1,
+            per_day: 2,
+            paused: None,
         }],
         folders: vec![FolderStatus::default()],
         failed: vec![trouble(Outcome::Failed)],

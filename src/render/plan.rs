@@ -1,10 +1,10 @@
 //! A plan for people: each folder's way and what will be done.
 
 use super::table::{Column, table};
-use super::units::{count, number};
+use super::units::{count, day, number, si};
 use super::{Paint, errors, text};
 use crate::plan::labels::Take;
-use crate::plan::{Plan, Step, Work};
+use crate::plan::{Forecast, Plan, Step, Work};
 
 /// One plan, in lines.
 #[must_use]
@@ -24,6 +24,7 @@ pub fn lines(plan: &Plan, paint: Paint) -> Vec<String> {
     }
     lines.extend(steps(plan));
     lines.push(totals(plan));
+    lines.extend(plan.forecast.as_ref().map(forecast));
     lines.extend(
         plan.left_out
             .iter()
@@ -118,7 +119,7 @@ fn preparation(step: &Step) -> String {
 
 fn totals(plan: &Plan) -> String {
     let works = || plan.steps.iter().map(|step| &step.work);
-    let waiting: u64 = works().map(waiting).sum();
+    let waiting: u64 = works().map(Work::waiting).sum();
     let unchanged = works()
         .filter(|w| matches!(w, Work::Unchanged { .. }))
         .count();
@@ -142,13 +143,20 @@ fn totals(plan: &Plan) -> String {
     line
 }
 
-/// The most messages that a step may copy.
-#[must_use]
-pub fn waiting(work: &Work) -> u64 {
-    match *work {
-        Work::CopyWhole { messages } | Work::Match { messages, .. } => messages.into(),
-        Work::Update { waiting, .. } => waiting,
-        Work::Unchanged { .. } | Work::Refused { .. } => 0,
+/// `about 6.0 GB to copy: at 500 MB a day for uploads to gmail that takes 12 days, done about 2026-12-06`.
+fn forecast(forecast: &Forecast) -> String {
+    let (all, a_day) = (si(forecast.bytes), si(forecast.per_day));
+    let what = text(&forecast.what);
+    match forecast.days {
+        0 => format!(
+            "about {all} to copy: within today's {a_day} for {what} ({} used)",
+            si(forecast.used)
+        ),
+        days => format!(
+            "about {all} to copy: at {a_day} a day for {what} that takes {}, done about {}",
+            count(u64::from(days) + 1, "day"),
+            day(forecast.done)
+        ),
     }
 }
 
@@ -168,6 +176,30 @@ fn refusals(plan: &Plan, paint: Paint) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_forecast_names_the_day() {
+        let mut cast = Forecast {
+            bytes: 6_000_000_000,
+            what: "uploads to gmail".into(),
+            per_day: 500_000_000,
+            used: 0,
+            days: 11,
+            done: 1_796_515_200,
+        };
+        let shown = forecast(&cast);
+        assert!(
+            shown.contains("500.0 MB a day for uploads to gmail that takes 12 days"),
+            "{shown}"
+        );
+        assert!(shown.ends_with("done about 2026-12-06"), "{shown}");
+        (cast.days, cast.used) = (0, 20_000_000);
+        assert!(
+            forecast(&cast).contains("within today's 500.0 MB"),
+            "{}",
+            forecast(&cast)
+        );
+    }
     use crate::message::Folder;
     use crate::render::samples::step;
 

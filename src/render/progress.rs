@@ -1,6 +1,6 @@
 //! How far a run is: adds up events, tells rate and time left. Time comes from outside, as time since the start.
 
-use super::units::{bytes, number, range, rate};
+use super::units::{bytes, instant, number, range, rate};
 use super::{table, text};
 use crate::outcome::Event;
 use std::collections::VecDeque;
@@ -33,6 +33,8 @@ pub struct AccountProgress {
     pub bytes: u64,
     pub folders: Vec<FolderProgress>,
     pub finished: bool,
+    /// It waits for another day, until then (unix seconds).
+    pub paused: Option<i64>,
     started: Duration,
     recent: VecDeque<(Duration, u64)>,
 }
@@ -46,6 +48,7 @@ impl AccountProgress {
             bytes: 0,
             folders: Vec::new(),
             finished: false,
+            paused: None,
             started: now,
             recent: VecDeque::new(),
         }
@@ -112,6 +115,14 @@ impl AccountProgress {
         let Some(planned) = self.planned else {
             return "connecting and listing".to_owned();
         };
+        if let Some(until) = self.paused {
+            return format!(
+                "{} of {} messages, paused until {}",
+                number(self.done),
+                number(planned),
+                instant(until)
+            );
+        }
         let mut parts = vec![
             format!("{} of {} messages", number(self.done), number(planned)),
             bytes(self.bytes),
@@ -188,6 +199,8 @@ impl Progress {
             Event::FolderChecked { folder, .. } => {
                 account.folders.retain(|f| f.folder != *folder);
             }
+            Event::Paused { until, .. } => account.paused = Some(*until),
+            Event::Resumed { .. } => account.paused = None,
             Event::AccountDone { .. } => {
                 account.finished = true;
                 account.folders.clear();
@@ -230,6 +243,8 @@ pub fn account_of(event: &Event) -> &str {
         | Event::Trouble { account, .. }
         | Event::Waiting { account, .. }
         | Event::Connections { account, .. }
+        | Event::Paused { account, .. }
+        | Event::Resumed { account }
         | Event::Warning { account, .. }
         | Event::AccountDone { account, .. } => account,
     }

@@ -2,9 +2,9 @@
 
 use super::summary::trouble_line;
 use super::table::{Column, table};
-use super::units::{count, instant, number};
+use super::units::{count, instant, number, si};
 use super::{Paint, text};
-use crate::outcome::Trouble;
+use crate::outcome::{Trouble, Usage};
 
 /// Runs shown; `--json` has them all.
 const MOST_RUNS: usize = 5;
@@ -42,6 +42,8 @@ pub struct Status {
     pub account: String,
     /// The latest first.
     pub runs: Vec<RunStatus>,
+    /// Of today, for ends whose day has a limit.
+    pub usage: Vec<Usage>,
     pub folders: Vec<FolderStatus>,
     pub failed: Vec<Trouble>,
 }
@@ -58,6 +60,7 @@ pub fn lines(status: &Status, paint: Paint) -> Vec<String> {
         let runs = count(earlier as u64, "earlier run");
         lines.push(format!("… and {runs} (--json lists all)"));
     }
+    lines.extend(status.usage.iter().map(usage_line));
     lines.extend(folders(&status.folders));
     let in_doubt: u64 = status.folders.iter().map(|f| f.in_doubt).sum();
     if in_doubt > 0 {
@@ -68,6 +71,23 @@ pub fn lines(status: &Status, paint: Paint) -> Vec<String> {
         lines.push(paint.dubious(&doubt));
     }
     lines
+}
+
+/// `today (UTC): 312.0 MB of 500.0 MB stored at imap://b@c`.
+fn usage_line(usage: &Usage) -> String {
+    let did = if usage.way == "up" {
+        "stored at"
+    } else {
+        "read from"
+    };
+    let since = usage.paused.map(instant);
+    let since = since.map_or_else(String::new, |since| format!(", used up since {since}"));
+    format!(
+        "today (UTC): {} of {} {did} {}{since}",
+        si(usage.bytes),
+        si(usage.per_day),
+        text(&usage.end)
+    )
 }
 
 fn run_line(run: &RunStatus) -> String {
@@ -141,6 +161,7 @@ mod tests {
                 copied: None,
                 undid: None,
             }],
+            usage: Vec::new(),
             folders: vec![FolderStatus {
                 folder: "INBOX".into(),
                 known: 1300,
@@ -162,6 +183,23 @@ mod tests {
         let cells: Vec<&str> = shown[3].split_whitespace().collect();
         assert_eq!(cells, ["INBOX", "1,300", "1,200", "1", "50"]);
         assert_eq!(shown[4], "50 messages in doubt, settled by the next run");
+    }
+
+    #[test]
+    fn what_a_day_has_left_is_told() {
+        let mut status = status();
+        status.usage.push(Usage {
+            end: "imap://b@c".into(),
+            way: "up",
+            bytes: 312_000_000,
+            per_day: 500_000_000,
+            paused: None,
+        });
+        let shown = lines(&status, Paint::PLAIN);
+        assert_eq!(
+            shown[2],
+            "today (UTC): 312.0 MB of 500.0 MB stored at imap://b@c"
+        );
     }
 
     #[test]

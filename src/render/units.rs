@@ -29,6 +29,12 @@ pub fn bytes(n: u64) -> String {
     bytesize::ByteSize::b(n).display().iec().to_string()
 }
 
+/// Bytes in decimal units, as providers' limits are written: `500.0 MB`.
+#[must_use]
+pub fn si(n: u64) -> String {
+    bytesize::ByteSize::b(n).display().si().to_string()
+}
+
 /// `0.4 s`, `34 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
 #[must_use]
 pub fn duration(d: Duration) -> String {
@@ -79,6 +85,15 @@ pub fn instant(epoch: i64) -> String {
     chrono::DateTime::from_timestamp(epoch, 0).map_or_else(
         || "an impossible date".to_owned(),
         |t| t.format("%Y-%m-%d %H:%M UTC").to_string(),
+    )
+}
+
+/// The day of epoch seconds, UTC: `2026-11-22`.
+#[must_use]
+pub fn day(epoch: i64) -> String {
+    chrono::DateTime::from_timestamp(epoch, 0).map_or_else(
+        || "an impossible date".to_owned(),
+        |t| t.format("%Y-%m-%d").to_string(),
     )
 }
 

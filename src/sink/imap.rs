@@ -11,7 +11,7 @@ use crate::imap::{self, Append, Appended, PermanentFlags, Selected, Session, Sta
 use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
 use crate::message::{FlagChange, Flags, UidRanges};
-use crate::net::Flow;
+use crate::net::{Flow, says_day_is_used, suggested_wait};
 use crate::plan::{Holds, Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
@@ -438,20 +438,44 @@ fn stored(result: Appended) -> Stored {
         Appended::NotSent => Stored::NotSent,
         Appended::Unknown => Stored::Unknown,
         Appended::Refused { words, code, batch } => Stored::No {
+            why: refusal(code.as_deref(), &words, batch),
             words,
-            why: refusal(code.as_deref(), batch),
             batch,
         },
     }
 }
 
 /// What a refusal's response code (RFC 5530, RFC 4469) says about what to do next.
-fn refusal(code: Option<&str>, batch: bool) -> Refusal {
+fn refusal(code: Option<&str>, words: &str, batch: bool) -> Refusal {
+    if says_day_is_used(words) {
+        return Refusal::Tomorrow;
+    }
+    if suggested_wait(words).is_some() {
+        return Refusal::Later;
+    }
     match code.map(str::to_ascii_uppercase).as_deref() {
         Some("OVERQUOTA") => Refusal::Full,
         Some("TRYCREATE" | "NONEXISTENT") => Refusal::NoFolder,
         Some("UNAVAILABLE" | "INUSE" | "LIMIT" | "THROTTLED" | "SERVERBUG") => Refusal::Later,
         _ if batch => Refusal::Batch,
         _ => Refusal::Message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_that_is_used_up_is_no_want_of_room() {
+        let gmail = "[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)";
+        assert_eq!(refusal(Some("OVERQUOTA"), gmail, true), Refusal::Tomorrow);
+        // Exchange, without any code.
+        let exchange = "Request is throttled. Suggested Backoff Time: 2500 milliseconds";
+        assert_eq!(refusal(None, exchange, false), Refusal::Later);
+        assert_eq!(
+            refusal(Some("OVERQUOTA"), "[OVERQUOTA] Mailbox is full", true),
+            Refusal::Full
+        );
     }
 }

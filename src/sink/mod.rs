@@ -71,6 +71,8 @@ pub enum Refusal {
     Full,
     /// Try again later.
     Later,
+    /// The server takes no more today.
+    Tomorrow,
 }
 
 /// What became of a batch: one entry a message, in order, and what ended the connection if anything did.

@@ -186,6 +186,7 @@ impl Candidate {
             timeout: PATIENCE,
             trace: Trace::default(),
             minimum_rate: Endpoint::MINIMUM_RATE,
+            brakes: Default::default(),
         }
     }
 }

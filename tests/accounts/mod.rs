@@ -9,3 +9,4 @@ mod labels;
 mod oauth;
 mod providers;
 mod sign_in;
+mod throttle;

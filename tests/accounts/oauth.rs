@@ -335,6 +335,7 @@ fn the_words_for_a_refused_token_are_the_servers() {
         timeout: Duration::from_secs(30),
         trace: mailhaul::net::Trace::default(),
         minimum_rate: Endpoint::MINIMUM_RATE,
+        brakes: Default::default(),
     };
     for mechanism in [Mechanism::OAuthBearer, Mechanism::XOAuth2] {
         let credentials = Credentials {

@@ -25,6 +25,7 @@ fn endpoint(port: u16, tls: bool) -> Endpoint {
         timeout: Duration::from_secs(30),
         trace: mailhaul::net::Trace::default(),
         minimum_rate: Endpoint::MINIMUM_RATE,
+        brakes: Default::default(),
     }
 }
 

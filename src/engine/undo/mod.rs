@@ -10,6 +10,7 @@ use super::account::{Frame, Logins};
 use super::context::Context;
 use super::front::journal_identity;
 use super::link::SinkLink;
+use super::pace::Pacing;
 use super::{Stop, verify};
 use crate::archive::Archive;
 use crate::compare::Name;
@@ -20,6 +21,7 @@ use crate::outcome::Event;
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Which run is undone.
@@ -145,12 +147,14 @@ struct Undo<'a> {
 #[must_use]
 pub fn undo(job: &Job, order: Order, events: &Sender<Event>, stop: &Stop) -> Vec<UndoReport> {
     let mut reports = Vec::new();
+    let pacing = Pacing::new(job);
     for account in &job.accounts {
         let frame = Frame {
             account,
             budget: Budget::new(job.budget),
             events: events.clone(),
             stop: stop.clone(),
+            pacing: Arc::clone(&pacing),
         };
         if let Err(error) = one_account(&frame, order, &mut reports) {
             reports.push(UndoReport {

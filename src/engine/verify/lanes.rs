@@ -102,6 +102,10 @@ fn lanes(audit: &Audit<'_>, groups: usize) -> usize {
 
 fn one_lane(shared: &Shared<'_>, lane: usize, open: Option<Box<dyn Sink>>) -> Result<()> {
     let context = shared.audit.context;
+    let room = (lane > 0).then(|| context.room());
+    if room.as_ref().is_some_and(Option::is_none) {
+        return Ok(());
+    }
     let open = match (open, lane) {
         (None, 1..) => match further(shared, lane) {
             Some(open) => Some(open),

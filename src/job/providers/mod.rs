@@ -210,18 +210,26 @@ impl Preset {
         }
     }
 
-    fn daily_note(&self, protocol: Protocol, end: End) -> Option<String> {
+    /// Bytes a day that the provider lets be read (at a source) or stored (at a destination).
+    #[must_use]
+    pub fn daily(&self, protocol: Protocol, end: End) -> Option<u64> {
         let daily = &self.provider.daily;
-        let (size, way) = match (protocol, end) {
-            (Protocol::Imap, End::Source) => (daily.imap_down, "read"),
-            (Protocol::Imap, End::Destination) => (daily.imap_up, "stored"),
-            (Protocol::Pop3, _) => (daily.pop3_down, "read"),
+        let size = match (protocol, end) {
+            (Protocol::Imap, End::Source) => daily.imap_down,
+            (Protocol::Imap, End::Destination) => daily.imap_up,
+            (Protocol::Pop3, _) => daily.pop3_down,
+        };
+        size.map(|size| size.0)
+    }
+
+    fn daily_note(&self, protocol: Protocol, end: End) -> Option<String> {
+        let way = match end {
+            End::Source => "read",
+            End::Destination => "stored",
         };
         let title = &self.provider.title;
-        size.map(|size| {
-            format!(
-                "{title} lets about {size} a day be {way} so; when it refuses more, the same command goes on the next day."
-            )
+        self.daily(protocol, end).map(Size).map(|size| {
+            format!("{title} lets about {size} a day be {way} so; [limits] on-daily-limit says what happens then.")
         })
     }
 }

@@ -35,6 +35,8 @@ fn the_full_sample_names_every_key() {
         keys::OAUTH2,
         keys::AFTER,
         keys::ARCHIVE,
+        keys::LIMITS,
+        keys::PER_HOST,
         keys::FOLDERS,
         keys::FILTER,
         keys::ROUTE,

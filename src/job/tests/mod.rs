@@ -450,3 +450,46 @@ fn a_dialect_is_for_mbox_files_that_are_read() {
     let error = only_error(&job(maildir, "protocol = \"eml\""));
     assert!(error.contains("only read"), "{error}");
 }
+
+#[test]
+fn limits_of_ends_hosts_and_the_job() {
+    let source = "max-rate = \"500 KiB/s\"\nmax-messages-per-second = 5\nmax-per-day = \"2500 MB\"";
+    let rest = "[limits]\nmax-rate = 2000000\non-daily-limit = \"stop\"\n[limits.per-host]\nmax-connections = 3\n";
+    let job = load_text(&imap_job(source, rest)).unwrap();
+    let server = job.accounts[0].sources[0].store.server().unwrap();
+    assert_eq!(server.limits.rate, Some(512_000));
+    assert_eq!(server.limits.messages, Some(5));
+    assert_eq!(server.daily_limit(), Some(2_500_000_000));
+    assert_eq!(job.limits.whole.rate, Some(2_000_000));
+    assert_eq!(job.limits.connections_per_host, Some(3));
+    assert_eq!(job.accounts[0].on_daily_limit, OnDailyLimit::Stop);
+    let plain = load_text(&imap_job("", "")).unwrap();
+    assert_eq!(plain.limits, JobLimits::default());
+    assert_eq!(plain.accounts[0].on_daily_limit, OnDailyLimit::Wait);
+}
+
+#[test]
+fn wrong_limits_are_told_with_their_line() {
+    let error = only_error(&imap_job("max-rate = \"fast\"", ""));
+    assert!(
+        error.starts_with("job.toml:7:12: source.max-rate: expected bytes a second"),
+        "{error}"
+    );
+    let error = only_error(&imap_job("max-rat = \"1 MB/s\"", ""));
+    assert!(
+        error.contains("did you mean") && error.contains("max-rate"),
+        "{error}"
+    );
+    let error = only_error(&imap_job("", "[limits]\non-daily-limit = \"wat\""));
+    assert!(error.contains("did you mean \"wait\"?"), "{error}");
+    let error = only_error(&imap_job("", "[limits.per-host]\nmax-connection = 4"));
+    assert!(error.contains("limits.per-host"), "{error}");
+    let error = only_error(&job("", "max-per-day = 5", ""));
+    assert!(
+        error.contains("source.max-per-day: expected a size of at least"),
+        "{error}"
+    );
+    let files = "version = 1\n[source]\nprotocol = \"maildir\"\npath = \"x\"\nmax-rate = 5000\n";
+    let errors = load_text(&format!("{files}{DESTINATION}")).unwrap_err();
+    assert!(errors[0].contains("is for servers"), "{errors:?}");
+}

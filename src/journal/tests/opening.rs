@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fs;
+use crate::net::Way;
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -96,7 +97,7 @@ fn before_any_folder_was_seen_a_journal_is_nobodys() {
 fn foreign_newer_and_damaged_files_stay_as_they_are() {
     let cases: [(&str, Code); 4] = [
         ("PRAGMA application_id = 1", Code::Foreign),
-        ("PRAGMA user_version = 2", Code::Foreign),
+        ("PRAGMA user_version = 99", Code::Foreign),
         ("empty", Code::Foreign),
         ("garbage", Code::Journal),
     ];
@@ -116,6 +117,43 @@ fn foreign_newer_and_damaged_files_stay_as_they_are() {
         assert_eq!(refused.code, code, "{change}: {refused}");
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
+}
+
+/// A journal of the first version is taken over whole, and read by `status` as it is.
+#[test]
+fn an_older_journal_becomes_one_of_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = with_messages(dir.path()).runs().unwrap().len();
+    let old = Connection::open(dir.path().join("journal.db")).unwrap();
+    old.execute_batch("DROP TABLE usage; PRAGMA user_version = 1")
+        .unwrap();
+    drop(old);
+    let read = Journal::open_read_only(dir.path(), &identity())
+        .unwrap()
+        .unwrap();
+    let used = read.used("imap://a@old", Way::Down, 3).unwrap();
+    assert_eq!(used, Used::default());
+    drop(read);
+    let mut journal = Journal::open(dir.path(), &identity()).unwrap();
+    assert_eq!(journal.runs().unwrap().len(), runs);
+    let run = journal.begin_run("j").unwrap();
+    journal
+        .use_up_to(run, "imap://a@old", Way::Down, 3, 700)
+        .unwrap();
+    journal
+        .use_up_to(run, "imap://a@old", Way::Down, 3, 600)
+        .unwrap();
+    journal
+        .day_is_used(run, "imap://a@old", Way::Down, 3)
+        .unwrap();
+    let used = journal.used("imap://a@old", Way::Down, 3).unwrap();
+    assert!(used.bytes == 600 && used.paused.is_some(), "{used:?}");
+    assert_eq!(
+        journal.used("imap://a@old", Way::Up, 3).unwrap(),
+        Used::default()
+    );
+    drop(journal);
+    Journal::open(dir.path(), &identity()).unwrap();
 }
 
 #[test]

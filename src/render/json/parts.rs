@@ -3,8 +3,7 @@
 use crate::error::Error;
 use crate::message::Folder;
 use crate::outcome::{Counts, Outcome, Spent, Trouble, Wait};
-use crate::plan::{Step, Work};
-use crate::render::plan::waiting;
+use crate::plan::{Forecast, Step, Work};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -19,6 +18,30 @@ pub(super) struct Left {
 pub(super) struct Undid {
     pub(super) run: i64,
     pub(super) messages: u64,
+}
+
+/// When all will have been copied, where a day has a limit.
+#[derive(Serialize)]
+pub(super) struct ForecastJson<'a> {
+    bytes: u64,
+    limit: &'a str,
+    bytes_a_day: u64,
+    used_today: u64,
+    days: u32,
+    done: i64,
+}
+
+impl<'a> ForecastJson<'a> {
+    pub(super) fn new(forecast: &'a Forecast) -> Self {
+        ForecastJson {
+            bytes: forecast.bytes,
+            limit: &forecast.what,
+            bytes_a_day: forecast.per_day,
+            used_today: forecast.used,
+            days: forecast.days,
+            done: forecast.done,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -148,7 +171,7 @@ impl<'a> StepJson<'a> {
             to,
             work,
             messages,
-            waiting: waiting(&step.work),
+            waiting: step.work.waiting(),
             create: step.target.standing.is_none() && why.is_none(),
             subscribe: step.target.subscribe && why.is_none(),
             special_use: step.target.special_use.map(|special| special.attribute()),

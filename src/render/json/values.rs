@@ -1,10 +1,11 @@
 //! The shapes of the lines. Fields keep the order they have here; `docs/json.md` describes each.
 
-use super::parts::{Balance, ErrorJson, Left, LeftOut, StepJson, TimeJson, TroubleJson, Undid};
+use super::parts::{
+    Balance, ErrorJson, ForecastJson, Left, LeftOut, StepJson, TimeJson, TroubleJson, Undid,
+};
 use crate::error::Error;
-use crate::outcome::{AccountReport, Event, FolderReport, Trouble};
+use crate::outcome::{AccountReport, Event, FolderReport, Trouble, Usage};
 use crate::plan::Plan;
-use crate::render::plan::waiting;
 use crate::render::progress::AccountProgress;
 use crate::render::status::{FolderStatus, RunStatus};
 use crate::render::units::per_second;
@@ -81,6 +82,14 @@ pub(super) enum Line<'a> {
         why: &'static str,
         words: Option<&'a str>,
     },
+    Paused {
+        account: &'a str,
+        until: i64,
+        why: &'a str,
+    },
+    Resumed {
+        account: &'a str,
+    },
     Warning {
         account: Option<&'a str>,
         text: &'a str,
@@ -120,6 +129,7 @@ pub(super) enum Line<'a> {
         routed: bool,
         left_out: Vec<LeftOut<'a>>,
         notes: &'a [String],
+        forecast: Option<ForecastJson<'a>>,
     },
     StatusRun {
         account: &'a str,
@@ -128,6 +138,14 @@ pub(super) enum Line<'a> {
         ended: Option<i64>,
         copied: Option<u64>,
         undid: Option<Undid>,
+    },
+    StatusUsage {
+        account: &'a str,
+        end: &'a str,
+        way: &'static str,
+        bytes: u64,
+        bytes_a_day: u64,
+        paused: Option<i64>,
     },
     StatusFolder {
         account: &'a str,
@@ -194,6 +212,16 @@ impl<'a> Line<'a> {
                 why: why.as_str(),
                 words: words.as_deref(),
             },
+            Event::Paused {
+                account,
+                until,
+                why,
+            } => Line::Paused {
+                account,
+                until: *until,
+                why,
+            },
+            Event::Resumed { account } => Line::Resumed { account },
             Event::Warning { account, text } => Line::Warning {
                 account: Some(account),
                 text,
@@ -262,13 +290,14 @@ impl<'a> Line<'a> {
             sources: &plan.sources,
             destination: &plan.destination,
             folders: plan.steps.len(),
-            messages: plan.steps.iter().map(|step| waiting(&step.work)).sum(),
+            messages: plan.steps.iter().map(|step| step.work.waiting()).sum(),
             unsettled: plan.unsettled,
             routed: plan.routed,
             left_out: left_out
                 .map(|(folder, why)| LeftOut { folder, why })
                 .collect(),
             notes: &plan.notes,
+            forecast: plan.forecast.as_ref().map(ForecastJson::new),
         }
     }
 
@@ -280,6 +309,17 @@ impl<'a> Line<'a> {
             ended: run.ended,
             copied: run.copied,
             undid: run.undid.map(|(run, messages)| Undid { run, messages }),
+        }
+    }
+
+    pub(super) fn of_usage(account: &'a str, usage: &'a Usage) -> Self {
+        Line::StatusUsage {
+            account,
+            end: &usage.end,
+            way: usage.way,
+            bytes: usage.bytes,
+            bytes_a_day: usage.per_day,
+            paused: usage.paused,
         }
     }
 

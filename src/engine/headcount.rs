@@ -2,7 +2,7 @@
 //!
 //! Pure: times are told to it, and how much has been done by then.
 
-use crate::outcome::Pacing;
+use crate::outcome::CrewChange;
 use std::time::Duration;
 
 /// So many lanes are begun with: harmless everywhere, and most of what there is to gain.
@@ -19,7 +19,7 @@ const LOSS: f64 = 0.9;
 
 /// Finds the number of lanes.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Headcount {
     lanes: usize,
     most: usize,
     window: Duration,
@@ -33,11 +33,11 @@ pub(super) struct Pace {
     before: Option<f64>,
 }
 
-impl Pace {
+impl Headcount {
     /// `lanes` work now, at time 0; never more than `most`.
     pub(super) fn new(lanes: usize, most: usize) -> Self {
         let (window, wait) = (waiting(WINDOW), waiting(WAIT));
-        Pace {
+        Headcount {
             lanes,
             most: most.max(lanes),
             window,
@@ -54,7 +54,7 @@ impl Pace {
     }
 
     /// So much has been `done` by `now`, since the beginning, in whatever unit.
-    pub(super) fn measured(&mut self, now: Duration, done: u64) -> Option<Pacing> {
+    pub(super) fn measured(&mut self, now: Duration, done: u64) -> Option<CrewChange> {
         let (since, before) = self.since;
         let took = now.saturating_sub(since);
         if took < self.window {
@@ -70,14 +70,14 @@ impl Pace {
             Some(before) => {
                 self.fewer(now, self.lanes - 1);
                 Some(match rate < before * LOSS {
-                    true => Pacing::Slower,
-                    false => Pacing::NoGain,
+                    true => CrewChange::Slower,
+                    false => CrewChange::NoGain,
                 })
             }
             None if self.lanes < self.most && now >= self.hold => {
                 self.lanes += 1;
                 self.before = Some(rate);
-                Some(Pacing::Trying)
+                Some(CrewChange::Trying)
             }
             None => None,
         }
@@ -89,10 +89,10 @@ impl Pace {
     }
 
     /// A server asks for patience. `None`: it has only one lane as it is.
-    pub(super) fn throttled(&mut self, now: Duration) -> Option<Pacing> {
+    pub(super) fn throttled(&mut self, now: Duration) -> Option<CrewChange> {
         let lanes = self.lanes;
         self.fewer(now, lanes - 1);
-        (self.lanes < lanes).then_some(Pacing::Throttled)
+        (self.lanes < lanes).then_some(CrewChange::Throttled)
     }
 
     fn fewer(&mut self, now: Duration, lanes: usize) {
@@ -116,14 +116,14 @@ mod tests {
 
     /// A server whose rate hangs on the number of lanes; seconds go by one after another.
     struct Server {
-        pace: Pace,
+        pace: Headcount,
         now: u64,
         done: u64,
     }
 
     impl Server {
         fn new(lanes: usize, most: usize) -> Self {
-            let pace = Pace::new(lanes, most);
+            let pace = Headcount::new(lanes, most);
             Server {
                 pace,
                 now: 0,
@@ -132,7 +132,7 @@ mod tests {
         }
 
         /// What the pace decided in so many seconds, and the number of lanes then.
-        fn go(&mut self, seconds: u64, rate: impl Fn(usize) -> u64) -> Vec<(Pacing, usize)> {
+        fn go(&mut self, seconds: u64, rate: impl Fn(usize) -> u64) -> Vec<(CrewChange, usize)> {
             let mut told = Vec::new();
             for _ in 0..seconds {
                 self.now += 1;
@@ -150,7 +150,7 @@ mod tests {
     fn it_rises_while_that_helps_and_no_further_than_it_may() {
         let mut server = Server::new(4, 7);
         let told = server.go(60, |lanes| lanes as u64 * 100);
-        let tried = [5, 6, 7].map(|lanes| (Pacing::Trying, lanes));
+        let tried = [5, 6, 7].map(|lanes| (CrewChange::Trying, lanes));
         assert_eq!(told, tried);
         assert!(Server::new(4, 4).go(60, |_| 100).is_empty());
     }
@@ -160,18 +160,18 @@ mod tests {
         let mut server = Server::new(4, 8);
         let slow = |lanes| if lanes > 4 { 50 } else { 400 };
         let told = server.go(100, slow);
-        let once = [(Pacing::Trying, 5), (Pacing::Slower, 4)];
+        let once = [(CrewChange::Trying, 5), (CrewChange::Slower, 4)];
         assert_eq!(told, [once, once, once].concat());
         // It has become better: then it rises again.
         let told = server.go(400, |lanes| lanes as u64 * 100);
-        assert_eq!(told.last(), Some(&(Pacing::Trying, 8)));
+        assert_eq!(told.last(), Some(&(CrewChange::Trying, 8)));
     }
 
     #[test]
     fn one_that_brings_nothing_goes_again() {
         let mut server = Server::new(2, 8);
         let told = server.go(8, |_| 400);
-        assert_eq!(told, [(Pacing::Trying, 3), (Pacing::NoGain, 2)]);
+        assert_eq!(told, [(CrewChange::Trying, 3), (CrewChange::NoGain, 2)]);
     }
 
     #[test]
@@ -182,14 +182,14 @@ mod tests {
         assert_eq!(server.pace.lanes(), 2);
         assert!(server.go(14, |lanes| lanes as u64).is_empty());
         let told = server.go(20, |lanes| lanes as u64 * 100);
-        assert_eq!(told, [(Pacing::Trying, 3), (Pacing::Trying, 4)]);
+        assert_eq!(told, [(CrewChange::Trying, 3), (CrewChange::Trying, 4)]);
     }
 
     #[test]
     fn a_server_that_asks_for_patience_has_fewer_and_always_one() {
-        let mut pace = Pace::new(2, 4);
+        let mut pace = Headcount::new(2, 4);
         let now = Duration::from_secs(1);
-        assert_eq!(pace.throttled(now), Some(Pacing::Throttled));
+        assert_eq!(pace.throttled(now), Some(CrewChange::Throttled));
         assert_eq!((pace.throttled(now), pace.lanes()), (None, 1));
         pace.refused(now, 0);
         assert_eq!(pace.lanes(), 1);
