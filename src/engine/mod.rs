@@ -21,6 +21,7 @@ mod finish;
 pub mod front;
 mod keep;
 mod known;
+mod labels;
 mod lane;
 mod ledger;
 mod link;

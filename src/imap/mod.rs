@@ -20,6 +20,7 @@ mod deliver;
 mod fault;
 mod fetch;
 mod items;
+mod labels;
 mod link;
 mod list;
 mod login;

@@ -89,6 +89,8 @@ pub(super) const FOLDERS: &[&str] = &[
     "special-use",
     "subscribe",
     "merge",
+    "labels",
+    "label-priority",
 ];
 pub(super) const FILTER: &[&str] = &["since", "before", "max-size", "search"];
 pub(super) const ROUTE: &[&str] = &["from", "to", "list-id", "year", "folder"];

@@ -8,6 +8,7 @@ pub mod flags;
 pub mod folder;
 pub mod header;
 mod header_date;
+pub mod labels;
 mod readable;
 mod search;
 mod special_use;

@@ -1,5 +1,7 @@
 //! An IMAP account as a sink.
 
+mod labels;
+
 use super::{
     BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
 };
@@ -10,10 +12,10 @@ use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
 use crate::message::{FlagChange, Flags, UidRanges};
 use crate::net::Flow;
-use crate::plan::{Naming, SinkFolder, Target};
+use crate::plan::{Holds, Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One MULTIAPPEND at most: large enough that a round trip does not count, small enough that what is in doubt after a
 /// crash is looked for quickly.
@@ -25,6 +27,10 @@ pub(super) struct ImapSink {
     preset: Preset,
     /// What each folder seen in this session lets a client store for good.
     permanent: HashMap<Vec<u8>, Option<PermanentFlags>>,
+    /// The label that each folder is, of a server that has labels.
+    own: HashMap<Vec<u8>, Option<String>>,
+    /// Labels that are there, as far as is known.
+    made: HashSet<String>,
     /// One folder lets a client store any keyword: then the others are believed to, for asking each costs a round trip.
     any_keyword: bool,
 }
@@ -37,6 +43,8 @@ impl ImapSink {
             session,
             preset: server.preset.clone(),
             permanent: HashMap::new(),
+            own: HashMap::new(),
+            made: HashSet::new(),
             any_keyword: false,
         })
     }
@@ -168,6 +176,10 @@ impl Sink for ImapSink {
                 separator: personal.separator,
                 prefix: personal.prefix,
                 as_shown: false,
+                holds: match self.session.capabilities().gmail {
+                    true => Holds::Labels,
+                    false => Holds::Nothing,
+                },
             },
             folders,
         ))
@@ -314,6 +326,11 @@ impl Sink for ImapSink {
         }
         let set: Vec<(u32, u32)> = uids.iter().map(|&uid| (uid, uid)).collect();
         self.session.store(&set, &change.add, &change.remove)?;
+        if self.session.capabilities().gmail {
+            self.make_labels(&change.add.labels)?;
+            let (add, remove) = (&change.add.labels, &change.remove.labels);
+            self.session.store_labels(&set, add, remove)?;
+        }
         Ok(true)
     }
 
@@ -343,9 +360,11 @@ impl Sink for ImapSink {
     }
 
     fn contents(&mut self, name: &[u8], on: &mut dyn FnMut(Content) -> Result<()>) -> Result<Door> {
+        let own = self.own_label(name)?;
         let door = self.examine_afresh(name)?;
         if door.messages > 0 {
-            self.session.listing(&[(1, u32::MAX)], &mut |item| {
+            self.session.listing(&[(1, u32::MAX)], &mut |mut item| {
+                item.flags.labels.extend(own.clone());
                 on(Content {
                     uid: item.uid,
                     flags: item.flags,

@@ -152,6 +152,7 @@ impl Source for Pop3Source {
             uid_next: None,
             messages,
             highest_modseq: None,
+            labelled: false,
         }])
     }
 
