@@ -18,6 +18,8 @@ pub(crate) struct Terminal {
     pub(crate) err: Paint,
     /// May progress bars be drawn?
     pub(crate) bars: bool,
+    /// Characters in a line of stdout; `None`: it is no terminal.
+    pub(crate) width: Option<usize>,
 }
 
 impl Terminal {
@@ -29,6 +31,7 @@ impl Terminal {
             out: Paint::new(options.colour && !options.json && std::io::stdout().is_terminal()),
             err: Paint::new(options.colour && talks),
             bars: talks && !options.json && !options.quiet,
+            width: width(),
         }
     }
 
@@ -40,6 +43,7 @@ impl Terminal {
             out: Paint::PLAIN,
             err: Paint::PLAIN,
             bars: false,
+            width: None,
         }
     }
 
@@ -134,4 +138,9 @@ impl Terminal {
         }
         ExitCode::of_error(error)
     }
+}
+
+fn width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
 }

@@ -22,7 +22,8 @@ pub(super) fn conclude(
     let run = deliverer.step()?;
     let context = deliverer.context;
     let claimant = target::claimant(run.folder);
-    let verify = context.account.verify;
+    let store = &context.account.destinations[context.sink as usize].store;
+    let verify = store.reads_back(context.account.verify);
     let landing = deliverer
         .landings
         .get(context, &mut deliverer.link, target)?;

@@ -180,9 +180,10 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
     let account = frame.account;
     let journal = Journal::open_read_only(&account.archive.path, &journal_identity(account))?;
     let mut plans = Vec::new();
-    let mut folders = Vec::new();
+    let (mut folders, mut assumed) = (Vec::new(), Vec::new());
     for (index, (spec, login)) in account.sources.iter().zip(&logins.sources).enumerate() {
         let mut source = crate::source::open(spec, index as u32, login.as_ref())?;
+        assumed.extend(source.assumed());
         folders.extend(source.folders()?);
         source.close()?;
     }
@@ -194,6 +195,7 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
     {
         let mut open = crate::sink::open(spec, login.as_ref(), false)?;
         let (naming, standing) = open.folders()?;
+        let heard = assumed.iter().cloned().chain(open.assumed()).collect();
         open.close()?;
         let landscape = Landscape {
             naming,
@@ -203,14 +205,17 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
             Some(journal) => known(journal, account, sink as u32)?,
             None => Default::default(),
         };
-        plans.push(plan_from(
+        let mut plan = plan_from(
             account,
             sink as u32,
             folders.clone(),
             &landscape,
             &known,
             unsettled,
-        ));
+        );
+        let notes = std::mem::replace(&mut plan.notes, heard);
+        plan.notes.extend(notes);
+        plans.push(plan);
     }
     Ok(plans)
 }

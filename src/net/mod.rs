@@ -5,6 +5,7 @@ mod dial;
 mod endpoint;
 pub mod http;
 mod reason;
+mod shown;
 mod socket;
 mod tls;
 
@@ -13,6 +14,7 @@ mod tests;
 
 pub use connection::{Connection, certificate, connect};
 pub use endpoint::{Endpoint, Security, Trust, loopback};
+pub use shown::Shown;
 
 use std::io::{Read, Write};
 

@@ -54,6 +54,36 @@ pub fn table(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
     all.iter().map(|row| line(columns, &widths, row)).collect()
 }
 
+/// As [`table`], in lines of `wide` characters where that can be: the columns that may be cut share what the others leave, but get no
+/// narrower than [`NARROWEST`].
+#[must_use]
+pub fn fitted(columns: &[Column], rows: &[Vec<String>], wide: usize) -> Vec<String> {
+    let lines = table(columns, rows);
+    if lines.iter().all(|line| width(line) <= wide) {
+        return lines;
+    }
+    let widest = |at: usize| rows.iter().map(|row| width(&row[at])).max().unwrap_or(0);
+    let may_be_cut = |column: &Column| column.widest != usize::MAX;
+    let fixed = columns.iter().enumerate().filter(|(_, c)| !may_be_cut(c));
+    let taken: usize = fixed.map(|(at, c)| 2 + widest(at).max(width(c.title))).sum();
+    let sharing = columns.iter().filter(|c| may_be_cut(c)).count().max(1);
+    let share = (wide.saturating_sub(taken) / sharing).saturating_sub(2);
+    let narrow: Vec<Column> = columns
+        .iter()
+        .map(|column| match may_be_cut(column) {
+            true => Column {
+                widest: column.widest.min(share.max(NARROWEST)),
+                ..*column
+            },
+            false => *column,
+        })
+        .collect();
+    table(&narrow, rows)
+}
+
+/// Less of a name is of no use.
+const NARROWEST: usize = 8;
+
 fn cut_row(columns: &[Column], row: &[String]) -> Vec<String> {
     columns
         .iter()
@@ -106,5 +136,24 @@ mod tests {
         assert!(lines[1].starts_with("  INBOX ") && lines[1].ends_with("   1,000"));
         assert!(lines[2].contains(&format!("{}…", "ü".repeat(39))));
         assert_eq!(lines[3], "  short");
+    }
+
+    #[test]
+    fn what_may_be_cut_gives_way_to_a_narrow_terminal() {
+        let columns = [
+            Column::text("Folder"),
+            Column::text("To"),
+            Column::number("Messages"),
+        ];
+        let row = |name: &str| vec![name.repeat(30), name.repeat(30), "1,000".to_owned()];
+        let lines = fitted(&columns, &[row("a"), row("ü")], 50);
+        assert!(lines.iter().all(|line| width(line) <= 50), "{lines:?}");
+        assert!(lines[1].contains("aaaaaaaaaaaaaaaaa…") && lines[1].ends_with("1,000"));
+        assert_eq!(
+            fitted(&columns, &[row("a")], 200),
+            table(&columns, &[row("a")])
+        );
+        let narrow = fitted(&columns, &[row("a")], 10);
+        assert!(narrow[1].contains("aaaaaaa…"), "{narrow:?}");
     }
 }

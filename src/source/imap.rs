@@ -6,7 +6,7 @@ use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
 use crate::imap::{Mailbox, Selected, Session, Status};
 use crate::job::providers::Behaviour;
-use crate::job::{After, Preset, Server, SourceSpec};
+use crate::job::{After, Preset, Protocol, Server, SourceSpec};
 use crate::message::{Flags, Folder, SourceKey, SpecialUse};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
@@ -32,8 +32,8 @@ impl ImapSource {
     ) -> Result<Self> {
         let session = Session::open(&server.endpoint, login)?;
         Ok(ImapSource {
+            preset: server.preset.after_hearing(session.introduction()),
             session,
-            preset: server.preset.clone(),
             shared: spec.shared,
             index,
         })
@@ -284,6 +284,10 @@ impl Source for ImapSource {
             After::MoveTo(_) => true,
         };
         !(can.uidplus || moves && can.move_)
+    }
+
+    fn assumed(&self) -> Vec<String> {
+        self.preset.heard(Protocol::Imap, End::Source)
     }
 
     fn peer(&self) -> Option<std::net::SocketAddr> {
