@@ -31,6 +31,6 @@ pub(super) fn restore() {
     };
     if let Some(mode) = before.take() {
         // A terminal that is gone needs no mending.
-        drop(tcsetattr(std::io::stdin(), OptionalActions::Now, &mode));
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &mode);
     }
 }

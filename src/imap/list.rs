@@ -352,7 +352,11 @@ mod tests {
             r##"* NAMESPACE (("INBOX." "." "X-PARAM" ("a" "b"))) NIL (("#s/" "/")("Public" NIL))"##,
         );
         let mut found = Namespaces::default();
-        learn(&Line::parse(&line).unwrap(), &mut found);
+        learn(
+            &Line::parse(&line).unwrap(),
+            &mut found,
+            &mut Introduction::default(),
+        );
         assert_eq!(
             found.personal,
             Namespace {
@@ -369,7 +373,11 @@ mod tests {
             "* NAMESPACE x",
         ] {
             let mut found = Namespaces::default();
-            learn(&Line::parse(&raw(bad)).unwrap(), &mut found);
+            learn(
+                &Line::parse(&raw(bad)).unwrap(),
+                &mut found,
+                &mut Introduction::default(),
+            );
             assert_eq!(found, Namespaces::default(), "{bad}");
         }
     }

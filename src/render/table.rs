@@ -65,7 +65,9 @@ pub fn fitted(columns: &[Column], rows: &[Vec<String>], wide: usize) -> Vec<Stri
     let widest = |at: usize| rows.iter().map(|row| width(&row[at])).max().unwrap_or(0);
     let may_be_cut = |column: &Column| column.widest != usize::MAX;
     let fixed = columns.iter().enumerate().filter(|(_, c)| !may_be_cut(c));
-    let taken: usize = fixed.map(|(at, c)| 2 + widest(at).max(width(c.title))).sum();
+    let taken: usize = fixed
+        .map(|(at, c)| 2 + widest(at).max(width(c.title)))
+        .sum();
     let sharing = columns.iter().filter(|c| may_be_cut(c)).count().max(1);
     let share = (wide.saturating_sub(taken) / sharing).saturating_sub(2);
     let narrow: Vec<Column> = columns

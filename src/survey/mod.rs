@@ -33,7 +33,7 @@ pub struct Survey {
     /// Where the look ended early.
     pub error: Option<Error>,
     /// For an estimate; `None` where nothing could be measured.
-    measured: Option<Measured>,
+    pub measured: Option<Measured>,
 }
 
 /// One thing that is so.

@@ -6,5 +6,7 @@ mod cyrus;
 mod foreign;
 mod init;
 mod oauth;
+mod others;
 mod providers;
+mod quirks;
 mod sign_in;

@@ -1,0 +1,27 @@
+//! Two small servers more that nobody here wrote: hoodiecrow-imap (JavaScript) and pymap (Python). Both keep their mail in memory.
+
+use super::foreign::{odd, there_and_back};
+use crate::support::Foreign;
+
+fn same(name: &str) -> String {
+    name.to_owned()
+}
+
+#[test]
+fn to_hoodiecrow_and_back() {
+    let plugins = ["UIDPLUS", "LITERALPLUS", "NAMESPACE", "ID", "SPECIAL-USE"];
+    let Some(server) = Foreign::start("hoodiecrow", &plugins) else {
+        return;
+    };
+    there_and_back(&server, "budi", same, same);
+}
+
+#[test]
+fn to_pymap_and_back() {
+    let Some(server) = Foreign::start("pymap", &[]) else {
+        return;
+    };
+    there_and_back(&server, "budi", same, same);
+    let outcomes = odd(&server, "budi");
+    assert_eq!(outcomes["plain"], "copied");
+}
