@@ -104,6 +104,49 @@ pub fn cut(text: &str, widest: usize) -> String {
     kept.chain(std::iter::once('…')).collect()
 }
 
+/// A line in lines of at most `wide` characters, broken between words; those after the first are indented. A word that is too long
+/// stays whole.
+#[must_use]
+pub fn wrapped(line: &str, wide: usize, indent: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = line;
+    while let Some(at) = break_at(rest, wide, indent * usize::from(!lines.is_empty())) {
+        let (now, next) = rest.split_at(at);
+        lines.push(indented(now, indent, lines.is_empty()));
+        rest = next.trim_start();
+    }
+    lines.push(indented(rest, indent, lines.is_empty()));
+    lines
+}
+
+fn indented(text: &str, indent: usize, first: bool) -> String {
+    match first {
+        true => text.trim_end().to_owned(),
+        false => format!("{}{}", " ".repeat(indent), text.trim_end()),
+    }
+}
+
+/// The byte where a text that is too long is broken: the last space that leaves enough, else the first one behind it.
+fn break_at(text: &str, wide: usize, indent: usize) -> Option<usize> {
+    let room = wide.saturating_sub(indent);
+    if width(text) <= room {
+        return None;
+    }
+    let begun = text.len() - text.trim_start().len();
+    let spaces = text
+        .char_indices()
+        .enumerate()
+        .filter(|(_, (at, c))| *c == ' ' && *at > begun);
+    let (mut last, mut beyond) = (None, None);
+    for (count, (at, _)) in spaces {
+        match count <= room {
+            true => last = Some(at),
+            false => beyond = beyond.or(Some(at)),
+        }
+    }
+    last.or(beyond)
+}
+
 fn width(text: &str) -> usize {
     text.chars().count()
 }
@@ -138,6 +181,18 @@ mod tests {
         assert!(lines[1].starts_with("  INBOX ") && lines[1].ends_with("   1,000"));
         assert!(lines[2].contains(&format!("{}…", "ü".repeat(39))));
         assert_eq!(lines[3], "  short");
+    }
+
+    #[test]
+    fn lines_break_between_words_and_go_on_below() {
+        let lines = wrapped("  can  read and write and delete", 18, 7);
+        assert_eq!(
+            lines,
+            ["  can  read and", "       write and", "       delete"]
+        );
+        assert_eq!(wrapped("short", 18, 7), ["short"]);
+        let long = wrapped("  x  aaaaaaaaaaaaaaaaaaaaaaaaaaa b", 10, 5);
+        assert_eq!(long, ["  x", "     aaaaaaaaaaaaaaaaaaaaaaaaaaa", "     b"]);
     }
 
     #[test]

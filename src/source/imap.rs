@@ -197,7 +197,8 @@ impl Source for ImapSource {
             Wanted::Whole => vec![ALL],
             Wanted::Keys(listed) => ranges(listed.iter().map(|l| &l.key))?,
         };
-        self.session.examine_and_bodies(
+        let alone = matches!(wanted, Wanted::Keys([_]));
+        let streamed = self.session.examine_and_bodies(
             &folder.name,
             &set,
             budget,
@@ -213,7 +214,15 @@ impl Source for ImapSource {
                 })
             },
         )?;
-        Ok(())
+        match streamed.refused {
+            // Of several, those that did not come are asked for again; of one, these are the words for its outcome.
+            Some(words) if alone => {
+                let what = "the source does not give the message";
+                let error = Error::new(Kind::Folder, Code::Refused, what);
+                Err(error.words(words).at(End::Source))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn headings(

@@ -33,7 +33,7 @@ impl Survey {
             }
         }
         self.limits(preset.provider(), &capabilities);
-        self.habits(preset.provider(), &capabilities);
+        self.habits(preset.provider(), &capabilities, server.connections);
         self.measured = Some(self.measure(&mut session, &mailboxes, server, preset.provider())?);
         session.logout()
     }
@@ -79,8 +79,11 @@ impl Survey {
         }
     }
 
-    fn habits(&mut self, provider: &Provider, capabilities: &Capabilities) {
+    fn habits(&mut self, provider: &Provider, capabilities: &Capabilities, connections: usize) {
         let named = !provider.name.is_empty();
+        if let Some(most) = provider.connections.filter(|most| *most < connections) {
+            self.advise(format!("connections = {most}: it takes no more at once"));
+        }
         if capabilities.gmail && !named {
             self.advise("preset = \"gmail\": the server speaks Gmail's dialect");
         }
@@ -167,7 +170,7 @@ pub(super) fn glimpse(
     unknown: bool,
     book: &Book,
 ) -> Glimpse {
-    let mut told = folders(&mailboxes);
+    let mut told = format!("folders: {}", folders(&mailboxes));
     let heard = Preset::unknown(book).after_hearing(session.introduction());
     let preset = (unknown && heard.known() != Known::Named).then(|| heard.provider().name.clone());
     if preset.is_some() {

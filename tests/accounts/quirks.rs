@@ -165,7 +165,7 @@ fn a_server_is_recognised_by_its_greeting_and_by_its_answer_to_id() {
     ];
     for (twist, words) in told {
         let server = fake::imap(vec![b"\"INBOX\"".to_vec()], mails(), twist);
-        let to = End::imap(shared(), &fresh_user("recognised"));
+        let to = End::imap(shared(), &fresh_user("voice"));
         let job = Job::new("", &source(server.port), &to, "");
         let plan = mailhaul(&["plan".as_ref(), job.path().as_os_str()]).exits(0);
         let said = plan.stdout.split_whitespace().collect::<Vec<_>>().join(" ");

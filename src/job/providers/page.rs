@@ -11,7 +11,7 @@ Hosts and limits are the providers' own words or public reports.
 `preset = \"NAME\"` in `[source]` or `[destination]` takes host, port, security, limits and habits from here; what the job says itself wins. Without
 `preset` a provider is recognised by the host, else by the server's greeting or its answer to ID (RFC 2971), and the plan says what was assumed;
 `preset = \"generic\"` assumes nothing. A greeting is heard too late for what holds from the start: how many connections are made, whether letters' case counts in folder
-names, what is read back. For those the job names the preset, as `mailhaul check` advises.
+names, what is read back. For those the job names the preset, as `mailhaul check JOB` advises.
 
 How to get what you sign in with: [accounts.md](accounts.md).
 
