@@ -1,8 +1,11 @@
 //! The journal's own thread: one thread alone writes it, everybody else asks.
 
+use super::times::{self, Times};
 use crate::error::{Code, Error, Kind, Result};
 use crate::journal::Journal;
+use crate::outcome::Wait;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use std::sync::Arc;
 
 type Task = Box<dyn FnOnce(&mut Journal) + Send>;
 
@@ -10,6 +13,7 @@ type Task = Box<dyn FnOnce(&mut Journal) + Send>;
 #[derive(Clone)]
 pub(super) struct Ledger {
     tasks: Sender<Task>,
+    times: Option<Arc<Times>>,
 }
 
 /// What the journal's thread runs: [`Desk::serve`].
@@ -22,7 +26,11 @@ const WAITING: usize = 64;
 
 pub(super) fn ledger() -> (Ledger, Desk) {
     let (sender, receiver) = bounded(WAITING);
-    (Ledger { tasks: sender }, Desk { tasks: receiver })
+    let ledger = Ledger {
+        tasks: sender,
+        times: None,
+    };
+    (ledger, Desk { tasks: receiver })
 }
 
 impl Desk {
@@ -36,6 +44,11 @@ impl Desk {
 }
 
 impl Ledger {
+    /// With clocks around its waits.
+    pub(super) fn timed(self, times: Option<Arc<Times>>) -> Self {
+        Ledger { times, ..self }
+    }
+
     /// Runs `work` on the journal and waits for its result: when this returns `Ok`, what was written is durable.
     pub(super) fn ask<T: Send + 'static>(
         &self,
@@ -46,8 +59,10 @@ impl Ledger {
             // The asker may have been stopped meanwhile; what was written stands all the same.
             drop(reply.send(work(journal)));
         });
-        self.tasks.send(task).map_err(|_| gone())?;
-        answer.recv().map_err(|_| gone())?
+        times::during(self.times.as_deref(), Wait::Journal, || {
+            self.tasks.send(task).map_err(|_| gone())?;
+            answer.recv().map_err(|_| gone())?
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod account;
 mod after;
+mod agenda;
 mod arrival;
 mod batch;
 mod cargo;
@@ -32,6 +33,8 @@ mod refusal;
 mod same;
 mod settle;
 mod target;
+mod timed;
+mod times;
 pub mod undo;
 mod vanish;
 pub mod verify;

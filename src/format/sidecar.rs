@@ -1,11 +1,12 @@
 //! Files of lines that cannot be half believed: append-only, each line `CHECKSUM JSON`, LF at the end.
 //!
 //! The checksum is the first 16 hex digits of the JSON's BLAKE3. Bad lines at the end are a write that was cut short, and are cut off; a bad
-//! line between good ones is damage, counted and passed over.
+//! line between good ones is damage, counted and passed over. Lines are numbered from 0, bad ones too.
 
 use crate::error::{Error, Result};
 use crate::failpoint;
 use crate::fs;
+use crate::net::Flow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -42,20 +43,21 @@ impl<L: Serialize + DeserializeOwned> Sidecar<L> {
         std::fs::symlink_metadata(&self.path).is_ok()
     }
 
-    /// Adds lines, durable when it returns.
+    /// Adds lines, durable when it returns; gives the length of each in bytes.
     ///
     /// # Errors
     /// `Code::Disk`.
-    pub fn append(&self, lines: &[L]) -> Result<()> {
+    pub fn append(&self, lines: &[L]) -> Result<Vec<u64>> {
         let new = !self.exists();
-        let file = self.add(lines)?;
+        let (bytes, lengths) = self.encode(lines)?;
+        let file = self.add(&bytes)?;
         failpoint::pass("sidecar: written");
         file.sync_data().map_err(|e| self.broken("write", &e))?;
         failpoint::pass("sidecar: durable");
-        match self.path.parent().filter(|_| new) {
-            Some(dir) => fs::sync_dir(dir),
-            None => Ok(()),
+        if let Some(dir) = self.path.parent().filter(|_| new) {
+            fs::sync_dir(dir)?;
         }
+        Ok(lengths)
     }
 
     /// Adds a line that may be lost: it saves work, and nothing depends on it.
@@ -63,11 +65,11 @@ impl<L: Serialize + DeserializeOwned> Sidecar<L> {
     /// # Errors
     /// `Code::Disk`.
     pub fn note(&self, line: &L) -> Result<()> {
-        self.add(std::slice::from_ref(line)).map(drop)
+        let (bytes, _) = self.encode(std::slice::from_ref(line))?;
+        self.add(&bytes).map(drop)
     }
 
-    fn add(&self, lines: &[L]) -> Result<std::fs::File> {
-        let bytes = self.encode(lines)?;
+    fn add(&self, bytes: &[u8]) -> Result<std::fs::File> {
         let mut file = fs::open_or_create(&self.path)?;
         let torn = failpoint::strikes("sidecar: half written");
         let end = if torn { bytes.len() / 2 } else { bytes.len() };
@@ -85,65 +87,138 @@ impl<L: Serialize + DeserializeOwned> Sidecar<L> {
     /// # Errors
     /// `Code::Disk`.
     pub fn replace(&self, lines: &[L]) -> Result<()> {
-        let bytes = self.encode(lines)?;
+        let (bytes, _) = self.encode(lines)?;
         fs::persist(&self.path, |file| file.write_all(&bytes))
     }
 
-    fn encode(&self, lines: &[L]) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+    fn encode(&self, lines: &[L]) -> Result<(Vec<u8>, Vec<u64>)> {
+        let (mut bytes, mut lengths) = (Vec::new(), Vec::with_capacity(lines.len()));
         for line in lines {
+            let before = bytes.len();
             write_line(line, &mut bytes).map_err(|e| self.broken("write", &e))?;
+            lengths.push((bytes.len() - before) as u64);
         }
-        Ok(bytes)
+        Ok((bytes, lengths))
     }
 
-    /// Gives every good line to `take`; then cuts off what a write cut short left at the end. Returns the number of bad lines
-    /// between good ones.
+    /// Gives every good line to `take`; then cuts off what a write cut short left at the end.
     ///
     /// # Errors
     /// `Code::Disk`.
-    pub fn recover(&self, take: impl FnMut(L)) -> Result<u64> {
-        let scan = self.scan(take)?;
+    pub fn recover(&self, take: impl FnMut(Numbered<L>)) -> Result<Scan> {
+        let scan = self.read(take)?;
         if scan.end < scan.length {
             let file = fs::open_or_create(&self.path)?;
             file.set_len(scan.end)
                 .and_then(|()| file.sync_all())
                 .map_err(|e| self.broken("cut", &e))?;
         }
-        Ok(scan.bad_between)
+        Ok(scan)
     }
 
     /// Gives every good line to `take` and changes nothing.
     ///
     /// # Errors
     /// `Code::Disk`.
-    pub fn read(&self, take: impl FnMut(L)) -> Result<()> {
-        self.scan(take).map(drop)
+    pub fn read(&self, mut take: impl FnMut(Numbered<L>)) -> Result<Scan> {
+        self.read_from((0, 0), |numbered| {
+            take(numbered);
+            Ok(Flow::Continue)
+        })
     }
 
-    fn scan(&self, mut take: impl FnMut(L)) -> Result<Scan> {
-        let mut reader = BufReader::with_capacity(1 << 16, fs::open(&self.path)?);
-        let mut scan = Scan::default();
-        let (mut bytes, mut bad) = (Vec::new(), 0);
-        loop {
+    /// As [`Sidecar::read`], from the line with this number and offset on, until `take` says otherwise.
+    ///
+    /// # Errors
+    /// `Code::Disk`, and those of `take`.
+    pub fn read_from(
+        &self,
+        from: (u32, u64),
+        mut take: impl FnMut(Numbered<L>) -> Result<Flow>,
+    ) -> Result<Scan> {
+        let mut scan = Scan {
+            length: from.1,
+            ..Scan::default()
+        };
+        let mut bad = 0;
+        self.each(from, |number, offset, bytes| {
+            scan.length = offset + bytes.len() as u64;
+            let Some(line) = parse_line(bytes) else {
+                bad += 1;
+                return Ok(Flow::Continue);
+            };
+            scan.end = scan.length;
+            scan.lines = number + 1;
+            scan.bad_between += std::mem::take(&mut bad);
+            take(Numbered {
+                number,
+                offset,
+                line,
+            })
+        })?;
+        Ok(scan)
+    }
+
+    /// The numbers of the lines that cannot be read, those of a write cut short at the end too.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn bad_lines(&self) -> Result<Vec<u32>> {
+        let mut bad = Vec::new();
+        self.each((0, 0), |number, _, bytes| {
+            if parse_line::<L>(bytes).is_none() {
+                bad.push(number);
+            }
+            Ok(Flow::Continue)
+        })?;
+        Ok(bad)
+    }
+
+    /// Gives each line, good or bad, with its number and offset.
+    fn each(
+        &self,
+        (first, mut offset): (u32, u64),
+        mut take: impl FnMut(u32, u64, &[u8]) -> Result<Flow>,
+    ) -> Result<()> {
+        let mut file = fs::open(&self.path)?;
+        file.seek(SeekFrom::Start(offset))
+            .map_err(|e| self.broken("read", &e))?;
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let mut bytes = Vec::new();
+        for number in first.. {
             bytes.clear();
             let read = (&mut reader)
                 .take(LONGEST)
                 .read_until(b'\n', &mut bytes)
                 .map_err(|e| self.broken("read", &e))?;
-            if read == 0 {
-                return Ok(scan);
+            if read == 0 || take(number, offset, &bytes)? == Flow::Stop {
+                break;
             }
-            scan.length += bytes.len() as u64;
-            match parse_line(&bytes) {
-                Some(line) => {
-                    take(line);
-                    scan.end = scan.length;
-                    scan.bad_between += std::mem::take(&mut bad);
-                }
-                None => bad += 1,
-            }
+            offset += bytes.len() as u64;
         }
+        Ok(())
+    }
+
+    /// The line at an offset that a [`Numbered`] told; `None` where it cannot be read.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn line_at(&self, offset: u64) -> Result<Option<L>> {
+        let mut found = None;
+        self.each((0, offset), |_, _, bytes| {
+            found = parse_line(bytes);
+            Ok(Flow::Stop)
+        })?;
+        Ok(found)
+    }
+
+    /// In bytes.
+    ///
+    /// # Errors
+    /// `Code::Disk`.
+    pub fn length(&self) -> Result<u64> {
+        let meta = std::fs::symlink_metadata(&self.path);
+        Ok(meta.map_err(|e| self.broken("look at", &e))?.len())
     }
 
     fn broken(&self, doing: &str, e: &std::io::Error) -> Error {
@@ -151,12 +226,25 @@ impl<L: Serialize + DeserializeOwned> Sidecar<L> {
     }
 }
 
-#[derive(Default)]
-struct Scan {
+/// A line and where it stands.
+#[derive(Debug)]
+pub struct Numbered<L> {
+    /// From 0, bad ones counted too.
+    pub number: u32,
+    /// Of its first byte.
+    pub offset: u64,
+    pub line: L,
+}
+
+/// What a sidecar was when it was read.
+#[derive(Debug, Default)]
+pub struct Scan {
     length: u64,
     /// Where the last good line ends.
-    end: u64,
-    bad_between: u64,
+    pub end: u64,
+    /// As many as there are up to it, bad ones too: the number of the next.
+    pub lines: u32,
+    pub bad_between: u64,
 }
 
 fn write_line<L: Serialize>(line: &L, to: &mut Vec<u8>) -> std::io::Result<()> {
@@ -187,8 +275,8 @@ mod tests {
 
     fn lines(sidecar: &Sidecar<String>) -> (Vec<String>, u64) {
         let mut lines = Vec::new();
-        let bad = sidecar.recover(|line| lines.push(line)).unwrap();
-        (lines, bad)
+        let scan = sidecar.recover(|found| lines.push(found.line)).unwrap();
+        (lines, scan.bad_between)
     }
 
     fn of(texts: &[&str]) -> Vec<String> {

@@ -35,6 +35,7 @@ mod sign_in;
 mod size;
 mod state;
 mod status;
+mod stream;
 mod tour;
 mod vet;
 mod wire;
@@ -49,6 +50,7 @@ pub use quota::Quota;
 pub use session::Session;
 pub use state::{PermanentFlags, Selected};
 pub use status::Status;
+pub use stream::Stretch;
 
 #[cfg(test)]
 mod append_tests;

@@ -9,11 +9,13 @@ use super::quote::{self, Command};
 use super::response::{Completion, Line};
 use super::sign_in::{SignedIn, sign_in};
 use super::state::Selected;
+use super::stream::UnderWay;
 use super::vet::{Gate, Handle};
 use crate::auth::{Credentials, Mechanism, with_fresh_secret};
 use crate::error::{Error, Kind, Result};
 use crate::message::{Flags, SpecialUse};
 use crate::net::Endpoint;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::MutexGuard;
 
@@ -32,6 +34,8 @@ pub struct Session {
     pub(super) synchronising: bool,
     /// An APPEND with a LITERAL+ literal was taken in this session.
     pub(super) literal_plus_proved: bool,
+    /// Asked for while something else flowed, in this order.
+    pub(super) ahead: VecDeque<UnderWay>,
 }
 
 impl std::fmt::Debug for Session {
@@ -80,6 +84,7 @@ impl Session {
             signed_in_by: by,
             synchronising: false,
             literal_plus_proved: false,
+            ahead: VecDeque::new(),
         };
         session.set_synchronising(false);
         Ok(session)

@@ -16,7 +16,7 @@ use crate::outcome::{AccountReport, Counts, Event};
 use crate::plan::Plan;
 use crate::survey::Survey;
 use crate::survey::find::Candidate;
-use parts::{Balance, ErrorJson, StepJson};
+use parts::{Balance, ErrorJson, StepJson, TimeJson};
 use serde::Serialize;
 use std::time::Duration;
 use values::Line;
@@ -90,6 +90,7 @@ pub fn summary(reports: &[AccountReport], elapsed: Duration, exit_code: u8) -> S
         bytes: folders().map(|f| f.bytes).sum(),
         seconds: elapsed.as_secs_f64(),
         exit_code,
+        time: super::spent::total(reports).map(TimeJson::new),
     })
 }
 

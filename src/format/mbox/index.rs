@@ -68,7 +68,7 @@ impl Index {
             return Ok(None);
         }
         let mut lines = Vec::new();
-        index.sidecar.read(|line| lines.push(line))?;
+        index.sidecar.read(|found| lines.push(found.line))?;
         lines.into_iter().for_each(|line| index.take(line));
         Ok((index.validity > 0).then_some(index))
     }
@@ -85,7 +85,7 @@ impl Index {
         let mut index = Index::empty(mbox, sidecar, name.to_owned());
         if index.sidecar.exists() {
             let mut lines = Vec::new();
-            index.sidecar.recover(|line| lines.push(line))?;
+            index.sidecar.recover(|found| lines.push(found.line))?;
             lines.into_iter().for_each(|line| index.take(line));
         }
         index.break_lock()?;
@@ -288,7 +288,7 @@ impl Index {
         if lines.is_empty() {
             return Ok(());
         }
-        self.sidecar.append(&lines)
+        self.sidecar.append(&lines).map(drop)
     }
 
     /// Takes messages out of the mbox: all else, also what no message is, is written to a new file, which replaces the old one whole.
