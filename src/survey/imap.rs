@@ -5,7 +5,7 @@ use super::mapping::Folders;
 use super::measure::measure;
 use super::{Glimpse, Survey, Topic, recognised};
 use crate::auth::Credentials;
-use crate::error::{End, Result};
+use crate::error::{End, Kind, Result};
 use crate::imap::{Capabilities, Mailbox, Namespace, Session};
 use crate::job::Server;
 use crate::job::providers::{Book, Known, Preset, Provider, Size};
@@ -34,7 +34,11 @@ impl Survey {
         }
         self.limits(preset.provider(), &capabilities);
         self.habits(preset.provider(), &capabilities, server.connections);
-        self.measured = Some(self.measure(&mut session, &mailboxes, server, preset.provider())?);
+        self.measured = match self.measure(&mut session, &mailboxes, server, preset.provider()) {
+            // A folder that cannot be opened is no reason to call the server unfit.
+            Err(error) if error.kind == Kind::Folder => None,
+            measured => Some(measured?),
+        };
         session.logout()
     }
 
