@@ -18,7 +18,9 @@ fn to_pymap_and_back() {
         return;
     };
     let ways = Ways {
+        // It keeps no keywords, and changes more than what is known to be risky.
         keywords: false,
+        top: "verify = \"all\"",
         ..PLAIN
     };
     there_and_back(&server, "budi", ways);
