@@ -213,7 +213,7 @@ pub fn popped(server: &Foreign, user: &str) {
         .filter(|(digest, _)| whole.contains_key(*digest));
     let stable: Vec<_> = stable.collect();
     assert!(
-        stable.len() * 2 > served.len(),
+        stable.len() * 4 > served.len(),
         "{} of {}",
         stable.len(),
         served.len()
