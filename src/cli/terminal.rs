@@ -4,11 +4,13 @@ use super::exit_codes::ExitCode;
 use super::options::Options;
 use crate::error::{Code, Error, Kind, Result};
 use crate::render::{Paint, errors, json};
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 
 /// Writes lines. A reader that went away (`mailhaul plan … | head`) is no reason to stop or to fail: the mail matters more
-/// than what is told about it, so that errors of writing are dropped here, on purpose and nowhere else.
-#[derive(Debug, Clone, Copy)]
+/// than what is told about it, so that errors of writing are dropped here, on purpose and nowhere else; that data was lost is remembered
+/// for the end ([`Terminal::is_complete`]).
+#[derive(Debug)]
 pub(crate) struct Terminal {
     pub(crate) json: bool,
     pub(crate) quiet: bool,
@@ -20,6 +22,8 @@ pub(crate) struct Terminal {
     pub(crate) bars: bool,
     /// Characters in a line of stdout; `None`: it is no terminal.
     pub(crate) width: Option<usize>,
+    /// Data could not be written, and somebody may still read it.
+    lost: Cell<bool>,
 }
 
 impl Terminal {
@@ -32,6 +36,7 @@ impl Terminal {
             err: Paint::new(options.colour && talks),
             bars: talks && !options.json && !options.quiet,
             width: width(),
+            lost: Cell::new(false),
         }
     }
 
@@ -44,12 +49,26 @@ impl Terminal {
             err: Paint::PLAIN,
             bars: false,
             width: None,
+            lost: Cell::new(false),
         }
     }
 
     /// A line, or several, of data.
     pub(crate) fn data(&self, text: &str) {
-        drop(writeln!(std::io::stdout().lock(), "{text}"));
+        self.note(writeln!(std::io::stdout().lock(), "{text}"));
+    }
+
+    fn note(&self, written: std::io::Result<()>) {
+        let lost = |e: std::io::Error| e.kind() != std::io::ErrorKind::BrokenPipe;
+        if written.is_err_and(lost) {
+            self.lost.set(true);
+        }
+    }
+
+    /// Was all data written, as far as somebody reads it?
+    pub(crate) fn is_complete(&self) -> bool {
+        self.note(std::io::stdout().lock().flush());
+        !self.lost.get()
     }
 
     pub(crate) fn lines(&self, lines: &[String]) {
@@ -59,7 +78,7 @@ impl Terminal {
     /// Bytes of data as they are.
     pub(crate) fn bytes(&self, bytes: &[u8]) {
         let mut out = std::io::stdout().lock();
-        drop(out.write_all(bytes).and_then(|()| out.flush()));
+        self.note(out.write_all(bytes).and_then(|()| out.flush()));
     }
 
     /// Data in large pieces, by whoever has them. Whether all of it was written matters here: what is half is told, unless nobody

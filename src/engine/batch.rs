@@ -9,7 +9,8 @@ use crate::error::{Error, Kind, Result};
 use crate::journal::{Intent, IntentId, MessageRow};
 use crate::message::Flags;
 use crate::outcome::Outcome;
-use crate::plan::Target;
+use crate::plan::labels::Labels;
+use crate::plan::{Holds, Target};
 use crate::sink::{BatchLimit, Delivery, Refusal, Stored};
 use std::collections::{HashSet, VecDeque};
 
@@ -123,6 +124,8 @@ fn fit(
     items: Vec<Pending>,
 ) -> Result<Vec<Pending>> {
     let most = deliverer.link.get()?.batch_limit().message_bytes;
+    let labels = deliverer.context.labels();
+    let folder = deliverer.step()?.step.source.clone();
     let mut fitting = Vec::with_capacity(items.len());
     let mut sorted = Sorted::default();
     for mut item in items {
@@ -131,12 +134,14 @@ fn fit(
             sorted.refused.push((item, words, Outcome::Rejected));
             continue;
         }
-        if !item.flags.keywords.is_empty() {
+        let carried = labels.carried(&folder, &item.flags);
+        if !carried.keywords.is_empty() {
             for keyword in deliverer
                 .link
-                .retry(|sink| sink.unfit_keywords(&target.name, &item.flags))?
+                .retry(|sink| sink.unfit_keywords(&target.name, &carried))?
             {
                 item.flags.keywords.remove(&keyword);
+                Labels::drop_keyword(&mut item.flags, &keyword);
                 item.without.push(format!("keyword {keyword}"));
             }
         }
@@ -162,11 +167,17 @@ fn send_part(
     let intent = intend(deliverer, &mut part, id, door.uid_validity, door.floor)?;
     let texts = source_texts(deliverer, &part)?;
     let from_pop3 = deliverer.is_from_pop3()?;
+    let (labels, step) = (deliverer.context.labels(), deliverer.step()?);
+    let flags: Vec<Flags> = part
+        .iter()
+        .map(|item| labels.carried(&step.step.source, &item.flags))
+        .collect();
     let deliveries: Vec<Delivery<'_>> = part
         .iter()
         .zip(&texts)
-        .map(|(item, source)| Delivery {
-            flags: &item.flags,
+        .zip(&flags)
+        .map(|((item, source), flags)| Delivery {
+            flags,
             date: item.date,
             body: &item.load.body,
             key: &item.load.key,
@@ -315,7 +326,8 @@ fn sort(
     let mut blamed = false;
     let highest = floor.saturating_add(AHEAD + part.len() as u32);
     // An archive knows its UIDs; one below the floor is of a message that it kept before.
-    let exact = deliverer.context.destination.0.store.is_archive();
+    // A server with labels gives the UID of the copy that it has already.
+    let exact = deliverer.context.labels().holds() != Holds::Nothing;
     for (mut item, stored) in part.into_iter().zip(stored) {
         match stored {
             Stored::Yes(Some((validity, uid)))

@@ -2,6 +2,7 @@
 
 use super::context::{Context, lock};
 use super::known::shown_key;
+use super::labels;
 use super::link::{SinkLink, pause};
 use super::settle::{self, Found, Place, Sought};
 use crate::error::Result;
@@ -161,6 +162,12 @@ fn settle_one(
             }
         }
     }
+    let stored: Vec<(&IntentMessage, u32)> = open
+        .iter()
+        .zip(&places)
+        .filter_map(|(message, place)| Some((*message, (*place)?.uid)))
+        .collect();
+    labels::set_found(context, link, &intent, &stored)?;
     let done = last || places.iter().all(Option::is_some);
     let (run, id, folder) = (context.run, intent.id, intent.folder);
     context.ledger.ask(move |journal| {

@@ -1,19 +1,21 @@
 //! An IMAP account as a sink.
 
+mod labels;
+
 use super::{
     BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
 };
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
+use crate::imap::{self, Append, Appended, PermanentFlags, Selected, Session, Status};
 use crate::job::providers::{Behaviour, Preset};
 use crate::job::{Protocol, Server};
-use crate::message::{FlagChange, Flags, Folder, UidRanges};
+use crate::message::{FlagChange, Flags, UidRanges};
 use crate::net::Flow;
-use crate::plan::{Naming, SinkFolder, Target};
+use crate::plan::{Holds, Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One MULTIAPPEND at most: large enough that a round trip does not count, small enough that what is in doubt after a
 /// crash is looked for quickly.
@@ -25,6 +27,10 @@ pub(super) struct ImapSink {
     preset: Preset,
     /// What each folder seen in this session lets a client store for good.
     permanent: HashMap<Vec<u8>, Option<PermanentFlags>>,
+    /// The label that each folder is, of a server that has labels.
+    own: HashMap<Vec<u8>, Option<String>>,
+    /// Labels that are there, as far as is known.
+    made: HashSet<String>,
     /// One folder lets a client store any keyword: then the others are believed to, for asking each costs a round trip.
     any_keyword: bool,
 }
@@ -37,6 +43,8 @@ impl ImapSink {
             preset: server.preset.after_hearing(session.introduction()),
             session,
             permanent: HashMap::new(),
+            own: HashMap::new(),
+            made: HashSet::new(),
             any_keyword: false,
         })
     }
@@ -158,10 +166,10 @@ impl Sink for ImapSink {
     fn folders(&mut self) -> Result<(Naming, Vec<SinkFolder>)> {
         let personal = self.session.personal().clone();
         let mut folders = Vec::new();
-        for mailbox in self.session.list(false)? {
-            let Some(folder) =
-                Folder::from_wire(&mailbox.name, mailbox.separator, &personal.prefix)
-            else {
+        let mailboxes = self.session.list(false)?;
+        let named = imap::folders(&mailboxes, &personal.prefix);
+        for (mailbox, folder) in mailboxes.into_iter().zip(named) {
+            let Some(folder) = folder else {
                 continue;
             };
             let Some(status) = mailbox.status.filter(|_| mailbox.selectable) else {
@@ -182,6 +190,10 @@ impl Sink for ImapSink {
                 separator: personal.separator,
                 prefix: personal.prefix,
                 as_shown: false,
+                holds: match self.session.capabilities().gmail {
+                    true => Holds::Labels,
+                    false => Holds::Nothing,
+                },
             },
             folders,
         ))
@@ -335,6 +347,11 @@ impl Sink for ImapSink {
         }
         let set: Vec<(u32, u32)> = uids.iter().map(|&uid| (uid, uid)).collect();
         self.session.store(&set, &change.add, &change.remove)?;
+        if self.session.capabilities().gmail {
+            self.make_labels(&change.add.labels)?;
+            let (add, remove) = (&change.add.labels, &change.remove.labels);
+            self.session.store_labels(&set, add, remove)?;
+        }
         Ok(true)
     }
 
@@ -364,9 +381,11 @@ impl Sink for ImapSink {
     }
 
     fn contents(&mut self, name: &[u8], on: &mut dyn FnMut(Content) -> Result<()>) -> Result<Door> {
+        let own = self.own_label(name)?;
         let door = self.examine_afresh(name)?;
         if door.messages > 0 {
-            self.session.listing(&[(1, u32::MAX)], &mut |item| {
+            self.session.listing(&[(1, u32::MAX)], &mut |mut item| {
+                item.flags.labels.extend(own.clone());
                 on(Content {
                     uid: item.uid,
                     flags: item.flags,

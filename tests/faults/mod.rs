@@ -11,6 +11,7 @@ mod refusals;
 mod secrets;
 mod session;
 mod tls;
+mod trace;
 
 use crate::support::proxy::Rewrite;
 use crate::support::{Corpus, Dovecot, End, Imap, Job, Mail, Run, Snapshot, fresh_user, mailhaul};
