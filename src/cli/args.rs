@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 /// Moves, backs up and restores mail, and proves that nothing was lost.
 ///
-/// A job file says from where (POP3 or IMAP) and to where (IMAP). mailhaul keeps a journal of what it delivered: a run
+/// A job file says from where (POP3, IMAP, Maildir, mbox, .eml files or an archive) and to where (IMAP, Maildir, mbox or an archive). mailhaul keeps a journal of what it delivered: a run
 /// can be stopped at any moment, and the same command goes on where it stopped, with no message lost and none doubled.
 #[derive(Debug, Parser)]
-#[command(name = "mailhaul", version, term_width = 90, max_term_width = 90, after_help = MAIN_EXAMPLES)]
+#[command(name = "mailhaul", version, max_term_width = 90, after_help = MAIN_EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
     pub globals: Globals,

@@ -1,5 +1,6 @@
 //! Progress bars on a terminal: one an account, and below it a line a folder in work.
 
+use super::echo;
 use crate::render::progress::{AccountProgress, Progress};
 use crate::render::{Paint, table, text};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -31,6 +32,7 @@ impl Bars {
         } else {
             "{prefix} {bar:16.green} {wide_msg}"
         };
+        echo::hush();
         Bars {
             all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
             accounts: Vec::new(),
@@ -89,6 +91,7 @@ impl Bars {
         }
         // A terminal that cannot be cleared any more is gone, and nobody looks at it.
         let _ = self.all.clear();
+        echo::restore();
     }
 }
 

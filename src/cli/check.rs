@@ -20,7 +20,8 @@ pub(super) fn run(args: &CheckArgs, options: &Options, terminal: &Terminal) -> E
                 terminal.data(&render::json::survey(&account.name, &seen));
             } else {
                 let name = (job.accounts.len() > 1).then_some(account.name.as_str());
-                terminal.lines(&render::accounts::survey(name, &seen, terminal.out));
+                let lines = render::accounts::survey(name, &seen, terminal.out, terminal.width);
+                terminal.lines(&lines);
             }
             if let Some(error) = &seen.error {
                 code = code.worst(ExitCode::of_error(error));

@@ -12,7 +12,8 @@ use crate::net::Security;
 use crate::render;
 use crate::survey::draft::{Side, draft};
 use crate::survey::find::{Candidate, candidates, fetch, first_answering, parts};
-use crate::survey::try_sign_in;
+use crate::survey::mapping::Folders;
+use crate::survey::{Glimpse, try_sign_in};
 use std::io::Write;
 use std::path::Path;
 
@@ -45,6 +46,7 @@ fn write(args: &InitArgs, terminal: &Terminal) -> Result<()> {
         );
         return Err(Error::new(Kind::Job, Code::Usage, what).hint("name another file"));
     }
+    same_address(args)?;
     let dir = args.file.parent().unwrap_or(Path::new(""));
     let book = Book::load(dir).map_err(|e| Error::new(Kind::Job, Code::Job, e))?;
     let from = Given {
@@ -67,14 +69,68 @@ fn write(args: &InitArgs, terminal: &Terminal) -> Result<()> {
     };
     let from = side(&from, &book, args.no_sign_in, terminal)?;
     let to = side(&to, &book, args.no_sign_in, terminal)?;
+    two_mailboxes(&from, &to)?;
     let stem = args.file.file_stem().unwrap_or_default().to_string_lossy();
     let text = draft(&from, &to, &stem);
     fs::persist(&args.file, |file| file.write_all(text.as_bytes()))?;
-    let file = render::text(&args.file.display().to_string());
-    terminal.say(&format!(
-        "{file} is written; next: mailhaul check {file}, then mailhaul plan {file}"
-    ));
+    let shown = args.file.display().to_string();
+    if terminal.json {
+        terminal.data(&render::json::written(&shown, &from.server, &to.server));
+        return Ok(());
+    }
+    let file = render::text(&shown);
+    terminal.say(&format!("\n{file} is written. Next:"));
+    for (command, what) in next(&from, &to) {
+        terminal.say(&format!("  mailhaul {command} {file}    {what}"));
+    }
     Ok(())
+}
+
+/// What to do with the job, in order.
+fn next(from: &Side, to: &Side) -> Vec<(&'static str, &'static str)> {
+    let token = |side: &Side| side.server.wanted == Wanted::Oauth2;
+    let mut next = vec![
+        (
+            "check",
+            "looks at both ends, and says how long it will take",
+        ),
+        ("plan ", "shows what would be done"),
+        ("run  ", "does it"),
+    ];
+    if token(from) || token(to) {
+        next.insert(0, ("login", "signs in, once your client id is in the file"));
+    }
+    next
+}
+
+/// Nothing moves from a mailbox into itself.
+fn two_mailboxes(from: &Side, to: &Side) -> Result<()> {
+    let who = |side: &Side| {
+        (
+            side.server.user.to_lowercase(),
+            side.server.host.to_lowercase(),
+        )
+    };
+    if who(from) != who(to) {
+        return Ok(());
+    }
+    let what = format!("{} is the address at both ends", from.server.user);
+    Err(Error::new(Kind::Job, Code::Usage, what).hint(
+        "give --to the address of another mailbox, or --to-server where it is on another server",
+    ))
+}
+
+/// Two addresses that are equal, with no server named for either, can be refused before anything is looked for.
+fn same_address(args: &InitArgs) -> Result<()> {
+    let servers = args.from_server.is_some() || args.to_server.is_some();
+    match (&args.from, &args.to) {
+        (Some(from), Some(to)) if from.eq_ignore_ascii_case(to) && !servers => {
+            let what = format!("{from} is the address at both ends");
+            Err(Error::new(Kind::Job, Code::Usage, what)
+                .hint("give --to the address of another mailbox, or --to-server where it is on another server"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn side(given: &Given<'_>, book: &Book, no_sign_in: bool, terminal: &Terminal) -> Result<Side> {
@@ -90,18 +146,20 @@ fn side(given: &Given<'_>, book: &Book, no_sign_in: bool, terminal: &Terminal) -
         Some(server) => named(given, server, &address)?,
         None => {
             let protocols = given.protocol.protocols();
-            let found = candidates(&address, protocols, book, &mut fetch)?;
-            first_answering(found, given.end)?
+            find(given, &address, protocols, book, no_sign_in)?
         }
     };
-    terminal.say(&format!(
-        "{}: {} {}:{} ({})",
-        given.end,
-        server.protocol.as_str(),
-        render::text(&server.host),
-        server.port,
-        server.found
-    ));
+    tell(
+        terminal,
+        &format!(
+            "{}: {} {}:{} ({})",
+            given.end,
+            server.protocol.as_str(),
+            render::text(&server.host),
+            server.port,
+            server.found
+        ),
+    );
     // In the job it would be relative to the job.
     let absolute = given
         .ca_file
@@ -111,14 +169,52 @@ fn side(given: &Given<'_>, book: &Book, no_sign_in: bool, terminal: &Terminal) -
         server,
         password: password(given),
         ca_file,
+        folders: Folders::default(),
     };
     if side.server.wanted == Wanted::Oauth2 && given.password_env.is_none() {
         side.password = "{ oauth2 = { client-id = \"put your client id here\" } }".to_owned();
-        terminal.say("this provider takes no password: put a client id into the job, then mailhaul login (docs/accounts.md)");
+        tell(
+            terminal,
+            "this provider takes no password: put a client id into the job, then mailhaul login (docs/accounts.md)",
+        );
     } else if !no_sign_in {
-        sign_in(given, &side, terminal)?;
+        let glimpse = sign_in(given, &side, book, terminal)?;
+        side.server.preset = side.server.preset.or(glimpse.preset);
+        side.folders = glimpse.folders;
     }
     Ok(side)
+}
+
+/// The server of an address. Without signing in nothing connects: the domain is not asked, and what would come first is not tried.
+fn find(
+    given: &Given<'_>,
+    address: &str,
+    protocols: &[Protocol],
+    book: &Book,
+    no_sign_in: bool,
+) -> Result<Candidate> {
+    if !no_sign_in {
+        let found = candidates(address, protocols, book, &mut fetch)?;
+        return first_answering(found, given.end);
+    }
+    let mut found = candidates(address, protocols, book, &mut |_| None)?;
+    let flag = match given.end {
+        End::Source => "--from-server",
+        End::Destination => "--to-server",
+    };
+    if found.is_empty() {
+        let what = format!("no server is known for the {}", given.end);
+        return Err(Error::new(Kind::Job, Code::Usage, what)
+            .hint(format!("name it: {flag} imap.example.org")));
+    }
+    Ok(found.swap_remove(0))
+}
+
+/// Words for the person in front; JSON tells the end alone.
+fn tell(terminal: &Terminal, line: &str) {
+    if !terminal.json && !terminal.quiet {
+        terminal.say(line);
+    }
 }
 
 /// `HOST` or `HOST:PORT`, as the command line names it.
@@ -153,9 +249,12 @@ fn password(given: &Given<'_>) -> String {
 }
 
 /// Signs in and out. At a terminal a person may try again; a password that was given is tried once.
-fn sign_in(given: &Given<'_>, side: &Side, terminal: &Terminal) -> Result<()> {
+fn sign_in(given: &Given<'_>, side: &Side, book: &Book, terminal: &Terminal) -> Result<Glimpse> {
     if side.server.wanted == Wanted::AppPassword {
-        terminal.say("this provider wants an app password: docs/accounts.md says how to get one");
+        tell(
+            terminal,
+            "this provider wants an app password: docs/accounts.md says how to get one",
+        );
     }
     let reference = match given.password_env {
         Some(name) => SecretRef::Env(name.to_owned()),
@@ -167,14 +266,15 @@ fn sign_in(given: &Given<'_>, side: &Side, terminal: &Terminal) -> Result<()> {
     };
     loop {
         left -= 1;
-        match try_sign_in(&side.server, given.end, given.ca_file, &reference) {
+        match try_sign_in(&side.server, given.end, given.ca_file, &reference, book) {
             Err(error) if error.code == Code::Auth && left > 0 => {
                 terminal.say(&render::errors::error(&error, terminal.err));
             }
             Err(error) => return Err(error),
-            Ok(told) => {
-                terminal.say(&format!("{}: signed in {told}", given.end));
-                return Ok(());
+            Ok(glimpse) => {
+                let told = render::text(&glimpse.told);
+                tell(terminal, &format!("{}: signed in {told}", given.end));
+                return Ok(glimpse);
             }
         }
     }

@@ -5,6 +5,7 @@ mod args;
 mod bars;
 mod check;
 mod completions;
+mod echo;
 mod exit_codes;
 mod explain;
 mod init;

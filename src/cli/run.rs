@@ -43,6 +43,7 @@ pub(super) fn run(args: &RunArgs, options: &Options, terminal: &Terminal) -> Exi
 
 /// The second Ctrl-C: what is committed is committed, the journal's intents settle the rest.
 pub(super) fn leave() {
+    super::echo::restore();
     std::process::exit(ExitCode::Interrupted.number().into());
 }
 
@@ -70,6 +71,7 @@ fn tell(job: &Path, reports: &[AccountReport], elapsed: Duration, terminal: &Ter
     let style = summary::Style {
         job: &job,
         paint: terminal.out,
+        width: terminal.width,
     };
     for report in reports {
         let errors = summary::errors(report, terminal.err);

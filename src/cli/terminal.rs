@@ -20,6 +20,8 @@ pub(crate) struct Terminal {
     pub(crate) err: Paint,
     /// May progress bars be drawn?
     pub(crate) bars: bool,
+    /// Characters in a line of stdout; `None`: it is no terminal.
+    pub(crate) width: Option<usize>,
     /// Data could not be written, and somebody may still read it.
     lost: Cell<bool>,
 }
@@ -33,6 +35,7 @@ impl Terminal {
             out: Paint::new(options.colour && !options.json && std::io::stdout().is_terminal()),
             err: Paint::new(options.colour && talks),
             bars: talks && !options.json && !options.quiet,
+            width: width(),
             lost: Cell::new(false),
         }
     }
@@ -45,6 +48,7 @@ impl Terminal {
             out: Paint::PLAIN,
             err: Paint::PLAIN,
             bars: false,
+            width: None,
             lost: Cell::new(false),
         }
     }
@@ -153,4 +157,9 @@ impl Terminal {
         }
         ExitCode::of_error(error)
     }
+}
+
+fn width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
 }

@@ -55,7 +55,11 @@ fn prepare(job: &Job, args: &UndoArgs, terminal: &Terminal) -> Result<Option<Ord
     if args.dry_run || args.yes {
         return Ok(Some(order));
     }
-    Ok(agreed(account, run, messages, terminal)?.then_some(order))
+    if agreed(account, run, messages, terminal)? {
+        return Ok(Some(order));
+    }
+    terminal.say("nothing was taken back");
+    Ok(None)
 }
 
 fn agreed(account: &Account, run: i64, messages: u64, terminal: &Terminal) -> Result<bool> {

@@ -387,7 +387,9 @@ fn look(
     }
     let found = seen.found;
     let sought: Vec<Sought> = open.iter().map(|(item, _)| sought(item)).collect();
-    let places = settle::pair(&sought, &found);
+    let mut places = settle::pair(&sought, &found);
+    let uids: Vec<_> = open.iter().map(|(_, stored)| stored.uid()).collect();
+    settle::told(&mut places, &uids, &found, seen.uid_validity);
     let (mut again, mut refused) = (Vec::new(), Vec::new());
     for ((item, stored), place) in open.into_iter().zip(places) {
         match (place, stored) {

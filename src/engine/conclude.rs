@@ -25,7 +25,8 @@ pub(super) fn conclude(
     let context = deliverer.context;
     label(deliverer, target, &mut sorted)?;
     let claimant = target::claimant(run.folder);
-    let verify = context.account.verify;
+    let store = &context.account.destinations[context.sink as usize].store;
+    let verify = store.reads_back(context.account.verify);
     let landing = deliverer
         .landings
         .get(context, &mut deliverer.link, target)?;

@@ -181,9 +181,10 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
     let account = frame.account;
     let journal = Journal::open_read_only(&account.archive.path, &journal_identity(account))?;
     let mut plans = Vec::new();
-    let mut folders = Vec::new();
+    let (mut folders, mut assumed) = (Vec::new(), Vec::new());
     for (index, (spec, login)) in account.sources.iter().zip(&logins.sources).enumerate() {
         let mut source = crate::source::open(spec, index as u32, login.as_ref())?;
+        assumed.extend(source.assumed());
         folders.extend(source.folders()?);
         source.close()?;
     }
@@ -195,6 +196,7 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
     {
         let mut open = crate::sink::open(spec, login.as_ref(), false)?;
         let (naming, standing) = open.folders()?;
+        let heard = assumed.iter().cloned().chain(open.assumed()).collect();
         open.close()?;
         let landscape = Landscape {
             naming,
@@ -212,6 +214,8 @@ pub(super) fn plan_only(frame: &Frame<'_>, logins: &Logins) -> Result<Vec<Plan>>
             &known,
             unsettled,
         );
+        let notes = std::mem::replace(&mut plan.notes, heard);
+        plan.notes.extend(notes);
         plan.forecast = forecast(frame, logins, journal.as_ref(), (&plan, sink))?;
         plans.push(plan);
     }

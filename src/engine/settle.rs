@@ -79,6 +79,8 @@ pub(super) struct Seen {
     pub(super) found: Vec<Found>,
     /// It is gone, or has another UIDVALIDITY: what was known of its UIDs is of no use.
     pub(super) anew: bool,
+    /// As it is now; `None`: it is gone.
+    pub(super) uid_validity: Option<u32>,
 }
 
 /// [`look`], for a folder that had this UIDVALIDITY and floor. One that is gone holds nothing; one made anew is looked through
@@ -92,6 +94,7 @@ pub(super) fn look_afresh(
     let gone = Seen {
         found: Vec::new(),
         anew: true,
+        uid_validity: None,
     };
     let door = match link.retry(|sink| sink.door(name)) {
         Err(error) if error.kind == Kind::Folder => return Ok(gone),
@@ -104,7 +107,12 @@ pub(super) fn look_afresh(
         false => (floor, taken),
     };
     let found = link.retry(|sink| look(sink, name, floor, taken))?;
-    Ok(Seen { found, anew })
+    let uid_validity = Some(door.uid_validity);
+    Ok(Seen {
+        found,
+        anew,
+        uid_validity,
+    })
 }
 
 /// Matches one to one: by exact digest, then by loose digest, then by headers, each in order.
@@ -133,6 +141,26 @@ pub(super) fn pair(sought: &[Sought], found: &[Found]) -> Vec<Option<Place>> {
         }
     }
     places
+}
+
+/// Gives those that match nothing the place that the server told for them (UIDVALIDITY and UID), where something stands there that is
+/// nobody else's: without a header, and with other bytes, no more can be known of a message.
+pub(super) fn told(
+    places: &mut [Option<Place>],
+    uids: &[Option<(u32, u32)>],
+    found: &[Found],
+    uid_validity: Option<u32>,
+) {
+    for (at, told) in uids.iter().enumerate() {
+        let Some((validity, uid)) = *told else {
+            continue;
+        };
+        let standing = found.iter().any(|found| found.uid == uid);
+        let free = !places.iter().flatten().any(|place| place.uid == uid);
+        if places[at].is_none() && uid_validity == Some(validity) && standing && free {
+            places[at] = Some(Place { uid, intact: false });
+        }
+    }
 }
 
 /// The same headers though other bytes: the server changed the message. After a crash no more than the id is known.
@@ -214,6 +242,26 @@ mod tests {
                 None
             ]
         );
+    }
+
+    #[test]
+    fn what_matches_nothing_stands_where_the_server_told() {
+        let found = [found(3, "X\r\n\r\n"), found(4, A)];
+        let sought = [sought("no header\r\n"), sought(A), sought("other\r\n")];
+        let mut places = pair(&sought, &found);
+        assert_eq!(places[0], None);
+        let uids = [Some((7, 3)), None, Some((7, 4))];
+        told(&mut places, &uids, &found, Some(8));
+        assert_eq!(places[0], None);
+        told(&mut places, &uids, &found, Some(7));
+        assert_eq!(
+            places[0],
+            Some(Place {
+                uid: 3,
+                intact: false
+            })
+        );
+        assert_eq!(places[2], None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! LIST, LSUB, NAMESPACE and ID: which mailboxes there are (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 2342, RFC 2971).
 
 use super::capability::Capabilities;
+use super::introduction::{self, Introduction};
 use super::link::{Each, Link};
 use super::quote::Command;
 use super::response::Line;
@@ -52,8 +53,11 @@ pub fn folders(mailboxes: &[Mailbox], prefix: &[u8]) -> Vec<Option<Folder>> {
     crate::message::twins::folders(&names, prefix)
 }
 
-/// Names the client to the server and learns the namespaces, in one round trip.
-pub(super) fn introduce(link: &mut Link, capabilities: &Capabilities) -> Result<Namespaces> {
+/// Names the client to the server, and learns the server's name and its namespaces, in one round trip.
+pub(super) fn introduce(
+    link: &mut Link,
+    capabilities: &Capabilities,
+) -> Result<(Namespaces, Introduction)> {
     link.doing = "learning namespaces";
     let mut commands = Vec::new();
     if capabilities.id {
@@ -68,22 +72,28 @@ pub(super) fn introduce(link: &mut Link, capabilities: &Capabilities) -> Result<
         "LIST \"\" \"\""
     }));
     let mut found = Namespaces::default();
+    let mut said = Introduction {
+        greeting: std::mem::take(&mut link.state.greeting),
+        name: None,
+    };
     link.pipeline(
         commands,
         &mut Each(|line: &Line<'_>| {
-            learn(line, &mut found);
+            learn(line, &mut found, &mut said);
             Ok(())
         }),
     )?;
-    Ok(found)
+    Ok((found, said))
 }
 
-fn learn(line: &Line<'_>, found: &mut Namespaces) {
+fn learn(line: &Line<'_>, found: &mut Namespaces, said: &mut Introduction) {
     let Line::Data(name, scanner) = line else {
         return;
     };
     let mut scanner = scanner.clone();
-    if name.eq_ignore_ascii_case(b"NAMESPACE") {
+    if name.eq_ignore_ascii_case(b"ID") {
+        said.name = introduction::name(&mut scanner);
+    } else if name.eq_ignore_ascii_case(b"NAMESPACE") {
         if let Some(personal) = namespaces(&mut scanner) {
             found.personal = personal.into_iter().next().unwrap_or_default();
         }
@@ -352,7 +362,11 @@ mod tests {
             r##"* NAMESPACE (("INBOX." "." "X-PARAM" ("a" "b"))) NIL (("#s/" "/")("Public" NIL))"##,
         );
         let mut found = Namespaces::default();
-        learn(&Line::parse(&line).unwrap(), &mut found);
+        learn(
+            &Line::parse(&line).unwrap(),
+            &mut found,
+            &mut Introduction::default(),
+        );
         assert_eq!(
             found.personal,
             Namespace {
@@ -369,7 +383,11 @@ mod tests {
             "* NAMESPACE x",
         ] {
             let mut found = Namespaces::default();
-            learn(&Line::parse(&raw(bad)).unwrap(), &mut found);
+            learn(
+                &Line::parse(&raw(bad)).unwrap(),
+                &mut found,
+                &mut Introduction::default(),
+            );
             assert_eq!(found, Namespaces::default(), "{bad}");
         }
     }

@@ -60,11 +60,16 @@ fn greeting(link: &mut Link) -> Result<bool> {
         return Err(no_imap(link.protocol("does not greet as an IMAP server")));
     };
     link.note(&line)?;
-    match line {
-        Line::Untagged(condition) if condition.status == Status::Ok => Ok(false),
-        Line::Untagged(condition) if condition.status == Status::Preauth => Ok(true),
-        _ => Err(no_imap(link.protocol("does not greet as an IMAP server"))),
-    }
+    let Line::Untagged(condition) = line else {
+        return Err(no_imap(link.protocol("does not greet as an IMAP server")));
+    };
+    let preauth = match condition.status {
+        Status::Ok => false,
+        Status::Preauth => true,
+        _ => return Err(no_imap(link.protocol("does not greet as an IMAP server"))),
+    };
+    link.state.greeting = condition.to_completion().words();
+    Ok(preauth)
 }
 
 fn no_imap(error: Error) -> Error {

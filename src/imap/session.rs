@@ -1,6 +1,7 @@
 //! A session: one connection, logged in, with one owner.
 
 use super::capability::Capabilities;
+use super::introduction::Introduction;
 use super::link::{Each, Nothing};
 use super::list::{self, Namespace};
 use super::login;
@@ -26,6 +27,7 @@ pub struct Session {
     control: imap::Session<Handle>,
     pub(super) capabilities: Capabilities,
     pub(super) namespaces: list::Namespaces,
+    introduction: Introduction,
     selected: Option<(Vec<u8>, bool)>,
     peer_address: Option<SocketAddr>,
     signed_in_by: Option<Mechanism>,
@@ -65,7 +67,7 @@ impl Session {
             control,
             by,
         } = signed_in;
-        let (capabilities, namespaces) = {
+        let (capabilities, (namespaces, introduction)) = {
             let mut gate = handle.gate();
             let capabilities = login::capabilities(&mut gate.link)?;
             let namespaces = list::introduce(&mut gate.link, &capabilities)?;
@@ -76,6 +78,7 @@ impl Session {
             control,
             capabilities,
             namespaces,
+            introduction,
             selected: None,
             peer_address,
             signed_in_by: by,
@@ -108,6 +111,12 @@ impl Session {
     #[must_use]
     pub fn personal(&self) -> &Namespace {
         &self.namespaces.personal
+    }
+
+    /// What the server said of itself.
+    #[must_use]
+    pub fn introduction(&self) -> &Introduction {
+        &self.introduction
     }
 
     #[must_use]

@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) expunged: u32,
     /// What stood behind the last `+`.
     pub(super) challenge: Vec<u8>,
+    /// The greeting's words, where they could not have been tampered with more than the rest.
+    pub(super) greeting: String,
     /// The server's words of farewell.
     pub(super) bye: Option<String>,
 }

@@ -5,7 +5,7 @@ use super::fill::first_column;
 use super::limits;
 use super::local::Word;
 use super::oauth::Around;
-use super::providers::{Book, Door, Preset, Provider};
+use super::providers::{Book, Door, Known, Preset, Provider};
 use super::secret;
 use super::section::{Section, as_text};
 use super::spec::Protocol;
@@ -125,7 +125,10 @@ fn preset(section: &Section<'_>, book: &Book, faults: &mut Faults) -> Option<Pre
     let Some(node) = section.get("preset") else {
         let host = section.get("host").and_then(as_text);
         let found = host.and_then(|host| book.at(host));
-        return Some(found.map_or_else(Preset::default, |p| Preset::new(p.clone(), true)));
+        return Some(found.map_or_else(
+            || Preset::unknown(book),
+            |p| Preset::new(p.clone(), Known::ByHost),
+        ));
     };
     let known = book.providers.iter();
     let mut words: Vec<(&str, Option<Option<&Provider>>)> =
@@ -134,7 +137,7 @@ fn preset(section: &Section<'_>, book: &Book, faults: &mut Faults) -> Option<Pre
     let text = as_text(node).unwrap_or_default();
     if words.iter().any(|(word, _)| *word == text) || as_text(node).is_none() {
         let found = section.choice("preset", &words, faults)?;
-        return Some(found.map_or_else(Preset::default, |p| Preset::new(p.clone(), false)));
+        return Some(found.map_or_else(Preset::default, |p| Preset::new(p.clone(), Known::Named)));
     }
     let near = nearest(
         &text.to_ascii_lowercase(),

@@ -1,7 +1,7 @@
 //! Where an end's mail is: on a server, or in files of this machine.
 
 use super::providers::{Behaviour, Preset};
-use super::spec::{Layout, Limits, MailFormat, Protocol};
+use super::spec::{Layout, Limits, MailFormat, Protocol, Verify};
 use crate::auth::{Credentials, Mechanism, Proof};
 use crate::error::Result;
 use crate::format::mbox::Dialect;
@@ -146,6 +146,17 @@ impl Store {
     pub fn folders_ignore_case(&self) -> bool {
         self.server()
             .is_some_and(|server| server.preset.has(Behaviour::FoldersIgnoreCase))
+    }
+
+    /// What is read back of what is delivered here: all of it where the server's OK is not to be believed, unless the job says
+    /// none.
+    #[must_use]
+    pub fn reads_back(&self, asked: Verify) -> Verify {
+        let doubtful = |server: &Server| server.preset.has(Behaviour::ReadBackAll);
+        match asked {
+            Verify::Risky if self.server().is_some_and(doubtful) => Verify::All,
+            other => other,
+        }
     }
 
     /// What `plan` tells about an end of this kind, a sentence each.

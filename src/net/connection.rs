@@ -5,7 +5,7 @@ use super::endpoint::{Endpoint, Security};
 use super::pace::{Arrived, Pace};
 use super::socket::{Socket, timed_out};
 use super::trace::Tap;
-use super::{Stream, dial, tls};
+use super::{Shown, Stream, dial, tls};
 use crate::error::{Code, Kind, Result};
 use native_tls::TlsStream;
 use std::fmt;
@@ -39,11 +39,10 @@ pub fn connect(endpoint: &Endpoint) -> Result<Connection> {
     Ok(connection)
 }
 
-/// The SHA-256 of the certificate that a server with TLS from the first byte shows, in hexadecimal, trusted or not. Nothing
-/// is sent inside TLS.
-pub fn certificate(endpoint: &Endpoint) -> Result<String> {
+/// The certificate that a server with TLS from the first byte shows, trusted or not. Nothing is sent inside TLS.
+pub fn certificate(endpoint: &Endpoint) -> Result<Shown> {
     let (socket, _) = plain(endpoint)?.into_plain(endpoint)?;
-    tls::fingerprint(socket, endpoint)
+    tls::shown(socket, endpoint)
 }
 
 fn plain(endpoint: &Endpoint) -> Result<Connection> {

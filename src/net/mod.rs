@@ -7,6 +7,7 @@ mod endpoint;
 pub mod http;
 mod pace;
 mod reason;
+mod shown;
 mod socket;
 mod tls;
 mod trace;
@@ -19,6 +20,7 @@ pub use brake::{Brake, Brakes, Way, says_day_is_used, suggested_wait};
 pub use connection::{Connection, certificate, connect};
 pub use endpoint::{Endpoint, Security, Trust, loopback};
 pub use pace::{Arrived, SLOW_HINT, too_slow};
+pub use shown::Shown;
 pub use trace::{Tap, Trace};
 pub use transcript::Transcript;
 

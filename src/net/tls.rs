@@ -2,6 +2,7 @@
 
 use super::endpoint::{Endpoint, Trust};
 use super::reason;
+use super::shown::Shown;
 use super::socket::Socket;
 use crate::error::{Code, Error, Kind, Result};
 use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream};
@@ -23,9 +24,14 @@ pub(super) fn handshake(socket: Socket, endpoint: &Endpoint) -> Result<TlsStream
 
 /// The SHA-256 of the certificate that the server shows, trusted or not; nothing is sent inside TLS.
 pub(super) fn fingerprint(socket: Socket, endpoint: &Endpoint) -> Result<String> {
+    shown(socket, endpoint).map(|shown| shown.sha256)
+}
+
+/// The certificate that the server shows, trusted or not; nothing is sent inside TLS.
+pub(super) fn shown(socket: Socket, endpoint: &Endpoint) -> Result<Shown> {
     let connector = anyone().build().map_err(|e| setup(endpoint, &e))?;
     let stream = shake(socket, endpoint, &connector)?;
-    certificate_digest(&stream, endpoint).map(|digest| hex(&digest))
+    certificate_der(&stream, endpoint).map(|der| Shown::of(&der))
 }
 
 /// Did the handshake fail over the question whom to trust, so that the fingerprint would help?
@@ -147,15 +153,18 @@ fn check_pin(stream: &TlsStream<Socket>, endpoint: &Endpoint, pin: &[u8; 32]) ->
 }
 
 fn certificate_digest(stream: &TlsStream<Socket>, endpoint: &Endpoint) -> Result<[u8; 32]> {
+    certificate_der(stream, endpoint).map(|der| Sha256::digest(der).into())
+}
+
+fn certificate_der(stream: &TlsStream<Socket>, endpoint: &Endpoint) -> Result<Vec<u8>> {
     let der = stream
         .peer_certificate()
         .and_then(|c| c.map(|c| c.to_der()).transpose())
         .map_err(|e| setup(endpoint, &e))?;
-    let Some(der) = der else {
+    der.ok_or_else(|| {
         let what = "the server showed no certificate";
-        return Err(endpoint.error(Kind::Account, Code::Tls, what));
-    };
-    Ok(Sha256::digest(der).into())
+        endpoint.error(Kind::Account, Code::Tls, what)
+    })
 }
 
 fn setup(endpoint: &Endpoint, e: &native_tls::Error) -> Error {
@@ -164,6 +173,6 @@ fn setup(endpoint: &Endpoint, e: &native_tls::Error) -> Error {
         .words(e.to_string())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -1,5 +1,6 @@
 //! What is said before the first run: signing in, looking at servers.
 
+use super::table::wrapped;
 use super::{Paint, errors, text};
 use crate::auth::oauth::Ask;
 use crate::survey::Survey;
@@ -28,14 +29,26 @@ pub fn ask(mailbox: &str, ask: &Ask<'_>, paint: Paint) -> String {
     }
 }
 
-/// What one end showed, a topic a line.
+/// Where the text of a fact begins.
+const UNDER_FACTS: usize = 15;
+
+/// What one end showed, a topic a line; on a terminal (`width` characters) a long one goes on below its beginning.
 #[must_use]
-pub fn survey(account: Option<&str>, survey: &Survey, paint: Paint) -> Vec<String> {
+pub fn survey(
+    account: Option<&str>,
+    survey: &Survey,
+    paint: Paint,
+    width: Option<usize>,
+) -> Vec<String> {
     let of = account.map_or_else(String::new, |name| format!("{}: ", text(name)));
     let mailbox = paint.strong(&text(&survey.mailbox));
     let mut lines = vec![format!("{of}{} {mailbox}", survey.end)];
     for fact in &survey.facts {
-        lines.push(format!("  {:12} {}", fact.topic.as_str(), text(&fact.text)));
+        let line = format!("  {:12} {}", fact.topic.as_str(), text(&fact.text));
+        lines.extend(match width {
+            Some(width) => wrapped(&line, width, UNDER_FACTS),
+            None => vec![line],
+        });
     }
     if let Some(error) = &survey.error {
         let told = errors::error(error, paint);

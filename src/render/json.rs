@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::outcome::{AccountReport, Counts, Event};
 use crate::plan::Plan;
 use crate::survey::Survey;
+use crate::survey::find::Candidate;
 use parts::{Balance, ErrorJson, StepJson, TimeJson};
 use serde::Serialize;
 use std::time::Duration;
@@ -119,6 +120,25 @@ pub fn survey(account: &str, survey: &Survey) -> String {
         facts: facts.map(|f| (f.topic.as_str(), f.text.as_str())).collect(),
         advice: &survey.advice,
         error: survey.error.as_ref().map(ErrorJson::new),
+    })
+}
+
+/// `init`: the job that was written, and the servers in it.
+#[must_use]
+pub fn written(file: &str, from: &Candidate, to: &Candidate) -> String {
+    let server = |at: &Candidate| {
+        format!(
+            "{}://{}@{}:{}",
+            at.protocol.as_str(),
+            at.user,
+            at.host,
+            at.port
+        )
+    };
+    line(&Line::Written {
+        file,
+        source: server(from),
+        destination: server(to),
     })
 }
 

@@ -171,12 +171,27 @@ fn every_line() -> Vec<String> {
                 facts: Vec::new(),
                 advice: Vec::new(),
                 error: None,
+                measured: None,
             },
         ),
+        written("budi.toml", &candidate(), &candidate()),
     ]);
     lines.extend(archive_lines());
     lines.extend(of_proofs());
     lines
+}
+
+fn candidate() -> crate::survey::find::Candidate {
+    crate::survey::find::Candidate {
+        protocol: crate::job::Protocol::Imap,
+        host: "imap.example".into(),
+        port: 993,
+        security: crate::net::Security::Tls,
+        user: "budi@example".into(),
+        preset: None,
+        wanted: crate::job::providers::Wanted::Password,
+        found: "a common name",
+    }
 }
 
 fn archive_lines() -> Vec<String> {

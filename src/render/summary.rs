@@ -1,6 +1,6 @@
 //! The end of a run: the balance sheet, what went wrong, what to do now.
 
-use super::table::{Column, table};
+use super::table::{Column, fitted, table};
 use super::units::{bytes, count, duration, number, rate};
 use super::{Paint, balance, errors, text};
 use crate::outcome::{AccountReport, Counts, FolderReport, Outcome, Trouble};
@@ -18,6 +18,8 @@ pub struct Style<'a> {
     /// The job file as the user named it, for the commands in `try:` lines.
     pub job: &'a str,
     pub paint: Paint,
+    /// Characters in a line of the terminal; `None`: no terminal, then nothing is shortened.
+    pub width: Option<usize>,
 }
 
 /// One account's summary, in lines; its errors are told by [`errors()`].
@@ -28,7 +30,7 @@ pub fn account(report: &AccountReport, style: Style<'_>) -> Vec<String> {
         lines.push("ended before any folder was begun: nothing was copied".to_owned());
         return lines;
     }
-    lines.extend(folder_table(report));
+    lines.extend(folder_table(report, style.width));
     if let Some(line) = nothing_to_do(report) {
         lines.push(style.paint.good(&line));
     }
@@ -111,13 +113,13 @@ fn is_plain(counts: &Counts) -> bool {
     counts.of(Outcome::Present) == counts.total()
 }
 
-fn folder_table(report: &AccountReport) -> Vec<String> {
+fn folder_table(report: &AccountReport, width: Option<usize>) -> Vec<String> {
     let busy: Vec<&FolderReport> = report.folders.iter().filter(|f| has_news(f)).collect();
     let renamed = busy.iter().any(|f| f.folder != f.to);
     if busy.len() < 2 && !renamed {
         return Vec::new();
     }
-    let columns = [
+    let columns = vec![
         Column::text("Folder"),
         Column::text("To"),
         Column::number("Messages"),
@@ -132,7 +134,10 @@ fn folder_table(report: &AccountReport) -> Vec<String> {
         .take(MOST_FOLDERS)
         .map(|f| folder_row(f))
         .collect();
-    let mut lines = table(&columns, &rows);
+    let mut lines = match width {
+        Some(width) => narrow(columns, rows.clone(), width, renamed),
+        None => table(&columns, &rows),
+    };
     let hidden = report.folders.len() - rows.len();
     if hidden > 0 {
         lines.push(format!("  … and {}", count(hidden as u64, "other folder")));
@@ -146,6 +151,44 @@ fn has_news(folder: &FolderReport) -> bool {
         || folder.source_count != counts.total()
         || folder.flags_changed > 0
         || folder.error.is_some()
+}
+
+/// The same in a terminal: where it is too wide, what says nothing goes, and of the fingerprints only whether they are equal stays.
+fn narrow(
+    mut columns: Vec<Column>,
+    mut rows: Vec<Vec<String>>,
+    width: usize,
+    renamed: bool,
+) -> Vec<String> {
+    let whole = table(&columns, &rows);
+    if whole.iter().all(|line| line.chars().count() <= width) {
+        return whole;
+    }
+    for cell in rows.iter_mut().filter_map(|row| row.last_mut()) {
+        *cell = match cell.as_str() {
+            "" => "",
+            told if told.ends_with(" equal") => "equal",
+            _ => "not equal",
+        }
+        .to_owned();
+    }
+    let idle = |at: usize| rows.iter().all(|row| row[at] == "0");
+    let kept: Vec<bool> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| match column.title {
+            "To" => renamed,
+            "Already there" | "Other" | "Not copied" => !idle(at),
+            _ => true,
+        })
+        .collect();
+    let mut at = kept.iter();
+    columns.retain(|_| at.next().copied().unwrap_or(true));
+    for row in &mut rows {
+        let mut at = kept.iter();
+        row.retain(|_| at.next().copied().unwrap_or(true));
+    }
+    fitted(&columns, &rows, width)
 }
 
 fn folder_row(folder: &FolderReport) -> Vec<String> {

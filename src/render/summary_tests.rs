@@ -5,6 +5,7 @@ use crate::error::{Code, Error, Kind};
 const STYLE: Style<'static> = Style {
     job: "job.toml",
     paint: Paint::PLAIN,
+    width: None,
 };
 
 fn shown(report: &AccountReport) -> String {
@@ -143,4 +144,29 @@ fn several_accounts_are_added_up() {
         ]
     );
     assert!(accounts(&[good], Duration::ZERO).is_empty());
+}
+
+#[test]
+fn a_terminal_of_80_columns_gets_what_says_something() {
+    let long = "Archives/2019/Customers and more";
+    let folders = [("INBOX", "INBOX"), (long, long)];
+    let folders = folders.map(|(from, to)| folder(from, to, &[(Outcome::Copied, 5)]));
+    let narrow = Style {
+        width: Some(60),
+        ..STYLE
+    };
+    let lines = account(&report(folders.to_vec()), narrow);
+    let table = &lines[1..4];
+    assert!(
+        table.iter().all(|line| line.chars().count() <= 60),
+        "{table:#?}"
+    );
+    assert!(
+        table[0].contains("Copied") && !table[0].contains("Other"),
+        "{table:#?}"
+    );
+    assert!(
+        table[1].ends_with("equal") && !table[1].contains("abab"),
+        "{table:#?}"
+    );
 }

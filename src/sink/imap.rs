@@ -8,8 +8,8 @@ use super::{
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::imap::{self, Append, Appended, PermanentFlags, Selected, Session, Status};
-use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
+use crate::job::{Protocol, Server};
 use crate::message::{FlagChange, Flags, UidRanges};
 use crate::net::{Flow, says_day_is_used, suggested_wait};
 use crate::plan::{Holds, Naming, SinkFolder, Target};
@@ -40,8 +40,8 @@ impl ImapSink {
         let mut session = Session::open(&server.endpoint, login)?;
         session.set_synchronising(cautious);
         Ok(ImapSink {
+            preset: server.preset.after_hearing(session.introduction()),
             session,
-            preset: server.preset.clone(),
             permanent: HashMap::new(),
             own: HashMap::new(),
             made: HashSet::new(),
@@ -93,6 +93,20 @@ impl ImapSink {
             floor,
             messages: selected.exists,
         })
+    }
+
+    /// A folder that is open for reading alone is opened for writing before something is stored in it: Courier refuses that else,
+    /// though RFC 9051 §6.3.12 has nothing against it. Error: the connection is lost.
+    fn leave_reading(&mut self, name: &[u8]) -> Result<()> {
+        let reads = |(selected, writable): (&[u8], bool)| selected == name && !writable;
+        if !self.session.selected().is_some_and(reads) {
+            return Ok(());
+        }
+        match self.select_afresh(name) {
+            // Whatever is wrong with the folder, the server says it to the APPEND too.
+            Err(error) if self.session.is_usable() && error.kind == Kind::Folder => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     fn highest_uid(&mut self, exists: u32) -> Result<u32> {
@@ -283,6 +297,13 @@ impl Sink for ImapSink {
     }
 
     fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report {
+        if let Err(error) = self.leave_reading(name) {
+            return Report {
+                stored: batch.iter().map(|_| Stored::NotSent).collect(),
+                lost: Some(error),
+                cautious: false,
+            };
+        }
         let atoms: Vec<Vec<String>> = batch
             .iter()
             .map(|delivery| delivery.flags.atoms())
@@ -395,6 +416,10 @@ impl Sink for ImapSink {
 
     fn idle(&mut self) -> Result<()> {
         self.session.noop()
+    }
+
+    fn assumed(&self) -> Vec<String> {
+        self.preset.heard(Protocol::Imap, End::Destination)
     }
 
     fn peer(&self) -> Option<std::net::SocketAddr> {

@@ -58,6 +58,17 @@ pub enum Stored {
     Unknown,
 }
 
+impl Stored {
+    /// UIDVALIDITY and UID, where the server told them.
+    #[must_use]
+    pub fn uid(&self) -> Option<(u32, u32)> {
+        match self {
+            Stored::Yes(uid) => *uid,
+            _ => None,
+        }
+    }
+}
+
 /// What a refusal means for what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -207,6 +218,11 @@ pub trait Sink: Send {
 
     fn traces(&mut self) -> Result<Traces> {
         Ok(Traces::default())
+    }
+
+    /// What was taken for granted of the server because of what it said of itself, a sentence each.
+    fn assumed(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// What people should know of the folders that were opened, told once.

@@ -6,7 +6,7 @@ use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
 use crate::imap::{self, Fetched, Mailbox, Selected, Session, Status, Stretch};
 use crate::job::providers::Behaviour;
-use crate::job::{After, Preset, Server, SourceSpec};
+use crate::job::{After, Preset, Protocol, Server, SourceSpec};
 use crate::message::{Flags, Folder, SourceKey, SpecialUse, labels};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
@@ -34,8 +34,8 @@ impl ImapSource {
     ) -> Result<Self> {
         let session = Session::open(&server.endpoint, login)?;
         Ok(ImapSource {
+            preset: server.preset.after_hearing(session.introduction()),
             session,
-            preset: server.preset.clone(),
             shared: spec.shared,
             index,
         })
@@ -224,6 +224,7 @@ impl Source for ImapSource {
         let own = own_label(folder);
         let on_open = &mut |selected: &Selected| on_open(&opened(selected));
         let on = &mut |fetched| on(arrival(fetched, own.as_ref()));
+        let alone = matches!(wanted, Wanted::Keys([_]));
         let stretch = stretch(folder, wanted)?;
         if stretch.uids.len() > AT_ONCE {
             self.session()?
@@ -231,8 +232,16 @@ impl Source for ImapSource {
             return Ok(());
         }
         let next = &mut |n| next(n).map(|next| whole(&next));
-        self.session.stream(stretch, budget, on_open, on, next)?;
-        Ok(())
+        let streamed = self.session.stream(stretch, budget, on_open, on, next)?;
+        match streamed.refused {
+            // Of several, those that did not come are asked for again; of one, these are the words for its outcome.
+            Some(words) if alone => {
+                let what = "the source does not give the message";
+                let error = Error::new(Kind::Folder, Code::Refused, what);
+                Err(error.words(words).at(End::Source))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn is_divisible(&self) -> bool {
@@ -325,6 +334,10 @@ impl Source for ImapSource {
             After::MoveTo(_) => true,
         };
         !(can.uidplus || moves && can.move_)
+    }
+
+    fn assumed(&self) -> Vec<String> {
+        self.preset.heard(Protocol::Imap, End::Source)
     }
 
     fn peer(&self) -> Option<std::net::SocketAddr> {

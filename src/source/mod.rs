@@ -171,6 +171,11 @@ pub trait Source: Send {
         None
     }
 
+    /// What was taken for granted of the server because of what it said of itself, a sentence each.
+    fn assumed(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What identifies this mailbox to its other doors: see `engine`'s same-mailbox check.
     fn traces(&mut self) -> Result<Traces> {
         Ok(Traces::default())

@@ -1,6 +1,7 @@
 //! The job file that `init` writes: commented, valid, and no secret in it.
 
 use super::find::Candidate;
+use super::mapping::{Folders, renamed};
 use crate::error::End;
 use crate::job::providers::Wanted;
 use crate::net::Security;
@@ -14,6 +15,8 @@ pub struct Side {
     pub password: String,
     /// A PEM file whose certificates are trusted.
     pub ca_file: Option<String>,
+    /// Empty where nobody looked.
+    pub folders: Folders,
 }
 
 /// The whole file.
@@ -30,11 +33,27 @@ pub fn draft(from: &Side, to: &Side, name: &str) -> String {
     let archive = text(&format!("{name}.archive"));
     let more = format!(
         "\n# To keep a copy of all mail here too:\n# [archive]\n# path = {archive}\n\n\
-         # Folders keep their names; sent mail, drafts, trash and junk go to the destination's folders for those.\n\
-         [folders]\n# exclude = [\"Trash\", \"Junk\"]\n# map = [[\"INBOX\\\\.(.+)\", \"$1\"]]\n"
+         # Folders keep their names; sent mail, drafts, trash and junk go to the destination's folders for those.\n"
     );
     out.push_str(&more);
+    out.push_str(&mapping(from, to));
+    out.push_str(
+        "[folders]\n# exclude = [\"Trash\", \"Junk\"]\n# map = [[\"INBOX\\\\.(.+)\", \"$1\"]]\n",
+    );
     out
+}
+
+/// What that means with the folders that both ends have now, as comments.
+fn mapping(from: &Side, to: &Side) -> String {
+    let renamed = renamed(&from.folders, &to.folders);
+    if renamed.is_empty() {
+        return String::new();
+    }
+    let line = |(from, to): &(String, String)| format!("#   {} -> {}\n", text(from), text(to));
+    let lines: String = renamed.iter().map(line).collect();
+    format!(
+        "# As both ends are today:\n{lines}# mailhaul plan shows it afresh; map puts any of them elsewhere.\n"
+    )
 }
 
 fn end(out: &mut String, side: &Side, end: End) {
@@ -117,6 +136,7 @@ mod tests {
                 _ => "{ prompt = true }".into(),
             },
             ca_file: Some("a \"b\".pem".into()),
+            folders: Folders::default(),
         }
     }
 

@@ -1,10 +1,14 @@
 //! A look at an IMAP server.
 
-use super::{Survey, Topic};
+use super::estimate::Measured;
+use super::mapping::Folders;
+use super::measure::measure;
+use super::{Glimpse, Survey, Topic, recognised};
 use crate::auth::Credentials;
-use crate::error::{End, Result};
-use crate::imap::{Capabilities, Mailbox, Session};
+use crate::error::{End, Kind, Result};
+use crate::imap::{Capabilities, Mailbox, Namespace, Session};
 use crate::job::Server;
+use crate::job::providers::{Book, Known, Preset, Provider, Size};
 use bytesize::ByteSize;
 
 impl Survey {
@@ -12,9 +16,15 @@ impl Survey {
         let mut session = Session::open(&server.endpoint, login)?;
         self.signed_in(login, session.signed_in_by());
         let capabilities = session.capabilities().clone();
+        let preset = server.preset.after_hearing(session.introduction());
+        if preset != server.preset {
+            self.tell(Topic::Provider, recognised(&preset));
+            self.advise(format!("preset = \"{}\"", preset.provider().name));
+        }
         self.tell(Topic::Can, words(&capabilities, self.end).join("; "));
         let mailboxes = session.list(false)?;
         self.tell(Topic::Folders, folders(&mailboxes));
+        self.tell(Topic::Names, names(session.personal()));
         if let Some(quota) = session.quota()? {
             let (used, limit) = (ByteSize(quota.used), ByteSize(quota.limit));
             self.tell(Topic::Room, format!("{used} of {limit} used"));
@@ -22,13 +32,42 @@ impl Survey {
                 self.advise("make room at the destination before running: it is nearly full");
             }
         }
-        self.limits(server, &capabilities);
-        self.habits(server, &capabilities);
+        self.limits(preset.provider(), &capabilities);
+        self.habits(preset.provider(), &capabilities, server.connections);
+        self.measured = match self.measure(&mut session, &mailboxes, server, preset.provider()) {
+            // A folder that cannot be opened is no reason to call the server unfit.
+            Err(error) if error.kind == Kind::Folder => None,
+            measured => Some(measured?),
+        };
         session.logout()
     }
 
-    fn limits(&mut self, server: &Server, capabilities: &Capabilities) {
-        let provider = server.preset.provider();
+    fn measure(
+        &self,
+        session: &mut Session,
+        mailboxes: &[Mailbox],
+        server: &Server,
+        provider: &Provider,
+    ) -> Result<Measured> {
+        let reads = self.end == End::Source;
+        let measured = measure(session, mailboxes, reads)?;
+        let c = session.capabilities();
+        Ok(Measured {
+            at_once: c.multiappend || c.literal_plus,
+            connections: server.connections,
+            daily: self.daily(provider).map(|size| size.0),
+            ..measured
+        })
+    }
+
+    fn daily(&self, provider: &Provider) -> Option<Size> {
+        match self.end {
+            End::Source => provider.daily.imap_down,
+            End::Destination => provider.daily.imap_up,
+        }
+    }
+
+    fn limits(&mut self, provider: &Provider, capabilities: &Capabilities) {
         let told = capabilities.append_limit;
         let most = told.or(provider.append_limit.map(|size| size.0));
         let mut limits = Vec::new();
@@ -38,18 +77,17 @@ impl Survey {
         if let Some(connections) = provider.connections {
             limits.push(format!("{connections} connections at once"));
         }
-        let daily = match self.end {
-            End::Source => provider.daily.imap_down,
-            End::Destination => provider.daily.imap_up,
-        };
-        limits.extend(daily.map(|size| format!("{size} a day")));
+        limits.extend(self.daily(provider).map(|size| format!("{size} a day")));
         if !limits.is_empty() {
             self.tell(Topic::Limits, limits.join("; "));
         }
     }
 
-    fn habits(&mut self, server: &Server, capabilities: &Capabilities) {
-        let named = !server.preset.provider().name.is_empty();
+    fn habits(&mut self, provider: &Provider, capabilities: &Capabilities, connections: usize) {
+        let named = !provider.name.is_empty();
+        if let Some(most) = provider.connections.filter(|most| *most < connections) {
+            self.advise(format!("connections = {most}: it takes no more at once"));
+        }
         if capabilities.gmail && !named {
             self.advise("preset = \"gmail\": the server speaks Gmail's dialect");
         }
@@ -112,6 +150,42 @@ fn words(capabilities: &Capabilities, end: End) -> Vec<&'static str> {
     };
     let word = |(can, yes, no): &(bool, &'static str, &'static str)| if *can { *yes } else { *no };
     told.iter().map(word).collect()
+}
+
+/// How folder names are written there.
+fn names(personal: &Namespace) -> String {
+    let between = personal.separator.map_or_else(
+        || "one level of folders".to_owned(),
+        |separator| format!("{:?} between folders", char::from(separator)),
+    );
+    match personal.prefix.as_slice() {
+        b"" => between,
+        prefix => format!(
+            "{between}, {:?} before each",
+            String::from_utf8_lossy(prefix)
+        ),
+    }
+}
+
+/// What `init` shows and keeps of a session. `unknown`: nobody knows yet whose server it is.
+pub(super) fn glimpse(
+    session: &Session,
+    mailboxes: Vec<Mailbox>,
+    unknown: bool,
+    book: &Book,
+) -> Glimpse {
+    let mut told = format!("folders: {}", folders(&mailboxes));
+    let heard = Preset::unknown(book).after_hearing(session.introduction());
+    let preset = (unknown && heard.known() != Known::Named).then(|| heard.provider().name.clone());
+    if preset.is_some() {
+        told = format!("{told}; {}", recognised(&heard));
+    }
+    let personal = session.personal().clone();
+    Glimpse {
+        told,
+        preset,
+        folders: Folders::of(mailboxes, personal),
+    }
 }
 
 pub(super) fn folders(mailboxes: &[Mailbox]) -> String {

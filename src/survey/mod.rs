@@ -1,17 +1,24 @@
 //! A look at the ends of a job before its first run: what each can do, and what the job should say. Changes nothing.
 
 pub mod draft;
+pub mod estimate;
 pub mod find;
 mod imap;
+pub mod mapping;
+mod measure;
 mod pop3;
 
 use crate::auth::{Credentials, Mechanism, Secret, SecretRef};
 use crate::error::{End, Error, Result};
+use crate::job::providers::{Book, Known, Preset};
 use crate::job::{Account, Local, Protocol, Server, SourceSpec, Store};
-use crate::net::{Security, Trust, certificate, loopback};
+use crate::net::{Security, Shown, Trust, certificate, loopback};
 use crate::source;
+use estimate::{Measured, estimate};
 use find::Candidate;
+use mapping::Folders;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// What one end showed.
 #[derive(Debug, Clone)]
@@ -25,6 +32,8 @@ pub struct Survey {
     pub advice: Vec<String>,
     /// Where the look ended early.
     pub error: Option<Error>,
+    /// For an estimate; `None` where nothing could be measured.
+    pub measured: Option<Measured>,
 }
 
 /// One thing that is so.
@@ -43,7 +52,9 @@ pub enum Topic {
     Folders,
     Room,
     Limits,
+    Names,
     Files,
+    Time,
 }
 
 impl Topic {
@@ -57,8 +68,31 @@ impl Topic {
             Topic::Folders => "folders",
             Topic::Room => "room",
             Topic::Limits => "limits",
+            Topic::Names => "names",
             Topic::Files => "files",
+            Topic::Time => "time",
         }
+    }
+}
+
+/// A certificate that ends within so many days is worth a word.
+const SOON: i64 = 14;
+
+/// Whole days until then; below zero when it is over.
+fn days_left(until: SystemTime, now: SystemTime) -> i64 {
+    let days = |span: Duration| i64::try_from(span.as_secs() / 86_400).unwrap_or(i64::MAX);
+    match until.duration_since(now) {
+        Ok(left) => days(left),
+        Err(over) => -1 - days(over.duration()),
+    }
+}
+
+/// Whose server it is, and how that became known.
+fn recognised(preset: &Preset) -> String {
+    let title = &preset.provider().title;
+    match preset.known() {
+        Known::Named => title.clone(),
+        known => format!("{title}, recognised {}", known.how()),
     }
 }
 
@@ -69,16 +103,45 @@ pub fn account(account: &Account) -> Vec<Survey> {
     let sources = sources.map(|s| store(&s.store, End::Source, Some(s)));
     let destinations = account.destinations.iter();
     let destinations = destinations.map(|d| store(&d.store, End::Destination, None));
-    sources.chain(destinations).collect()
+    let mut surveys: Vec<Survey> = sources.chain(destinations).collect();
+    add_time(&mut surveys);
+    surveys
 }
 
-/// Signs in at a server that `init` found, and out again. Gives what it saw, in words.
+/// Tells at each destination how long a run to it will take, where every source could be measured.
+fn add_time(surveys: &mut [Survey]) {
+    let sources = surveys.iter().filter(|survey| survey.end == End::Source);
+    let Some(from) = sources.map(|s| s.measured).collect::<Option<Vec<_>>>() else {
+        return;
+    };
+    let destinations = surveys.iter_mut();
+    for survey in destinations.filter(|survey| survey.end == End::Destination) {
+        let Some(to) = survey.measured else { continue };
+        if let Some(estimate) = estimate(&from, &to) {
+            survey.tell(Topic::Time, estimate.words());
+        }
+    }
+}
+
+/// What signing in showed, for `init`.
+#[derive(Debug, Clone, Default)]
+pub struct Glimpse {
+    /// A sentence for the person in front.
+    pub told: String,
+    /// The `preset` of a provider that was recognised by what the server said, where none was known.
+    pub preset: Option<String>,
+    /// The folders, for the mapping.
+    pub folders: Folders,
+}
+
+/// Signs in at a server that `init` found, and out again.
 pub fn try_sign_in(
     server: &Candidate,
     end: End,
     ca_file: Option<&Path>,
     password: &SecretRef,
-) -> Result<String> {
+    book: &Book,
+) -> Result<Glimpse> {
     let mut endpoint = server.endpoint(end);
     if let Some(path) = ca_file {
         endpoint.trust = Trust::CaFile(path.to_owned());
@@ -96,21 +159,26 @@ pub fn try_sign_in(
         mechanism: None,
         secret: Secret::Password(secret),
     };
-    let seen = match server.protocol {
+    let mut glimpse = match server.protocol {
         Protocol::Imap => {
             let mut session = crate::imap::Session::open(&endpoint, &credentials)?;
             let mailboxes = session.list(false)?;
+            let glimpse = imap::glimpse(&session, mailboxes, server.preset.is_none(), book);
             session.logout()?;
-            imap::folders(&mailboxes)
+            glimpse
         }
         Protocol::Pop3 => {
             let mut session = crate::pop3::Session::open(&endpoint, &credentials)?;
             let (messages, _) = session.stat()?;
             session.quit()?;
-            format!("the inbox with {messages} messages")
+            Glimpse {
+                told: format!("the inbox with {messages} messages"),
+                ..Glimpse::default()
+            }
         }
     };
-    Ok(format!("as {}; {seen}", server.user))
+    glimpse.told = format!("as {}; {}", server.user, glimpse.told);
+    Ok(glimpse)
 }
 
 fn store(store: &Store, end: End, source: Option<&SourceSpec>) -> Survey {
@@ -120,6 +188,7 @@ fn store(store: &Store, end: End, source: Option<&SourceSpec>) -> Survey {
         facts: Vec::new(),
         advice: Vec::new(),
         error: None,
+        measured: None,
     };
     let done = match store {
         Store::Server(server) => survey.server(server),
@@ -155,13 +224,8 @@ impl Survey {
         if provider.name.is_empty() {
             return;
         }
-        let how = if preset.recognised {
-            ", recognised by the host"
-        } else {
-            ""
-        };
-        self.tell(Topic::Provider, format!("{}{how}", provider.title));
-        if preset.recognised {
+        self.tell(Topic::Provider, recognised(preset));
+        if preset.known() != Known::Named {
             self.advise(format!("preset = \"{}\"", provider.name));
         }
     }
@@ -177,7 +241,7 @@ impl Survey {
         match endpoint.security {
             Security::Tls => {
                 let shown = certificate(endpoint)?;
-                self.tell(Topic::Certificate, format!("{trust}; SHA-256 {shown}"));
+                self.shown(&shown, trust, SystemTime::now());
             }
             Security::StartTls => self.tell(Topic::Certificate, trust),
             Security::Plain if loopback(&endpoint.host) => {}
@@ -188,6 +252,25 @@ impl Survey {
             }
         }
         Ok(())
+    }
+
+    fn shown(&mut self, shown: &Shown, trust: &str, now: SystemTime) {
+        let issuer = shown.issuer.as_deref().unwrap_or("nobody that can be read");
+        let days = shown.valid_until.map(|until| days_left(until, now));
+        let until = match days {
+            None => "its last day cannot be read".to_owned(),
+            Some(days) if days < 0 => "expired".to_owned(),
+            Some(days) => format!("{days} days left"),
+        };
+        let sha256 = &shown.sha256;
+        let text = format!("{until}; from {issuer}; {trust}; SHA-256 {sha256}");
+        self.tell(Topic::Certificate, text);
+        if days.is_some_and(|days| (0..SOON).contains(&days)) {
+            let days = days.unwrap_or_default();
+            self.advise(format!(
+                "run before the certificate ends, in {days} days, or see to it that it is renewed"
+            ));
+        }
     }
 
     fn signed_in(&mut self, login: &Credentials, by: Option<Mechanism>) {

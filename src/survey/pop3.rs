@@ -1,5 +1,6 @@
 //! A look at a POP3 server.
 
+use super::estimate::Measured;
 use super::{Survey, Topic};
 use crate::auth::Credentials;
 use crate::error::Result;
@@ -19,6 +20,13 @@ impl Survey {
             ByteSize(bytes)
         );
         self.tell(Topic::Folders, text);
+        self.measured = Some(Measured {
+            messages: u64::from(messages),
+            bytes: Some(bytes),
+            connections: server.connections,
+            daily: server.preset.provider().daily.pop3_down.map(|size| size.0),
+            ..Measured::default()
+        });
         self.pop3_limits(server, &capabilities);
         if server.preset.provider().imap.is_some() {
             self.advise(

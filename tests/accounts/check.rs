@@ -25,6 +25,10 @@ fn both_ends_are_described_and_left_as_they_were() {
         "with 7 messages",
         "take many messages in one command",
         "of 2.0 MiB used",
+        "days left; from CN=mailhaul test CA",
+        "Dovecot, recognised by its",
+        "'/' between folders",
+        "for all 7 messages",
     ] {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }

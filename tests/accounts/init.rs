@@ -1,6 +1,6 @@
 //! `mailhaul init`: from addresses to a job that runs.
 
-use crate::support::{Corpus, Imap, fresh_user, mailhaul, shared};
+use crate::support::{Corpus, Dovecot, Imap, fresh_user, mailhaul, shared};
 use std::path::Path;
 
 fn init(file: &Path, more: &[&str]) -> crate::support::Run {
@@ -109,4 +109,92 @@ fn a_provider_without_passwords_gets_a_job_to_be_filled_in() {
     assert!(text.contains("client-id"), "{text}");
     let nobody = init(&dir.path().join("x.toml"), &[]).exits(2);
     assert!(nobody.stderr.contains("no terminal to ask"), "{nobody:?}");
+}
+
+/// Nothing listens at the server that is named: whoever connected would fail.
+#[test]
+fn without_signing_in_nothing_connects() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("budi.toml");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let at = format!("127.0.0.1:{}", port.local_addr().expect("address").port());
+    drop(port);
+    let flags = [
+        "--json",
+        "--no-sign-in",
+        "--from",
+        "budi@old.invalid",
+        "--from-server",
+        &at,
+        "--to",
+        "budi@new.invalid",
+    ];
+    let said = init(&file, &flags).exits(0);
+    let line: serde_json::Value = serde_json::from_str(said.stdout.trim()).expect("JSON");
+    assert_eq!(line["type"], "written", "{line}");
+    assert_eq!(
+        line["destination"],
+        "imap://budi@new.invalid@imap.new.invalid:993"
+    );
+    assert_eq!(said.stderr, "");
+    let text = std::fs::read_to_string(&file).expect("a job");
+    assert!(text.contains("host = \"imap.new.invalid\""), "{text}");
+}
+
+#[test]
+fn one_address_at_both_ends_is_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("budi.toml");
+    let flags = [
+        "--no-sign-in",
+        "--from",
+        "budi@old.invalid",
+        "--to",
+        "Budi@old.invalid",
+    ];
+    let said = init(&file, &flags).exits(2);
+    assert!(said.stderr.contains("at both ends"), "{said:?}");
+    assert!(!file.exists());
+}
+
+#[test]
+fn folders_of_one_use_are_mapped_in_the_job() {
+    let german = Dovecot::start(&["special=german"]);
+    let english = shared();
+    let (user, to) = (
+        fresh_user("mapped") + "@old.example",
+        fresh_user("mapped-new") + "@new.example",
+    );
+    let mut imap = Imap::login(german.imap, &user);
+    imap.create("Gesendet");
+    Imap::login(english.imap, &to).command("CREATE Sent");
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("budi.toml");
+    let (from_server, to_server) = (
+        format!("127.0.0.1:{}", german.imap),
+        format!("127.0.0.1:{}", english.imap),
+    );
+    let flags = [
+        "--from",
+        &user,
+        "--from-server",
+        &from_server,
+        "--from-security",
+        "plain",
+        "--from-password-env",
+        "TEST_PASSWORD",
+        "--to",
+        &to,
+        "--to-server",
+        &to_server,
+        "--to-security",
+        "plain",
+        "--to-password-env",
+        "TEST_PASSWORD",
+    ];
+    let said = init(&file, &flags).exits(0);
+    let text = std::fs::read_to_string(&file).expect("a job");
+    assert!(text.contains("#   \"Gesendet\" -> \"Sent\"\n"), "{text}");
+    assert!(text.contains("preset = \"dovecot\""), "{text}");
+    assert!(said.stderr.contains("recognised by its"), "{said:?}");
 }

@@ -7,6 +7,8 @@ mod foreign;
 mod init;
 mod labels;
 mod oauth;
+mod others;
 mod providers;
+mod quirks;
 mod sign_in;
 mod throttle;

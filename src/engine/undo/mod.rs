@@ -245,6 +245,11 @@ impl Undo<'_> {
                 folders.entry(place).or_default().push(one);
             })?;
         self.report.added = folders.values().map(|added| added.len() as u64).sum();
+        self.context.tell(Event::Planned {
+            account: self.context.account.name.clone(),
+            folders: folders.len(),
+            messages: self.report.added,
+        });
         let mut link = SinkLink::new(self.context, None).first();
         let (naming, standing) = link.retry(|sink| sink.folders())?;
         let mut left_over = BTreeMap::new();

@@ -3,9 +3,11 @@
 
 mod book;
 mod page;
+mod recognise;
 
 pub use book::{AuthorizationServer, Book};
 pub use page::page;
+pub use recognise::Known;
 
 use super::spec::Protocol;
 use crate::error::End;
@@ -23,6 +25,9 @@ pub struct Provider {
     /// Hosts by which it is recognised where the job names no preset.
     #[serde(default)]
     pub recognise: Vec<String>,
+    /// Words in its greeting or in its answer to ID (RFC 2971) by which it is recognised where the host is not known.
+    #[serde(default)]
+    pub says: Vec<String>,
     /// Domains of its addresses, for `init`.
     #[serde(default)]
     pub domains: Vec<String>,
@@ -41,8 +46,13 @@ pub struct Provider {
     pub pop3_lists_at_most: Option<u32>,
     #[serde(default)]
     pub behaviours: Vec<Behaviour>,
+    /// How it separates the parts of folder names, where that is not `/`.
+    pub separator: Option<char>,
     #[serde(default)]
     pub imap_notes: Vec<String>,
+    /// What happens to some of the mail that is brought there.
+    #[serde(default)]
+    pub destination_notes: Vec<String>,
     #[serde(default)]
     pub pop3_notes: Vec<String>,
 }
@@ -88,6 +98,8 @@ pub enum Behaviour {
     FoldersIgnoreCase,
     /// Keywords with other characters than letters, digits and `$ _ -` are refused, with the whole message.
     PlainKeywordsOnly,
+    /// Its OK has been seen without anything stored: every message is read back, whatever `verify` says short of "none".
+    ReadBackAll,
 }
 
 /// Bytes a day.
@@ -120,10 +132,11 @@ impl std::fmt::Display for Size {
 }
 
 impl Behaviour {
-    pub const ALL: [Behaviour; 3] = [
+    pub const ALL: [Behaviour; 4] = [
         Behaviour::DeleteThroughTrash,
         Behaviour::FoldersIgnoreCase,
         Behaviour::PlainKeywordsOnly,
+        Behaviour::ReadBackAll,
     ];
 
     /// A sentence for the documentation.
@@ -139,6 +152,9 @@ impl Behaviour {
             Behaviour::PlainKeywordsOnly => {
                 "`plain-keywords-only`: keywords with other characters than letters, digits and `$ _ -` are left out, and told"
             }
+            Behaviour::ReadBackAll => {
+                "`read-back-all`: its OK has been seen without anything stored, so every message is read back, as with `verify = \"all\"`"
+            }
         }
     }
 }
@@ -147,17 +163,25 @@ impl Behaviour {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Preset {
     provider: Arc<Provider>,
-    /// Recognised by the host: the job did not name it.
-    pub recognised: bool,
+    known: Known,
+    /// Whom to listen for where nobody is known yet.
+    voices: recognise::Voices,
 }
 
 impl Preset {
     #[must_use]
-    pub fn new(provider: Provider, recognised: bool) -> Self {
+    pub fn new(provider: Provider, known: Known) -> Self {
         Preset {
             provider: Arc::new(provider),
-            recognised,
+            known,
+            voices: recognise::Voices::default(),
         }
+    }
+
+    /// How it became known whose server it is.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        self.known
     }
 
     #[must_use]
@@ -188,18 +212,39 @@ impl Preset {
     /// What `plan` tells about an end of this kind, a sentence each.
     #[must_use]
     pub fn notes(&self, protocol: Protocol, end: End) -> Vec<String> {
-        let mut notes = Vec::new();
-        if self.recognised {
-            let Provider { name, title, .. } = self.provider();
-            notes.push(format!(
-                "The {end} is taken for {title} (preset = \"{name}\"); where that is wrong, write preset = \"generic\"."
-            ));
-        }
+        let mut notes = Vec::from_iter(self.assumed(end));
         if end == End::Source {
             notes.extend(self.source_notes(protocol));
         }
+        if end == End::Destination {
+            notes.extend(self.provider.destination_notes.clone());
+        }
         notes.extend(self.daily_note(protocol, end));
+        notes.extend(self.separator_note(protocol, end));
         notes
+    }
+
+    /// What was taken for granted of an end that the job names no preset for.
+    #[must_use]
+    pub fn assumed(&self, end: End) -> Option<String> {
+        let Provider { name, title, .. } = self.provider();
+        let how = self.known.how();
+        (self.known != Known::Named).then(|| {
+            format!(
+                "The {end} is recognised as {title} {how} (preset = \"{name}\"); where that is wrong, write preset = \"generic\"."
+            )
+        })
+    }
+
+    /// The notes where only the server's own words told whose it is; none where nothing follows from that.
+    #[must_use]
+    pub fn heard(&self, protocol: Protocol, end: End) -> Vec<String> {
+        match self.known {
+            Known::ByGreeting | Known::ById if self.provider.is_particular() => {
+                self.notes(protocol, end)
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn source_notes(&self, protocol: Protocol) -> Vec<String> {
@@ -208,6 +253,14 @@ impl Preset {
             Protocol::Pop3 if self.provider.pop3_notes.is_empty() => vec![POP3_NOTE.to_owned()],
             Protocol::Pop3 => self.provider.pop3_notes.clone(),
         }
+    }
+
+    fn separator_note(&self, protocol: Protocol, end: End) -> Option<String> {
+        let separator = self.provider.separator?;
+        let title = &self.provider.title;
+        (protocol == Protocol::Imap && end == End::Destination).then(|| {
+            format!("{title} writes {separator:?} between the parts of a folder's name, so that no name can hold one; where one does, the plan shows what it becomes.")
+        })
     }
 
     /// Bytes a day that the provider lets be read (at a source) or stored (at a destination).
@@ -244,6 +297,16 @@ impl Provider {
             Protocol::Imap => self.imap.as_ref(),
             Protocol::Pop3 => self.pop3.as_ref(),
         }
+    }
+
+    /// Is there anything that one does otherwise there, or should know?
+    fn is_particular(&self) -> bool {
+        let told = [&self.imap_notes, &self.destination_notes];
+        let limits = self.append_limit.is_some() || self.daily != Daily::default();
+        limits
+            || self.separator.is_some()
+            || !self.behaviours.is_empty()
+            || told.iter().any(|notes| !notes.is_empty())
     }
 
     /// Is this the name of one of its servers?
@@ -300,7 +363,7 @@ mod tests {
 
     fn gmail() -> Preset {
         let book = Book::load(std::path::Path::new("/nonexistent")).unwrap();
-        Preset::new(book.named("gmail").unwrap().clone(), false)
+        Preset::new(book.named("gmail").unwrap().clone(), Known::Named)
     }
 
     #[test]
@@ -327,12 +390,12 @@ mod tests {
     #[test]
     fn what_was_recognised_is_told_and_limits_of_a_destination_too() {
         let preset = Preset {
-            recognised: true,
+            known: Known::ByHost,
             ..gmail()
         };
         let notes = preset.notes(Protocol::Imap, End::Destination).join(" ");
         assert!(
-            notes.contains("The destination is taken for Gmail"),
+            notes.contains("The destination is recognised as Gmail, Google Workspace by its host"),
             "{notes}"
         );
         assert!(notes.contains("500 MB a day be stored"), "{notes}");

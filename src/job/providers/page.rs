@@ -9,7 +9,9 @@ This page is made from the file that is compiled into mailhaul ([providers.toml]
 Hosts and limits are the providers' own words or public reports.
 
 `preset = \"NAME\"` in `[source]` or `[destination]` takes host, port, security, limits and habits from here; what the job says itself wins. Without
-`preset` a provider is recognised by the host, and the plan says what was assumed; `preset = \"generic\"` assumes nothing.
+`preset` a provider is recognised by the host, else by the server's greeting or its answer to ID (RFC 2971), and the plan says what was assumed;
+`preset = \"generic\"` assumes nothing. A greeting is heard too late for what holds from the start: how many connections are made, whether letters' case counts in folder
+names, what is read back. For those the job names the preset, as `mailhaul check JOB` advises.
 
 How to get what you sign in with: [accounts.md](accounts.md).
 
@@ -32,8 +34,27 @@ A file `providers.toml` beside the job has the same form, and its entries win ov
     imap = { host = \"imap.university.example\" }   # port and security where they are not 993 and \"tls\"
     secret = \"password\"                       # or \"app-password\", \"oauth2\"
     connections = 8
+    separator = \".\"
+    says = [\"University IMAP\"]         # recognised by its greeting, or by the name that it answers to ID
+    destination-notes = [\"…\"]           # sentences for the plan; imap-notes and pop3-notes are about a source
     append-limit = \"50 MB\"
 
+";
+
+const EVERYWHERE: &str = "
+What is coped with whoever the server is, for nobody can know where it is met next:
+
+- mail is looked for by UID FETCH, never by SEARCH, whose index lags (QQ, Yandex); sets of UIDs always ascend (QQ)
+- bodies come by BODY.PEEK[], never by RFC822 or by what needs BODYSTRUCTURE (iCloud, Exchange, mail.ru); an OK without one is asked again
+- what the server refuses to give is asked for in ever smaller parts, until what it never gives is alone and told (Yahoo, AOL)
+- ID is said to every server that offers it, before a folder is opened, and never empty (163, GMX)
+- a number, a space or a text that is missing or too many in STATUS, COPYUID, APPENDUID, PERMANENTFLAGS and HIGHESTMODSEQ is passed over (Exchange, Fastmail, Gmail)
+- folders with SPECIAL-USE are matched by their use, whatever they are called; `Inbox` in any case is the inbox (Gmail, Exchange)
+- flags with a backslash that are none of IMAP's are left out (Dovecot); a keyword or date that is refused is left out at a second try, and told (iCloud, Zimbra)
+- CONDSTORE is used and QRESYNC is not: what it saves is small, and servers differ in it
+- a server without NAMESPACE is asked for its separator by LIST (hMailServer)
+- \"Suggested Backoff Time\" and the codes of RFC 5530 are heeded (Exchange); a connection that is dropped without a word means fewer connections (Courier)
+- mail is matched by Message-ID with what else is known, so that rewritten headers do not double it (Domino, DBMail, SmarterMail)
 ";
 
 /// The whole page, in Markdown.
@@ -57,6 +78,7 @@ pub fn page(book: &Book) -> String {
     for behaviour in Behaviour::ALL {
         line(&mut page, &format!("- {}", behaviour.meaning()));
     }
+    page.push_str(EVERYWHERE);
     page.push_str("\n## Authorization servers\n\n");
     for server in &book.authorizations {
         let scopes: Vec<String> = server.scopes.iter().map(|s| format!("`{s}`")).collect();
@@ -115,6 +137,9 @@ fn facts(provider: &Provider) -> Vec<String> {
             .connections
             .map(|n| format!("at most {n} connections")),
         provider.append_limit.map(|s| format!("messages up to {s}")),
+        provider
+            .separator
+            .map(|c| format!("folder names are separated by `{c}`")),
         a_day(daily.imap_down, "read by IMAP"),
         a_day(daily.imap_up, "stored by IMAP"),
         a_day(daily.pop3_down, "read by POP3"),

@@ -189,7 +189,7 @@ fn a_provider_is_recognised_and_generic_assumes_nothing() {
         job.accounts[0].sources[0].store.clone()
     };
     let notes = source("").notes();
-    assert!(notes[0].contains("taken for Gmail"), "{notes:?}");
+    assert!(notes[0].contains("recognised as Gmail"), "{notes:?}");
     assert!(source("").folders_ignore_case());
     assert!(!source("preset = \"generic\"").folders_ignore_case());
     let error = only_error(&imap_job("preset = \"gmial\"", ""));

@@ -26,6 +26,11 @@ pub(super) enum Line<'a> {
         advice: &'a [String],
         error: Option<ErrorJson<'a>>,
     },
+    Written {
+        file: &'a str,
+        source: String,
+        destination: String,
+    },
     SignIn {
         account: &'a str,
         mailbox: &'a str,
