@@ -3,6 +3,7 @@
 //! Every passing of a place is a step, counted from 1 over the whole process. `MAILHAUL_FAIL_AT=n` aborts at step n, with
 //! `MAILHAUL_FAIL_BY=panic` it panics there; `MAILHAUL_FAIL_LOG` names a file that gets a line for each step passed.
 //! `MAILHAUL_FAIL_WAIT=seconds` shortens the waits for a server, which are what such tests spend their time with.
+//! `MAILHAUL_FAIL_BATCH=messages` makes batches small, so that a few messages are several of them.
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -45,6 +46,13 @@ mod armed {
         asked.map_or(usual, |seconds| usual.min(Duration::from_secs(seconds)))
     }
 
+    /// How many messages a batch may hold.
+    pub(crate) fn batch(usual: usize) -> usize {
+        let messages = std::env::var("MAILHAUL_FAIL_BATCH").ok();
+        let asked = messages.and_then(|text| text.parse().ok());
+        asked.map_or(usual, |messages: usize| usual.min(messages))
+    }
+
     pub(crate) fn die() -> ! {
         if std::env::var_os("MAILHAUL_FAIL_BY").is_some_and(|by| by == "panic") {
             panic!("a step at which a test wanted a panic");
@@ -71,13 +79,18 @@ mod unarmed {
     }
 
     #[inline(always)]
+    pub(crate) fn batch(usual: usize) -> usize {
+        usual
+    }
+
+    #[inline(always)]
     pub(crate) fn die() {}
 }
 
 #[cfg(feature = "failpoints")]
-pub(crate) use armed::{die, piece, strikes, waiting};
+pub(crate) use armed::{batch, die, piece, strikes, waiting};
 #[cfg(not(feature = "failpoints"))]
-pub(crate) use unarmed::{die, piece, strikes, waiting};
+pub(crate) use unarmed::{batch, die, piece, strikes, waiting};
 
 /// A step at which the process may be killed.
 #[inline(always)]

@@ -19,6 +19,12 @@ fn appends(bodies: &[Body]) -> Vec<Append<'_>> {
     bodies.iter().map(one).collect()
 }
 
+/// One batch with no other under way.
+fn append(session: &mut Session, mailbox: &[u8], batch: &[Append<'_>]) -> AppendReport {
+    session.submit(mailbox, batch);
+    session.collect(true).unwrap()
+}
+
 fn refused(words: &str, code: Option<&str>, batch: bool) -> Appended {
     Appended::Refused {
         words: words.to_owned(),
@@ -42,7 +48,7 @@ fn a_refusal_in_the_middle_of_a_literal_closes_the_connection() {
     });
     let mut session = open(&endpoint).unwrap();
     let bodies = [body(b"a\r\n"), body(&[b'x'; 20_000_000]), body(b"LAST\r\n")];
-    let report = session.append(b"A", &appends(&bodies));
+    let report = append(&mut session, b"A", &appends(&bodies));
     assert_eq!(
         report.results[0],
         Appended::Stored {
@@ -78,7 +84,7 @@ fn a_server_that_takes_a_message_for_commands_is_left() {
         });
         let mut session = open(&endpoint).unwrap();
         let bodies = [body(b"y: LOGOUT\r\n\r\nabc\r\n"), body(b"second\r\n")];
-        let report = session.append(b"A", &appends(&bodies));
+        let report = append(&mut session, b"A", &appends(&bodies));
         assert_eq!(
             report.results,
             [refused("literal", None, false), Appended::NotSent]
@@ -104,7 +110,7 @@ fn an_honest_refusal_of_the_first_is_no_reason_to_leave() {
     });
     let mut session = open(&endpoint).unwrap();
     let bodies = [body(b"a\r\n"), body(b"b\r\n")];
-    let report = session.append(b"A", &appends(&bodies));
+    let report = append(&mut session, b"A", &appends(&bodies));
     assert_eq!(
         report.results[0],
         refused("[TRYCREATE] none", Some("TRYCREATE"), false)
@@ -139,7 +145,7 @@ fn what_left_and_what_did_not_is_told_apart() {
         body(&vec![b'x'; 20_000_000]),
         small(),
     ];
-    let report = session.append(b"A", &appends(&bodies));
+    let report = append(&mut session, b"A", &appends(&bodies));
     assert_eq!(
         report.results[0],
         Appended::Stored {
@@ -181,7 +187,7 @@ fn synchronising_literals_wait_for_the_go_ahead_only() {
     let mut batch = appends(&bodies);
     batch.iter_mut().for_each(|message| message.flags = &flags);
     batch[3].flags = &bad;
-    let report = session.append(b"A", &batch);
+    let report = append(&mut session, b"A", &batch);
     assert!(report.lost.is_none(), "{:?}", report.lost);
     assert_eq!(
         report.results[0],
@@ -222,7 +228,7 @@ fn a_batch_goes_as_one_command_behind_its_proof() {
     });
     let mut session = open(&endpoint).unwrap();
     let bodies = [body(b"1"), body(b"2"), body(&[b'3'; 5000])];
-    let report = session.append("é".as_bytes(), &appends(&bodies));
+    let report = append(&mut session, "é".as_bytes(), &appends(&bodies));
     assert!(report.lost.is_none(), "{:?}", report.lost);
     let stored = |uid| Appended::Stored {
         uid_validity_uid: uid,

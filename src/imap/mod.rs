@@ -34,6 +34,7 @@ mod sign_in;
 mod state;
 mod status;
 mod tour;
+mod under_way;
 mod vet;
 mod wire;
 

@@ -8,6 +8,7 @@ use super::quote::{self, Command};
 use super::response::{Completion, Line};
 use super::sign_in::{SignedIn, sign_in};
 use super::state::Selected;
+use super::under_way::UnderWay;
 use super::vet::{Gate, Handle};
 use crate::auth::{Credentials, Mechanism, with_fresh_secret};
 use crate::error::{Error, Kind, Result};
@@ -28,8 +29,7 @@ pub struct Session {
     peer_address: Option<SocketAddr>,
     signed_in_by: Option<Mechanism>,
     pub(super) synchronising: bool,
-    /// An APPEND with a LITERAL+ literal was taken in this session.
-    pub(super) literal_plus_proved: bool,
+    pub(super) under_way: UnderWay,
 }
 
 impl std::fmt::Debug for Session {
@@ -76,7 +76,7 @@ impl Session {
             peer_address,
             signed_in_by: by,
             synchronising: false,
-            literal_plus_proved: false,
+            under_way: UnderWay::default(),
         };
         session.set_synchronising(false);
         Ok(session)

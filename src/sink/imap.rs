@@ -15,10 +15,10 @@ use crate::source::Traces;
 use crate::spool::{Body, Budget};
 use std::collections::HashMap;
 
-/// One MULTIAPPEND at most: large enough that a round trip does not count, small enough that what is in doubt after a
-/// crash is looked for quickly.
-const BATCH_MESSAGES: usize = 200;
-const BATCH_BYTES: u64 = 4 << 20;
+/// One MULTIAPPEND at most. Several are under way at once, so a round trip costs nothing whatever their size: large enough that the
+/// journal's commits do not count, small enough that the first bytes leave soon and that little is sent again after a loss.
+const BATCH_MESSAGES: usize = 100;
+const BATCH_BYTES: u64 = 1 << 20;
 
 pub(super) struct ImapSink {
     session: Session,
@@ -271,6 +271,11 @@ impl Sink for ImapSink {
     }
 
     fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report {
+        let told = self.submit(name, batch).or_else(|| self.collect(true));
+        told.unwrap_or_else(|| Report::untold(batch.len()))
+    }
+
+    fn submit(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Option<Report> {
         let atoms: Vec<Vec<String>> = batch
             .iter()
             .map(|delivery| delivery.flags.atoms())
@@ -284,12 +289,17 @@ impl Sink for ImapSink {
                 body: delivery.body,
             })
             .collect();
-        let report = self.session.append(name, &appends);
-        Report {
+        self.session.submit(name, &appends);
+        None
+    }
+
+    fn collect(&mut self, wait: bool) -> Option<Report> {
+        let report = self.session.collect(wait)?;
+        Some(Report {
             stored: report.results.into_iter().map(stored).collect(),
             lost: report.lost,
             cautious: report.literal_plus_refused,
-        }
+        })
     }
 
     fn batch_limit(&self) -> BatchLimit {
@@ -317,11 +327,15 @@ impl Sink for ImapSink {
         Ok(true)
     }
 
+    fn knows_keywords(&self, name: &[u8]) -> bool {
+        self.any_keyword || self.permanent.contains_key(name)
+    }
+
     fn unfit_keywords(&mut self, name: &[u8], flags: &Flags) -> Result<Vec<String>> {
         if flags.keywords.is_empty() {
             return Ok(Vec::new());
         }
-        if !self.any_keyword && !self.permanent.contains_key(name) {
+        if !self.knows_keywords(name) {
             self.select(name)?;
         }
         let permanent = self.permanent.get(name).and_then(Option::as_ref);
