@@ -21,7 +21,7 @@ use crate::source::Listed;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a batch that is not full waits for more.
 const LINGER: Duration = Duration::from_millis(10);
@@ -52,6 +52,8 @@ pub(super) struct Deliverer<'a> {
     /// Connections lost in a row without one message delivered.
     pub(super) barren: u32,
     step: Option<Arc<StepRun>>,
+    /// When something came down the lane last.
+    heard: Instant,
     pub(super) unread: readback::Waiting,
     pub(super) headings: Vec<(Listed, HeaderIdentity)>,
     pub(super) firsts: HashMap<(Option<Vec<u8>>, Digest), First>,
@@ -69,6 +71,7 @@ impl<'a> Deliverer<'a> {
             flags: Vec::new(),
             barren: 0,
             step: None,
+            heard: Instant::now(),
             unread: readback::Waiting::default(),
             headings: Vec::new(),
             firsts: HashMap::new(),
@@ -91,8 +94,11 @@ impl<'a> Deliverer<'a> {
                 }
             };
             self.take(cargo)?;
+            self.heard = Instant::now();
             if self.context.budget.starving() && lane.is_empty() {
-                self.guarded(Self::flush)?;
+                if self.flights.is_empty() {
+                    self.guarded(Self::flush)?;
+                }
                 self.conclude_answered()?;
             }
         }
@@ -115,7 +121,10 @@ impl<'a> Deliverer<'a> {
             }
             return Ok(());
         }
-        self.guarded(Self::flush)?;
+        // Who starves is helped by what is under way too; a batch that leaves at once would be a small one.
+        if self.flights.is_empty() || self.heard.elapsed() >= LINGER {
+            self.guarded(Self::flush)?;
+        }
         self.conclude_answered()
     }
 

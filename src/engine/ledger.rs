@@ -118,3 +118,50 @@ pub(super) fn gone() -> Error {
         "the journal's thread ended before its work did",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::JournalIdentity;
+
+    fn with_ledger(work: impl FnOnce(&Ledger)) -> (Journal, Result<()>) {
+        let dir = tempfile::tempdir().unwrap();
+        let identity = JournalIdentity {
+            sources: vec!["imap://a@old".into()],
+            destinations: vec!["imap://a@new".into()],
+        };
+        let journal = Journal::open(dir.path(), &identity).unwrap();
+        let (ledger, desk) = ledger();
+        std::thread::scope(|scope| {
+            let desk = scope.spawn(move || desk.serve(journal));
+            work(&ledger);
+            drop(ledger);
+            desk.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn what_nobody_waited_for_is_done_before_what_is_asked_next() {
+        let (_, done) = with_ledger(|ledger| {
+            let run = ledger.ask(|journal| journal.begin_run("job")).unwrap();
+            ledger
+                .note(move |journal| journal.folder(run, 0, b"INBOX", 7).map(drop))
+                .unwrap();
+            let folders = ledger.ask(|journal| journal.folders(0)).unwrap();
+            assert_eq!(folders.len(), 1);
+        });
+        done.unwrap();
+    }
+
+    #[test]
+    fn after_a_note_that_failed_nothing_is_done() {
+        let (journal, done) = with_ledger(|ledger| {
+            ledger.note(|_| Err(gone())).unwrap();
+            assert!(ledger.ask(|journal| journal.begin_run("job")).is_err());
+            ledger
+                .note(|journal| journal.begin_run("job").map(drop))
+                .unwrap();
+        });
+        assert!(done.is_err() && journal.runs().unwrap().is_empty());
+    }
+}

@@ -239,3 +239,95 @@ fn a_batch_goes_as_one_command_behind_its_proof() {
     );
     thread.join().unwrap();
 }
+
+/// Two batches under way: the second leaves before the first is answered, and a loss tells both what is known of them.
+#[test]
+fn batches_follow_one_another_without_waiting() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("LITERAL+ MULTIAPPEND");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.say("m3 OK [APPENDUID 7 1] ok\r\n");
+        for name in ["A", "B", "C"] {
+            peer.answer(&format!("APPEND \"{name}\" {{3+}}"), "");
+            peer.bytes(5);
+        }
+        peer.say("m4 OK [APPENDUID 7 2] ok\r\nm5 NO [OVERQUOTA] full\r\n* BYE tired\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let bodies = [body(b"a\r\n")];
+    let first = append(&mut session, b"A", &appends(&bodies));
+    assert!(first.lost.is_none());
+    for name in [b"A", b"B", b"C"] {
+        session.submit(name, &appends(&bodies));
+    }
+    let reports: Vec<AppendReport> = (0..3).map(|_| session.collect(true).unwrap()).collect();
+    let stored = Appended::Stored {
+        uid_validity_uid: Some((7, 2)),
+    };
+    assert_eq!(reports[0].results, [stored]);
+    let full = refused("[OVERQUOTA] full", Some("OVERQUOTA"), false);
+    assert_eq!(reports[1].results, [full]);
+    assert!(reports[1].lost.is_none());
+    assert_eq!(reports[2].results, [Appended::Unknown]);
+    assert!(reports[2].lost.is_some());
+    assert!(session.collect(true).is_none());
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_lost_connection_leaves_a_report_for_every_batch() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("LITERAL+");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.say("m3 OK [APPENDUID 7 1] ok\r\n");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.answer("APPEND \"A\" {20000000+}", "");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let small = [body(b"a\r\n")];
+    append(&mut session, b"A", &appends(&small));
+    let large = [body(&[b'x'; 20_000_000]), body(b"b\r\n")];
+    session.submit(b"A", &appends(&small));
+    session.submit(b"A", &appends(&large));
+    session.submit(b"A", &appends(&small));
+    let results: Vec<Vec<Appended>> = (0..3)
+        .map(|_| session.collect(false).unwrap())
+        .map(|report| {
+            assert!(report.lost.is_some());
+            report.results
+        })
+        .collect();
+    let unsent = vec![Appended::NotSent; 2];
+    assert_eq!(
+        results,
+        [vec![Appended::Unknown], unsent, vec![Appended::NotSent]]
+    );
+    assert!(!session.is_usable());
+    drop(session);
+    thread.join().unwrap();
+}
+
+#[test]
+fn without_waiting_only_what_is_answered_is_told() {
+    let (go, gone) = std::sync::mpsc::channel();
+    let (endpoint, thread) = server(move |peer| {
+        peer.welcome("");
+        peer.answer("APPEND \"A\" {3}", "+ go\r\n");
+        peer.bytes(5);
+        gone.recv().unwrap();
+        peer.say("m3 OK\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let bodies = [body(b"a\r\n")];
+    assert!(session.collect(true).is_none());
+    session.submit(b"A", &appends(&bodies));
+    assert!(session.collect(false).is_none());
+    go.send(()).unwrap();
+    let report = session.collect(true).unwrap();
+    assert!(report.lost.is_none() && report.results.len() == 1);
+    drop(session);
+    thread.join().unwrap();
+}

@@ -23,6 +23,7 @@ mod items;
 mod link;
 mod list;
 mod login;
+mod making;
 #[cfg(any(test, feature = "failpoints"))]
 pub(crate) mod pieces;
 mod quota;
@@ -43,6 +44,7 @@ pub use bodies::{Fetched, Streamed};
 pub use capability::Capabilities;
 pub use fetch::{Head, Listed};
 pub use list::{Mailbox, Namespace};
+pub use making::{Made, Making};
 pub use quota::Quota;
 pub use session::Session;
 pub use state::{PermanentFlags, Selected};

@@ -325,7 +325,7 @@ impl Session {
         self.each(commands, "SUBSCRIBE")
     }
 
-    fn each(
+    pub(super) fn each(
         &mut self,
         commands: impl Iterator<Item = Command>,
         what: &'static str,
@@ -346,7 +346,7 @@ impl Session {
     }
 }
 
-fn create(name: &[u8], special: Option<SpecialUse>) -> Command {
+pub(super) fn create(name: &[u8], special: Option<SpecialUse>) -> Command {
     let command = Command::new("CREATE ").string(name);
     match special {
         Some(special) => command.text(&format!(" (USE ({}))", special.attribute())),
@@ -354,13 +354,13 @@ fn create(name: &[u8], special: Option<SpecialUse>) -> Command {
     }
 }
 
-fn refuses_use(error: &Error) -> bool {
+pub(super) fn refuses_use(error: &Error) -> bool {
     let words = error.words.as_deref().unwrap_or_default();
     words.to_ascii_uppercase().starts_with("[USEATTR")
 }
 
 /// By RFC 5530's code, or in the words of servers older than that.
-fn exists_already(answer: &Completion) -> bool {
+pub(super) fn exists_already(answer: &Completion) -> bool {
     answer.code().as_deref() == Some("ALREADYEXISTS")
         || answer
             .words()

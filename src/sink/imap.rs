@@ -5,7 +5,7 @@ use super::{
 };
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::imap::{Append, Appended, PermanentFlags, Selected, Session, Status};
+use crate::imap::{Append, Appended, Making, PermanentFlags, Selected, Session, Status};
 use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
 use crate::message::{FlagChange, Flags, Folder, UidRanges};
@@ -27,6 +27,8 @@ pub(super) struct ImapSink {
     permanent: HashMap<Vec<u8>, Option<PermanentFlags>>,
     /// One folder lets a client store any keyword: then the others are believed to, for asking each costs a round trip.
     any_keyword: bool,
+    /// Folders as they were when they were made, to be told once.
+    made: HashMap<Vec<u8>, Door>,
 }
 
 impl ImapSink {
@@ -38,6 +40,7 @@ impl ImapSink {
             preset: server.preset.clone(),
             permanent: HashMap::new(),
             any_keyword: false,
+            made: HashMap::new(),
         })
     }
 
@@ -98,40 +101,6 @@ impl ImapSink {
         }
         Ok(highest)
     }
-
-    fn create(&mut self, targets: &[&Target]) -> Result<Vec<Result<()>>> {
-        let special = self.session.capabilities().create_special_use;
-        let missing: Vec<_> = targets
-            .iter()
-            .filter(|target| target.standing.is_none() && !target.folder.is_inbox())
-            .map(|target| {
-                (
-                    target.name.as_slice(),
-                    target.special_use.filter(|_| special),
-                )
-            })
-            .collect();
-        let mut created = self.session.create(&missing)?.into_iter();
-        Ok(targets
-            .iter()
-            .map(
-                |target| match target.standing.is_none() && !target.folder.is_inbox() {
-                    true => created.next().unwrap_or(Ok(())),
-                    false => Ok(()),
-                },
-            )
-            .collect())
-    }
-
-    fn subscribe(&mut self, targets: &[&Target]) -> Result<()> {
-        let names: Vec<&[u8]> = targets
-            .iter()
-            .filter(|target| target.subscribe)
-            .map(|target| target.name.as_slice())
-            .collect();
-        // A folder that cannot be subscribed holds its mail all the same.
-        self.session.subscribe(&names).map(drop)
-    }
 }
 
 /// Letters, digits and `$ _ -`: what every server takes in a keyword.
@@ -174,15 +143,23 @@ impl Sink for ImapSink {
     }
 
     fn prepare(&mut self, targets: &[&Target]) -> Result<Vec<Result<()>>> {
-        let created = self.create(targets)?;
-        // Some servers repeat the name of a folder that is not there, raw, in their refusal.
-        let there = targets
+        let mailboxes: Vec<Making<'_>> = targets
             .iter()
-            .zip(&created)
-            .filter(|(_, made)| made.is_ok());
-        let there: Vec<&Target> = there.map(|(target, _)| *target).collect();
-        self.subscribe(&there)?;
-        Ok(created)
+            .map(|target| {
+                let missing = target.standing.is_none() && !target.folder.is_inbox();
+                Making {
+                    name: &target.name,
+                    create: missing.then_some(target.special_use),
+                    subscribe: target.subscribe,
+                }
+            })
+            .collect();
+        let made = self.session.make(&mailboxes)?;
+        for (target, made) in targets.iter().zip(&made) {
+            let door = made.status.as_ref().and_then(seen_door);
+            self.made.extend(door.map(|door| (target.name.clone(), door)));
+        }
+        Ok(made.into_iter().map(|made| made.created).collect())
     }
 
     fn door(&mut self, name: &[u8]) -> Result<Door> {
@@ -197,11 +174,16 @@ impl Sink for ImapSink {
     }
 
     fn doors(&mut self, names: &[&[u8]]) -> Result<Vec<Option<Door>>> {
-        let statuses = self.session.status(names)?;
-        Ok(statuses
-            .into_iter()
-            .map(|status| seen_door(&status.ok()?))
-            .collect())
+        let mut doors: Vec<Option<Door>> = names.iter().map(|name| self.made.remove(*name)).collect();
+        let unseen: Vec<usize> = (0..names.len()).filter(|&at| doors[at].is_none()).collect();
+        if unseen.is_empty() {
+            return Ok(doors);
+        }
+        let asked: Vec<&[u8]> = unseen.iter().map(|&at| names[at]).collect();
+        for (at, status) in unseen.into_iter().zip(self.session.status(&asked)?) {
+            doors[at] = status.ok().as_ref().and_then(seen_door);
+        }
+        Ok(doors)
     }
 
     fn heads(

@@ -11,6 +11,8 @@ mod refusals;
 mod secrets;
 mod session;
 mod tls;
+#[cfg(feature = "failpoints")]
+mod under_way;
 
 use crate::support::proxy::Rewrite;
 use crate::support::{Corpus, Dovecot, End, Imap, Job, Mail, Run, Snapshot, fresh_user, mailhaul};
