@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 const LINGER: Duration = Duration::from_millis(10);
 /// How often it is looked whether a batch is answered that somebody waits for.
 const TICK: Duration = Duration::from_millis(2);
+/// How long answers may be waited for by looking now and then.
+const SILENCE: Duration = Duration::from_secs(5);
 /// How long a connection may stand idle before it is kept alive with a NOOP.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -66,7 +68,7 @@ impl<'a> Deliverer<'a> {
             link: SinkLink::new(context, open),
             landings: Landings::default(),
             batch: Batch::default(),
-            flights: Flights::default(),
+            flights: Flights::new(),
             decided: Vec::new(),
             flags: Vec::new(),
             barren: 0,
@@ -125,7 +127,12 @@ impl<'a> Deliverer<'a> {
         if self.flights.is_empty() || self.heard.elapsed() >= LINGER {
             self.guarded(Self::flush)?;
         }
-        self.conclude_answered()
+        self.conclude_answered()?;
+        // Only who waits for an answer sees that none comes.
+        match self.flights.silence() >= SILENCE {
+            true => self.conclude_next(true).map(drop),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn close(&mut self) {
@@ -175,6 +182,10 @@ impl<'a> Deliverer<'a> {
     }
 
     fn start(&mut self, run: Arc<StepRun>) -> Result<()> {
+        let routed = !self.context.account.routes.is_empty();
+        let (target, flights) = (&run.step.target.name, &self.flights);
+        self.landings
+            .keep_only(|name| name == target || flights.need(name, routed));
         self.firsts.clear();
         self.headings.clear();
         // What a failed folder left behind has no outcome: the next run sees it again.

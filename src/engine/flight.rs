@@ -17,6 +17,7 @@ use crate::sink::Report;
 use crate::source::Opened;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Batches under way at once at most, each with an intent in the journal.
 const BATCHES: usize = 16;
@@ -56,28 +57,59 @@ enum Flight {
 }
 
 /// What is under way, the oldest first.
-#[derive(Default)]
-pub(super) struct Flights(VecDeque<Flight>);
+pub(super) struct Flights {
+    queue: VecDeque<Flight>,
+    /// When the oldest became the oldest: so long nothing was answered.
+    since: Instant,
+}
 
 impl Flights {
+    pub(super) fn new() -> Self {
+        Flights {
+            queue: VecDeque::new(),
+            since: Instant::now(),
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.queue.is_empty()
     }
 
     pub(super) fn sent(&mut self, batch: Sent) {
-        self.0.push_back(Flight::Batch(batch));
+        if self.queue.is_empty() {
+            self.since = Instant::now();
+        }
+        self.queue.push_back(Flight::Batch(batch));
     }
 
     pub(super) fn ended(&mut self, ended: Ended) {
-        self.0.push_back(Flight::End(ended));
+        self.queue.push_back(Flight::End(ended));
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.queue.clear();
+    }
+
+    fn next(&mut self) -> Option<Flight> {
+        self.since = Instant::now();
+        self.queue.pop_front()
+    }
+
+    /// How long nothing was answered.
+    pub(super) fn silence(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Does anything under way still need what is known of this folder of the destination? With routes it may be any.
+    pub(super) fn need(&self, name: &[u8], routed: bool) -> bool {
+        self.queue.iter().any(|flight| match flight {
+            Flight::Batch(batch) => batch.target.name == name,
+            Flight::End(ended) => routed || ended.run.step.target.name == name,
+        })
     }
 
     fn batches(&self) -> impl Iterator<Item = &Sent> {
-        self.0.iter().filter_map(|flight| match flight {
+        self.queue.iter().filter_map(|flight| match flight {
             Flight::Batch(batch) => Some(batch),
             Flight::End(_) => None,
         })
@@ -140,8 +172,8 @@ impl Deliverer<'_> {
     }
 
     /// Concludes the oldest under way; `false`: there is none, or, without `wait`, it is not answered.
-    fn conclude_next(&mut self, wait: bool) -> Result<bool> {
-        let report = match self.flights.0.front() {
+    pub(super) fn conclude_next(&mut self, wait: bool) -> Result<bool> {
+        let report = match self.flights.queue.front() {
             None => return Ok(false),
             Some(Flight::End(_)) => None,
             Some(Flight::Batch(batch)) => match self.link.collect(wait) {
@@ -150,7 +182,7 @@ impl Deliverer<'_> {
                 report => report,
             },
         };
-        match (self.flights.0.pop_front(), report) {
+        match (self.flights.next(), report) {
             (Some(Flight::Batch(sent)), Some(report)) => self.conclude_batch(sent, report)?,
             (Some(Flight::End(ended)), _) => self.end_folder(ended)?,
             _ => {}
@@ -184,7 +216,7 @@ impl Deliverer<'_> {
     /// Everything under way is brought to its end, `first` of it; then what has to go again does, one batch at a time.
     fn bring_to_end(&mut self, first: Sorting, mut lost: Option<Error>) -> Result<()> {
         let (mut sortings, mut ends) = (vec![first], Vec::new());
-        while let Some(flight) = self.flights.0.pop_front() {
+        while let Some(flight) = self.flights.next() {
             match flight {
                 Flight::End(ended) => ends.push((sortings.len(), ended)),
                 Flight::Batch(sent) => {
@@ -303,7 +335,7 @@ impl Deliverer<'_> {
         part: Vec<Pending>,
     ) -> Result<Vec<Vec<Pending>>> {
         batch::submit(self, run, target, part)?;
-        let Some(Flight::Batch(sent)) = self.flights.0.pop_front() else {
+        let Some(Flight::Batch(sent)) = self.flights.next() else {
             return Ok(Vec::new());
         };
         let report = self.link.collect(true);
@@ -322,13 +354,7 @@ impl Deliverer<'_> {
     /// All of a folder is concluded.
     fn end_folder(&mut self, ended: Ended) -> Result<()> {
         let error = ended.run.failure().or(ended.error);
-        readback::ended(self, ended.run, ended.complete, error)?;
-        // What other folders need is kept; of this one nothing more comes.
-        let current = self.step()?;
-        let flights = &self.flights;
-        self.landings
-            .keep_only(|name| name == current.step.target.name || flights.go_to(name));
-        Ok(())
+        readback::ended(self, ended.run, ended.complete, error)
     }
 }
 

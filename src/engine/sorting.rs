@@ -72,9 +72,7 @@ impl Sorting {
     ) {
         match stored {
             Stored::Yes(Some(told)) if belief.holds(deliverer, &self.sent, told) => {
-                self.sorted
-                    .done
-                    .push((item, Some(told.1), Outcome::Copied));
+                self.sorted.done.push((item, Some(told.1), Outcome::Copied));
             }
             Stored::No {
                 words,
@@ -171,7 +169,12 @@ impl Belief {
     }
 
     /// A UID is given once only: who told it for another message before told nothing.
-    fn holds(&self, deliverer: &mut Deliverer<'_>, sent: &Sent, (validity, uid): (u32, u32)) -> bool {
+    fn holds(
+        &self,
+        deliverer: &mut Deliverer<'_>,
+        sent: &Sent,
+        (validity, uid): (u32, u32),
+    ) -> bool {
         if validity != sent.uid_validity {
             return false;
         }

@@ -53,7 +53,8 @@ impl Sending<'_> {
         if !multi {
             return sound.into_iter().map(|at| vec![at]).collect();
         }
-        let alone = usize::from(self.link.at_once.is_some() && !self.under_way.proved).min(sound.len());
+        let alone =
+            usize::from(self.link.at_once.is_some() && !self.under_way.proved).min(sound.len());
         let rest = sound.split_off(alone);
         [sound, rest]
             .into_iter()

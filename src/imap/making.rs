@@ -47,7 +47,9 @@ impl Asked {
         for (at, mailbox) in mailboxes.iter().enumerate() {
             let plain = quoted(mailbox.name).is_some();
             asked.create.extend(mailbox.create.map(|_| at));
-            asked.subscribe.extend(Some(at).filter(|_| plain && mailbox.subscribe));
+            asked
+                .subscribe
+                .extend(Some(at).filter(|_| plain && mailbox.subscribe));
             asked.look.extend(Some(at).filter(|_| plain));
         }
         asked
@@ -115,7 +117,9 @@ impl Session {
             if let Line::Data(kind, scanner) = line
                 && kind.eq_ignore_ascii_case(b"STATUS")
                 && let Some((name, status)) = status::parse(&mut scanner.clone())
-                && mailboxes.iter().any(|mailbox| normalised(mailbox.name.to_vec()) == name)
+                && mailboxes
+                    .iter()
+                    .any(|mailbox| normalised(mailbox.name.to_vec()) == name)
             {
                 found.insert(name, status);
             }

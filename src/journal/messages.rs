@@ -5,7 +5,7 @@ use super::outcomes::flags_delivered;
 use super::{Delivered, FolderId, Journal, MessageRow, Row, RunId, Seen, signed, unsigned};
 use crate::error::Result;
 use crate::message::Flags;
-use rusqlite::{Result as SqlResult, Row as SqlRow, Connection, params};
+use rusqlite::{Connection, Result as SqlResult, Row as SqlRow, params};
 
 /// What a later look does not tell (a listing knows no digest) does not wipe out what is known.
 const RECORD: &str = "

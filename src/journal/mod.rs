@@ -298,7 +298,10 @@ fn unknown(what: &str, index: u32) -> Error {
 }
 
 fn taken_back(path: &Path) -> Error {
-    let what = format!("a write to {} failed, and took others with it", path.display());
+    let what = format!(
+        "a write to {} failed, and took others with it",
+        path.display()
+    );
     Error::new(Kind::Account, Code::Journal, what)
         .hint("run the same command again: it goes on where this run stopped")
 }

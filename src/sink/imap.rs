@@ -157,7 +157,8 @@ impl Sink for ImapSink {
         let made = self.session.make(&mailboxes)?;
         for (target, made) in targets.iter().zip(&made) {
             let door = made.status.as_ref().and_then(seen_door);
-            self.made.extend(door.map(|door| (target.name.clone(), door)));
+            self.made
+                .extend(door.map(|door| (target.name.clone(), door)));
         }
         Ok(made.into_iter().map(|made| made.created).collect())
     }
@@ -174,7 +175,8 @@ impl Sink for ImapSink {
     }
 
     fn doors(&mut self, names: &[&[u8]]) -> Result<Vec<Option<Door>>> {
-        let mut doors: Vec<Option<Door>> = names.iter().map(|name| self.made.remove(*name)).collect();
+        let mut doors: Vec<Option<Door>> =
+            names.iter().map(|name| self.made.remove(*name)).collect();
         let unseen: Vec<usize> = (0..names.len()).filter(|&at| doors[at].is_none()).collect();
         if unseen.is_empty() {
             return Ok(doors);
