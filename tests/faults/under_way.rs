@@ -3,14 +3,14 @@
 use super::{assert_arrived, filled, find, mail, open_intents, small_mails, through};
 use crate::support::proxy::{Fault, Proxy, Rewrite, Side};
 use crate::support::run::spawn_as;
-use crate::support::{End, Job, Mail, Run, Snapshot, fresh_user, maildir, shared};
+use crate::support::{Corpus, End, Job, Mail, Run, Snapshot, fresh_user, maildir, shared};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// So long is every answer on its way that the next batches leave before it is there.
-const FAR: Duration = Duration::from_millis(150);
+/// So long every answer takes that the next batches leave before it is there.
+const LATE: Duration = Duration::from_millis(150);
 
 /// `mailhaul run JOB` with batches of two messages, and short waits for a server.
 fn run(job: &Job) -> Run {
@@ -48,6 +48,7 @@ impl Waiting {
             if find(&line, " Append completed").is_none() && find(&line, " NO ").is_none() {
                 return line;
             }
+            std::thread::sleep(LATE);
             answers += 1;
             if answers >= last {
                 return b"* BYE shutting down\r\n".to_vec();
@@ -64,7 +65,7 @@ fn deliver(mails: &[Mail], last: usize, cut: Option<u64>) {
     let waiting = Waiting::default();
     let counted = waiting.clone();
     let proxy = Proxy::start(shared().imap, move |n| {
-        let mut faults = vec![Fault::Delay(Side::Down, FAR)];
+        let mut faults = Vec::new();
         if n == 0 {
             faults.push(Fault::Lines(Side::Up, counted.sent()));
             faults.push(Fault::Lines(Side::Down, counted.answered(last)));
@@ -138,7 +139,6 @@ fn a_batch_is_refused_in_the_middle() {
         let counted = waiting.clone();
         let proxy = Proxy::start(shared().imap, move |_| {
             vec![
-                Fault::Delay(Side::Down, FAR),
                 Fault::Lines(Side::Up, counted.sent()),
                 Fault::Lines(Side::Down, counted.answered(usize::MAX)),
             ]
@@ -158,4 +158,34 @@ fn a_batch_is_refused_in_the_middle() {
         let most = waiting.most.load(Ordering::SeqCst);
         assert!(most >= 2, "at most {most} under way");
     }
+}
+
+/// No answer comes any more, and nobody reads on because the messages without one hold the whole budget.
+#[test]
+fn silence_is_noticed_while_nothing_else_happens() {
+    let mut corpus = Corpus::new("silence", 24);
+    corpus.median_size = 150_000.0;
+    let mails = corpus.mails(24);
+    let total: usize = mails.iter().map(|mail| mail.bytes.len()).sum();
+    assert!(total > 3 << 20, "{total}");
+    let (old, new) = (
+        filled(shared(), "silence-old", &mails),
+        fresh_user("silence"),
+    );
+    let proxy = Proxy::start(shared().imap, |n| {
+        let mut answers = 0;
+        let swallow = move |line: Vec<u8>| {
+            answers += usize::from(find(&line, " Append completed").is_some());
+            match n == 0 && answers >= 3 {
+                true => Vec::new(),
+                false => line,
+            }
+        };
+        vec![Fault::Lines(Side::Down, Box::new(swallow))]
+    });
+    let sink = through("imap", proxy.port, &new).line("timeout = \"2s\"");
+    let source = End::imap(shared(), &old);
+    let job = Job::new("budget = \"1 MiB\"", &source, &sink, "");
+    run(&job).exits(0).balance().assert_adds_up();
+    assert_arrived(shared(), &new, &mails, &job);
 }
