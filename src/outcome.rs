@@ -1,5 +1,9 @@
 //! What became of messages, and what a run tells while it works: data only.
 
+mod spent;
+
+pub use spent::{Spent, Wait};
+
 use crate::error::Error;
 use serde::Serialize;
 use std::time::Duration;
@@ -190,6 +194,8 @@ pub struct AccountReport {
     pub error: Option<Error>,
     /// The byte budget's high-water mark, in bytes.
     pub high_water: u64,
+    /// Where the seconds went, if that was asked for.
+    pub spent: Option<Spent>,
 }
 
 impl AccountReport {

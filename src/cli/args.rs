@@ -91,6 +91,9 @@ pub struct RunArgs {
     /// Let `on-vanish` take up to N messages out of the archive, however large a part of it they are
     #[arg(long, value_name = "N")]
     pub accept_deletions: Option<u64>,
+    /// Measure where the time goes, and tell it at the end
+    #[arg(long)]
+    pub explain_time: bool,
 }
 
 /// Show what `run` would do now

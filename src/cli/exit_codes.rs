@@ -179,6 +179,7 @@ mod tests {
             vanished: 0,
             error,
             high_water: 0,
+            spent: None,
         }
     }
 

@@ -8,7 +8,7 @@ use super::talk::Talk;
 use super::terminal::Terminal;
 use crate::engine::{Stop, front};
 use crate::outcome::AccountReport;
-use crate::render::{json, summary};
+use crate::render::{json, spent, summary};
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ pub(super) fn run(args: &RunArgs, options: &Options, terminal: &Terminal) -> Exi
         job.retry_rejected();
     }
     for account in &mut job.accounts {
+        account.explain_time = args.explain_time;
         account.archive.accept_deletions = args.accept_deletions;
     }
     let stop = Stop::default();
@@ -76,4 +77,5 @@ fn tell(job: &Path, reports: &[AccountReport], elapsed: Duration, terminal: &Ter
         terminal.lines(&summary::account(report, style));
     }
     terminal.lines(&summary::accounts(reports, elapsed));
+    terminal.lines(&spent::lines(reports, elapsed));
 }

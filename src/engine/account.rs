@@ -5,6 +5,7 @@ use super::front::journal_identity;
 use super::ledger::ledger;
 use super::link::{SinkLink, SourceLink};
 use super::planning::{look_ahead, make_plan, prepare, tell_plan};
+use super::times::Times;
 use super::{Stop, after, doubt, lane, same, vanish};
 use crate::archive::Archive;
 use crate::auth::Credentials;
@@ -17,6 +18,7 @@ use crate::plan::{Landscape, Plan, SourceFolder, Step, Work};
 use crate::spool::Budget;
 use crossbeam_channel::Sender;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Times that a message in doubt is sent once more.
@@ -71,6 +73,10 @@ pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
     drop(frame.events.send(Event::AccountStarted {
         account: name.clone(),
     }));
+    let times = frame
+        .account
+        .explain_time
+        .then(|| Arc::new(Times::default()));
     let mut report = AccountReport {
         account: name.clone(),
         folders: Vec::new(),
@@ -80,11 +86,15 @@ pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
         vanished: 0,
         error: None,
         high_water: 0,
+        spent: None,
     };
-    if let Err(error) = logins.and_then(|logins| run_open(frame, &logins, &mut report)) {
+    if let Err(error) =
+        logins.and_then(|logins| run_open(frame, &logins, times.clone(), &mut report))
+    {
         report.error = Some(error);
     }
     report.elapsed = started.elapsed();
+    report.spent = times.map(|times| times.spent());
     report.high_water = frame.budget.high_water();
     drop(frame.events.send(Event::AccountDone {
         account: name,
@@ -93,7 +103,12 @@ pub(super) fn run(frame: &Frame<'_>, logins: Result<Logins>) -> AccountReport {
     report
 }
 
-fn run_open(frame: &Frame<'_>, logins: &Logins, report: &mut AccountReport) -> Result<()> {
+fn run_open(
+    frame: &Frame<'_>,
+    logins: &Logins,
+    times: Option<Arc<Times>>,
+    report: &mut AccountReport,
+) -> Result<()> {
     let spec = &frame.account.archive;
     let mut archive = Some(Archive::open(spec)?);
     let mut journal = Journal::open(&spec.path, &journal_identity(frame.account))?;
@@ -101,12 +116,13 @@ fn run_open(frame: &Frame<'_>, logins: &Logins, report: &mut AccountReport) -> R
     for sink in 0..frame.account.destinations.len() {
         let last = sink + 1 == frame.account.destinations.len();
         let (ledger, desk) = ledger();
+        let ledger = ledger.timed(times.clone());
         // Whether mail is kept on the way or not: holding it is what keeps other runs out.
         let (kept, held) = match keeps(frame.account, sink) {
             true => (archive.take(), None),
             false => (None, archive.take()),
         };
-        let context = context(frame, logins, sink, run, ledger, kept);
+        let context = context(frame, logins, sink, run, (ledger, times.clone()), kept);
         let result = std::thread::scope(|scope| {
             let desk = scope.spawn(move || desk.serve(journal));
             let result = leg(&context, last, report);
@@ -142,7 +158,7 @@ fn context(
     logins: &Logins,
     sink: usize,
     run: RunId,
-    ledger: super::ledger::Ledger,
+    (ledger, times): (super::ledger::Ledger, Option<Arc<Times>>),
     archive: Option<Archive>,
 ) -> Context {
     let sources = frame
@@ -170,6 +186,7 @@ fn context(
         budget: frame.budget.clone(),
         events: frame.events.clone(),
         stop: frame.stop.child(),
+        times,
     };
     Context::new(parts)
 }

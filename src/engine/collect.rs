@@ -1,9 +1,10 @@
 //! The reading side of a lane: opens folders at the source and sends their messages down.
 
+use super::agenda::Agenda;
 use super::cargo::{Cargo, Ending};
 use super::context::{Context, StepRun, interrupted};
 use super::link::SourceLink;
-use super::reading::Reading;
+use super::reading::{Reading, streams};
 use crate::error::{Error, Kind, Result};
 use crate::outcome::Event;
 use crate::plan::Step;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 
 /// Sessions at a source that shows only a part of itself in each.
 const SESSIONS: usize = 10_000;
+/// A folder with more messages is not asked for before its turn: should that have been in vain, they would all have to be read.
+const AHEAD: u32 = 1_000;
 
 /// The reading side of one lane.
 pub(super) struct Collector<'a> {
@@ -47,8 +50,13 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Works through one step. `Err` ends the lane; what concerns this folder only is in its report.
-    pub(super) fn collect(&mut self, order: usize, step: Step) -> Result<()> {
+    /// Works through one step; asks for those of the `agenda` ahead. `Err` ends the lane; what concerns this folder only is in its report.
+    pub(super) fn collect(
+        &mut self,
+        order: usize,
+        step: Step,
+        agenda: &mut Agenda<'_>,
+    ) -> Result<()> {
         let (source, name, validity) = (
             step.source.source,
             step.source.name.clone(),
@@ -72,7 +80,7 @@ impl<'a> Collector<'a> {
             messages: u64::from(run.step.source.messages),
         });
         self.send(Cargo::Start(Arc::clone(&run)))?;
-        let result = self.read(&run);
+        let result = self.read(&run, agenda);
         let (ending, fatal) = match result {
             Ok(complete) => (
                 Ending {
@@ -114,9 +122,14 @@ impl<'a> Collector<'a> {
     }
 
     /// Reads a folder to its end, over as many connections as it takes.
-    fn read(&mut self, run: &Arc<StepRun>) -> Result<Option<Opened>> {
-        let index = run.step.source.source as usize;
-        let mut reading = Reading::new(self.context, run, &self.lane);
+    fn read(&mut self, run: &Arc<StepRun>, agenda: &mut Agenda<'_>) -> Result<Option<Opened>> {
+        let (context, source) = (self.context, run.step.source.source);
+        let index = source as usize;
+        let fits = |step: &Step| {
+            step.source.source == source && step.source.messages <= AHEAD && streams(context, step)
+        };
+        let mut next = |n| agenda.ahead(n, fits);
+        let mut reading = Reading::new(context, run, &self.lane, &mut next);
         let mut sessions = 0;
         loop {
             self.context.check_stop()?;

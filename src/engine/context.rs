@@ -3,6 +3,7 @@
 use super::Stop;
 use super::account::Login;
 use super::ledger::Ledger;
+use super::times::Times;
 use crate::archive::Archive;
 use crate::error::{Code, Error, Kind, Result};
 use crate::job::{Account, DestinationSpec, SourceSpec};
@@ -37,6 +38,8 @@ pub(super) struct Context {
     pub(super) budget: Budget,
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
+    /// Clocks, where the run is to explain its time.
+    pub(super) times: Option<Arc<Times>>,
     /// Connections to the sources that nobody uses at the moment, one place a source.
     pub(super) idle_sources: Vec<Mutex<Option<Box<dyn Source>>>>,
     /// When messages were first found to be in doubt, if any are.
@@ -62,6 +65,7 @@ pub(super) struct Parts {
     pub(super) budget: Budget,
     pub(super) events: Sender<Event>,
     pub(super) stop: Stop,
+    pub(super) times: Option<Arc<Times>>,
 }
 
 /// A lock whose holder panicked holds plain data that is still whole.
@@ -84,6 +88,7 @@ impl Context {
             budget: parts.budget,
             events: parts.events,
             stop: parts.stop,
+            times: parts.times,
             idle_sources,
             doubt_since: Mutex::new(None),
             resend: Mutex::default(),

@@ -44,6 +44,7 @@ impl Reading<'_> {
 
     /// Asks for ever smaller parts of what the source lists but did not give, until what it never gives is alone.
     pub(super) fn fetch_parts(&mut self, source: &mut dyn Source, part: Vec<Listed>) -> Result<()> {
+        self.next = None;
         let mut parts = vec![part];
         while let Some(mut part) = parts.pop().filter(|part| !part.is_empty()) {
             self.context.check_stop()?;
@@ -95,7 +96,12 @@ impl Reading<'_> {
         let deleted_too = self.copies_deleted();
         let (lane, seen) = (self.lane, &mut self.seen);
         let name = self.run.step.source.folder.to_string();
-        source.fetch(
+        let mut nothing = |_| None;
+        let next = match &mut self.next {
+            Some(next) => &mut **next,
+            None => &mut nothing,
+        };
+        source.fetch_on(
             &self.run.step.source,
             wanted,
             &context.budget,
@@ -120,6 +126,7 @@ impl Reading<'_> {
                     Flow::Continue
                 })
             },
+            next,
         )?;
         context.check_stop()?;
         Ok(state)

@@ -2,8 +2,10 @@
 
 use super::cargo::{Cargo, Load};
 use super::context::{Context, StepRun, interrupted, lock};
+use super::times;
 use crate::archive::{Archive, Keep};
 use crate::error::Result;
+use crate::outcome::Wait;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -95,7 +97,9 @@ impl Keeper<'_> {
             .collect();
         let (places, warnings) = {
             let mut archive = lock(self.archive);
-            (archive.store(&source.folder, &items), archive.warnings())
+            let store = || archive.store(&source.folder, &items);
+            let places = times::during(self.context.times.as_deref(), Wait::Archive, store);
+            (places, archive.warnings())
         };
         warnings
             .into_iter()

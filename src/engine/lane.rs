@@ -1,5 +1,6 @@
 //! A lane: one connection that reads, one that delivers, and between them a bounded channel.
 
+use super::agenda::{Agenda, Queue};
 use super::cargo::Cargo;
 use super::collect::Collector;
 use super::context::{Context, lock};
@@ -8,7 +9,7 @@ use super::keep;
 use super::link::SinkLink;
 use crate::error::{Kind, Result};
 use crate::plan::{Step, Work};
-use crate::sink::{self, Sink};
+use crate::sink::Sink;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -51,7 +52,7 @@ pub(super) fn run_prepared(
     mut first: SinkLink<'_>,
     prepare: impl FnOnce(&mut SinkLink<'_>) -> Result<VecDeque<Group>>,
 ) -> Result<()> {
-    let work = Mutex::new(VecDeque::new());
+    let work = Queue::default();
     let failed = Mutex::new(None);
     std::thread::scope(|scope| {
         let (work, failed) = (&work, &failed);
@@ -60,7 +61,8 @@ pub(super) fn run_prepared(
         let start = |lane: usize, open: Option<Box<dyn Sink>>| {
             let gate = gate.clone();
             scope.spawn(move || {
-                if let Err(error) = one_lane(context, work, lane, open, &gate) {
+                let agenda = Agenda::new(work, lanes);
+                if let Err(error) = one_lane(context, agenda, lane, open, &gate) {
                     // The others stop at the next message: what they have in flight is still brought to its end.
                     context.stop.ask();
                     let mut failed = lock(failed);
@@ -109,7 +111,7 @@ pub(super) fn is_idle(work: &Work) -> bool {
 
 fn one_lane(
     context: &Context,
-    work: &Mutex<VecDeque<Group>>,
+    agenda: Agenda<'_>,
     number: usize,
     open: Option<Box<dyn Sink>>,
     gate: &Receiver<()>,
@@ -117,7 +119,7 @@ fn one_lane(
     std::thread::scope(|scope| {
         let (sender, collected) = bounded::<Cargo>(WAITING);
         let (go, ready) = bounded::<()>(1);
-        let reader = scope.spawn(move || read(context, work, number, sender, (&ready, gate)));
+        let reader = scope.spawn(move || read(context, agenda, number, sender, (&ready, gate)));
         // Both ends connect at once.
         let open = match (open, number) {
             (None, 1..) => match further(context, number) {
@@ -154,8 +156,8 @@ fn one_lane(
 
 /// One more connection to the destination. Servers limit connections in many ways and words: without it the others go on.
 fn further(context: &Context, number: usize) -> Option<Box<dyn Sink>> {
-    let (spec, login) = &context.destination;
-    sink::open(spec, login.as_ref(), false)
+    context
+        .open_sink(context.sink as usize, false)
         .inspect_err(|error| context.warn(format!("going on with {number} connections: {error}")))
         .ok()
 }
@@ -163,7 +165,7 @@ fn further(context: &Context, number: usize) -> Option<Box<dyn Sink>> {
 /// Takes work only once the lane's other end is there too (`ready`), and all is prepared (`gate`).
 fn read(
     context: &Context,
-    work: &Mutex<VecDeque<Group>>,
+    mut agenda: Agenda<'_>,
     number: usize,
     lane: Sender<Cargo>,
     (ready, gate): (&Receiver<()>, &Receiver<()>),
@@ -184,12 +186,10 @@ fn read(
     gate.recv().ok();
     let mut result = Ok(());
     while result.is_ok() {
-        let Some(group) = lock(work).pop_front() else {
+        let Some((order, step)) = agenda.next() else {
             break;
         };
-        result = group
-            .into_iter()
-            .try_for_each(|(order, step)| collector.collect(order, step));
+        result = collector.collect(order, step, &mut agenda);
     }
     collector.close();
     result

@@ -3,8 +3,10 @@
 //! What waits there is done together and made durable by one commit, before anybody is answered.
 
 use super::context::lock;
+use super::times::{self, Times};
 use crate::error::{Code, Error, Kind, Result};
 use crate::journal::Journal;
+use crate::outcome::Wait;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +21,7 @@ type Failure = Arc<Mutex<Option<Error>>>;
 pub(super) struct Ledger {
     tasks: Sender<Task>,
     failure: Failure,
+    times: Option<Arc<Times>>,
 }
 
 /// What the journal's thread runs: [`Desk::serve`].
@@ -36,6 +39,7 @@ pub(super) fn ledger() -> (Ledger, Desk) {
     let ledger = Ledger {
         tasks: sender,
         failure: Arc::clone(&failure),
+        times: None,
     };
     let desk = Desk {
         tasks: receiver,
@@ -65,6 +69,11 @@ impl Desk {
 }
 
 impl Ledger {
+    /// With clocks around its waits.
+    pub(super) fn timed(self, times: Option<Arc<Times>>) -> Self {
+        Ledger { times, ..self }
+    }
+
     /// Runs `work` on the journal and waits for its result: when this returns `Ok`, what was written is durable, and so is
     /// everything noted before.
     pub(super) fn ask<T: Send + 'static>(
@@ -81,8 +90,10 @@ impl Ledger {
                 drop(reply.send(told));
             })
         });
-        self.tasks.send(task).map_err(|_| gone())?;
-        answer.recv().map_err(|_| gone())?
+        times::during(self.times.as_deref(), Wait::Journal, || {
+            self.tasks.send(task).map_err(|_| gone())?;
+            answer.recv().map_err(|_| gone())?
+        })
     }
 
     /// Has `work` run on the journal without waiting for it. It is durable before whatever is asked later. Where it fails, everything

@@ -1,11 +1,12 @@
 //! Connections that are made anew: the retry decorator around sources and sinks.
 
 use super::context::{Context, lock};
+use super::times;
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
-use crate::outcome::Event;
-use crate::sink::{self, Delivery, Report, Sink};
-use crate::source::{self, Source};
+use crate::outcome::{Event, Wait};
+use crate::sink::{Delivery, Report, Sink};
+use crate::source::Source;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -93,14 +94,16 @@ fn waits() -> ExponentialBackoff {
 /// Sleeps, but not past a request to stop.
 pub(super) fn pause(context: &Context, wait: Duration) -> Result<()> {
     let end = Instant::now() + wait;
-    loop {
-        context.check_stop()?;
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
+    times::during(context.times.as_deref(), Wait::Pause, || {
+        loop {
+            context.check_stop()?;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(Duration::from_millis(100)));
         }
-        std::thread::sleep(left.min(Duration::from_millis(100)));
-    }
+    })
 }
 
 /// A source that is connected when it is needed.
@@ -129,8 +132,7 @@ impl<'a> SourceLink<'a> {
 
     /// Connects, trying once only.
     pub(super) fn connect(&mut self) -> Result<()> {
-        let (spec, login) = &self.context.sources[self.index];
-        self.open = Some(source::open(spec, self.index as u32, login.as_ref())?);
+        self.open = Some(self.context.open_source(self.index)?);
         Ok(())
     }
 
@@ -141,8 +143,7 @@ impl<'a> SourceLink<'a> {
         }
         while self.open.is_none() {
             self.context.check_stop()?;
-            let (spec, login) = &self.context.sources[self.index];
-            match source::open(spec, self.index as u32, login.as_ref()) {
+            match self.context.open_source(self.index) {
                 Ok(source) => self.open = Some(source),
                 Err(error) => self.patience.wait(self.context, error)?,
             }
@@ -236,8 +237,7 @@ impl<'a> SinkLink<'a> {
     /// The same for what may be asked though batches are under way: see [`Sink::submit`].
     pub(super) fn ready(&mut self) -> Result<&mut dyn Sink> {
         while self.open.is_none() {
-            let (spec, login) = &self.context.destinations[self.sink];
-            match sink::open(spec, login.as_ref(), self.cautious) {
+            match self.context.open_sink(self.sink, self.cautious) {
                 Ok(sink) => self.open = Some(sink),
                 Err(error) => self.patience.wait(self.context, error)?,
             }

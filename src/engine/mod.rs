@@ -6,6 +6,7 @@
 
 mod account;
 mod after;
+mod agenda;
 mod arrival;
 mod batch;
 mod cargo;
@@ -34,6 +35,8 @@ mod same;
 mod settle;
 mod sorting;
 mod target;
+mod timed;
+mod times;
 pub mod undo;
 mod vanish;
 pub mod verify;

@@ -11,7 +11,7 @@ use crate::job::Dedup;
 use crate::journal::Place;
 use crate::message::{InternalDate, SourceKey};
 use crate::outcome::{Outcome, Trouble};
-use crate::plan::{Step, Work, filter};
+use crate::plan::{SourceFolder, Step, Work, filter};
 use crate::source::{Listed, Opened, Source, Wanted};
 use crossbeam_channel::{Sender, bounded};
 use std::collections::{HashMap, HashSet};
@@ -47,6 +47,18 @@ pub(super) struct Reading<'a> {
     pub(super) listed: bool,
     /// Messages that were shown and are gone.
     pub(super) vanished: u64,
+    /// What is read after this folder: [`Source::fetch_on`]. `None`: it may be long until that is read.
+    pub(super) next: Option<&'a mut Next<'a>>,
+}
+
+/// The folder that is fetched whole as the n-th after this one, from 0.
+pub(super) type Next<'a> = dyn FnMut(usize) -> Option<SourceFolder> + 'a;
+
+/// May the folder come in one stream, nothing known of any message before its bytes?
+pub(super) fn streams(context: &Context, step: &Step) -> bool {
+    matches!(step.work, Work::CopyWhole { .. })
+        && context.account.filter == Default::default()
+        && step.source.uid_validity != 0
 }
 
 impl<'a> Reading<'a> {
@@ -54,6 +66,7 @@ impl<'a> Reading<'a> {
         context: &'a Context,
         run: &'a Arc<StepRun>,
         lane: &'a Sender<Cargo>,
+        next: &'a mut Next<'a>,
     ) -> Self {
         Reading {
             context,
@@ -62,6 +75,7 @@ impl<'a> Reading<'a> {
             seen: HashSet::new(),
             listed: false,
             vanished: 0,
+            next: Some(next),
         }
     }
 
@@ -78,17 +92,12 @@ impl<'a> Reading<'a> {
                 self.run.count(self.context, Outcome::Failed, messages, 0);
                 Err(Error::new(Kind::Folder, Code::Refused, why.clone()).hint(remedy.clone()))
             }
-            Work::CopyWhole { .. } if self.seen.is_empty() && !self.listed && self.streams() => {
+            _ if self.seen.is_empty() && !self.listed && streams(self.context, &self.run.step) => {
                 self.whole(source)
             }
             Work::Match { .. } if !self.listed && self.headings_help() => self.matched(source),
             _ => self.listed(source),
         }
-    }
-
-    /// May the folder come in one stream, nothing known of any message before its bytes?
-    fn streams(&self) -> bool {
-        self.context.account.filter == Default::default() && self.run.step.source.uid_validity != 0
     }
 
     /// Is it worth asking for headers first? Not where every message is read for the archive anyway.

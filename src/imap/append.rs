@@ -60,7 +60,7 @@ impl Session {
         let multi = self.capabilities.multiappend;
         let mut gate = self.handle.gate();
         gate.link.doing = "APPEND";
-        self.under_way.submit(&mut gate.link, mailbox, batch, multi);
+        self.appends.submit(&mut gate.link, mailbox, batch, multi);
     }
 
     /// What became of the oldest batch that is not told of yet. `None`: there is none, or, without `wait`, it is not answered whole
@@ -68,7 +68,7 @@ impl Session {
     pub fn collect(&mut self, wait: bool) -> Option<AppendReport> {
         let mut gate = self.handle.gate();
         gate.link.doing = "APPEND";
-        self.under_way.collect(&mut gate.link, wait)
+        self.appends.collect(&mut gate.link, wait)
     }
 }
 

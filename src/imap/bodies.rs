@@ -45,6 +45,8 @@ pub(super) struct Bodies<'a> {
     unreadable: Error,
     writer: Option<BodyWriter>,
     stopped: bool,
+    /// Messages that came.
+    received: u64,
     on: &'a mut dyn FnMut(Fetched) -> Result<Flow>,
 }
 
@@ -52,6 +54,10 @@ impl Bodies<'_> {
     /// Did the callback say [`Flow::Stop`]?
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    pub(super) fn received(&self) -> u64 {
+        self.received
     }
 
     /// The body of a response that has ended: `None` where it has no such item at all.
@@ -105,6 +111,7 @@ impl Consumer for Bodies<'_> {
             date: items.date,
             body,
         };
+        self.received += 1;
         match (self.on)(fetched)? {
             Flow::Continue => Ok(()),
             Flow::Stop => {
@@ -115,7 +122,7 @@ impl Consumer for Bodies<'_> {
     }
 }
 
-fn streamed(link: &Link, refused: Option<&Completion>, stopped: bool) -> Streamed {
+pub(super) fn streamed(link: &Link, refused: Option<&Completion>, stopped: bool) -> Streamed {
     Streamed {
         vanished: link.state.expunged,
         exists: link.state.selected.exists,
@@ -125,7 +132,7 @@ fn streamed(link: &Link, refused: Option<&Completion>, stopped: bool) -> Streame
 }
 
 /// Runs a fetch whose callback may stop it.
-fn collect(
+pub(super) fn collect(
     link: &mut Link,
     consumer: &mut Bodies<'_>,
     run: impl FnOnce(&mut Link, &mut Bodies<'_>) -> Result<Option<Completion>>,
@@ -225,6 +232,7 @@ pub(super) fn consumer<'a>(
             .protocol("sent a FETCH response that cannot be read"),
         writer: None,
         stopped: false,
+        received: 0,
         on,
     }
 }

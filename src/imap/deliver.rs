@@ -4,7 +4,7 @@ use super::append::{Append, Appended};
 use super::link::{Each, Link, Nothing};
 use super::quote::{Command, Part, append_attributes, is_flag};
 use super::response::{Completion, Line, Status};
-use super::under_way::{Pending, UnderWay};
+use super::unanswered::{Pending, Unanswered};
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
 use crate::spool::Body;
@@ -23,15 +23,15 @@ pub(super) struct Sending<'a> {
     pub(super) mailbox: &'a [u8],
     pub(super) batch: &'a [Append<'a>],
     /// This batch is the newest of them.
-    pub(super) under_way: &'a mut UnderWay,
+    pub(super) appends: &'a mut Unanswered,
 }
 
 impl Sending<'_> {
     /// Sends all of it. `Err`: the connection is lost.
     pub(super) fn run(&mut self, multi: bool) -> Result<()> {
         for members in self.groups(multi) {
-            while self.under_way.commands() >= WINDOW {
-                self.under_way.settle_one(self.link)?;
+            while self.appends.commands() >= WINDOW {
+                self.appends.settle_one(self.link)?;
             }
             let on_trial = self.send(members)?;
             if on_trial {
@@ -47,14 +47,14 @@ impl Sending<'_> {
         for (at, message) in self.batch.iter().enumerate() {
             match message.flags.iter().find(|flag| !is_flag(flag)) {
                 None => sound.push(at),
-                Some(_) => self.under_way.decide(at, unwritable()),
+                Some(_) => self.appends.decide(at, unwritable()),
             }
         }
         if !multi {
             return sound.into_iter().map(|at| vec![at]).collect();
         }
         let alone =
-            usize::from(self.link.at_once.is_some() && !self.under_way.proved).min(sound.len());
+            usize::from(self.link.at_once.is_some() && !self.appends.proved).min(sound.len());
         let rest = sound.split_off(alone);
         [sound, rest]
             .into_iter()
@@ -66,7 +66,7 @@ impl Sending<'_> {
     fn send(&mut self, members: Vec<usize>) -> Result<bool> {
         failpoint::pass("APPEND: before its first byte");
         let tag = self.link.tag()?;
-        self.under_way.begin(Pending {
+        self.appends.begin(Pending {
             tag,
             members: members.clone(),
             at_once: false,
@@ -102,7 +102,7 @@ impl Sending<'_> {
         let message = self.batch[at];
         let size = message.body.size();
         let allowed = self.link.at_once.is_some_and(|limit| size <= limit);
-        let at_once = allowed && (self.under_way.proved || size <= SMALL);
+        let at_once = allowed && (self.appends.proved || size <= SMALL);
         let plus = if at_once { "+" } else { "" };
         let attributes = append_attributes(message.flags, message.date);
         self.link
@@ -111,11 +111,11 @@ impl Sending<'_> {
             return Ok(Sent::Refused);
         }
         if at_once {
-            self.under_way.waits_for_nothing();
+            self.appends.waits_for_nothing();
         }
         self.send_body(tag, message.body, at_once)?;
-        self.under_way.whole(at, self.link.wire.queued());
-        Ok(if at_once && !self.under_way.proved {
+        self.appends.whole(at, self.link.wire.queued());
+        Ok(if at_once && !self.appends.proved {
             Sent::OnTrial
         } else {
             Sent::Whole
@@ -130,7 +130,7 @@ impl Sending<'_> {
         let answer = self.link.completed(tag).filter(|answer| !answer.is_ok());
         match answer {
             Some(answer) => {
-                self.under_way.record(tag, &answer);
+                self.appends.record(tag, &answer);
                 Ok(false)
             }
             None => Err(self
@@ -153,7 +153,7 @@ impl Sending<'_> {
             return Err(failure);
         }
         if let Some(answer) = self.link.completed(tag) {
-            self.under_way.literal_plus_refused |= at_once;
+            self.appends.literal_plus_refused |= at_once;
             return Err(self.refused_early(tag, &answer));
         }
         match written {
@@ -170,7 +170,7 @@ impl Sending<'_> {
                 .link
                 .protocol("said OK to an APPEND that was not complete");
         }
-        self.under_way.record(tag, answer);
+        self.appends.record(tag, answer);
         self.link.broken = true;
         let mut error = self
             .link
@@ -185,15 +185,15 @@ impl Sending<'_> {
     /// Awaits everything sent so far. After a refusal a NOOP shows whether the server took the literal for one, or for commands.
     fn prove(&mut self) -> Result<()> {
         let mut last = None;
-        while let Some(answer) = self.under_way.settle_one(self.link)? {
+        while let Some(answer) = self.appends.settle_one(self.link)? {
             last = Some(answer);
         }
         if !last.is_some_and(|answer| answer.is_ok()) {
             let in_step = self.in_step();
-            self.under_way.literal_plus_refused = in_step.is_err();
+            self.appends.literal_plus_refused = in_step.is_err();
             in_step?;
         }
-        self.under_way.proved = true;
+        self.appends.proved = true;
         Ok(())
     }
 

@@ -262,7 +262,7 @@ impl Link {
     }
 
     /// Reads one response and sees to it. Was it `+`?
-    fn step(&mut self, consumer: &mut dyn Consumer) -> Result<bool> {
+    pub(super) fn step(&mut self, consumer: &mut dyn Consumer) -> Result<bool> {
         let raw = self.read(consumer)?;
         let go_ahead = self.dispatch(&raw, consumer);
         self.raw = raw;

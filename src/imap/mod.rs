@@ -34,8 +34,9 @@ mod session;
 mod sign_in;
 mod state;
 mod status;
+mod stream;
 mod tour;
-mod under_way;
+mod unanswered;
 mod vet;
 mod wire;
 
@@ -49,6 +50,7 @@ pub use quota::Quota;
 pub use session::Session;
 pub use state::{PermanentFlags, Selected};
 pub use status::Status;
+pub use stream::Stretch;
 
 #[cfg(test)]
 mod append_tests;

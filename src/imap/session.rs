@@ -8,12 +8,14 @@ use super::quote::{self, Command};
 use super::response::{Completion, Line};
 use super::sign_in::{SignedIn, sign_in};
 use super::state::Selected;
-use super::under_way::UnderWay;
+use super::stream::UnderWay;
+use super::unanswered::Unanswered;
 use super::vet::{Gate, Handle};
 use crate::auth::{Credentials, Mechanism, with_fresh_secret};
 use crate::error::{Error, Kind, Result};
 use crate::message::{Flags, SpecialUse};
 use crate::net::Endpoint;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::MutexGuard;
 
@@ -29,7 +31,9 @@ pub struct Session {
     peer_address: Option<SocketAddr>,
     signed_in_by: Option<Mechanism>,
     pub(super) synchronising: bool,
-    pub(super) under_way: UnderWay,
+    pub(super) appends: Unanswered,
+    /// Asked for while something else flowed, in this order.
+    pub(super) ahead: VecDeque<UnderWay>,
 }
 
 impl std::fmt::Debug for Session {
@@ -76,7 +80,8 @@ impl Session {
             peer_address,
             signed_in_by: by,
             synchronising: false,
-            under_way: UnderWay::default(),
+            appends: Unanswered::default(),
+            ahead: VecDeque::new(),
         };
         session.set_synchronising(false);
         Ok(session)

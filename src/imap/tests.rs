@@ -1,7 +1,8 @@
 //! Sessions against a scripted server: what no well-behaved server can be made to do.
 
 use super::script::{open, open_with, server};
-use crate::error::{Code, Kind};
+use crate::error::{Code, Kind, Result};
+use crate::imap::{Session, Streamed, Stretch};
 use crate::message::UidRanges;
 use crate::net::{Flow, Security};
 use crate::spool::Budget;
@@ -376,6 +377,69 @@ fn a_tour_sends_ahead_and_a_refused_mailbox_costs_itself_alone() {
     let refused = results[1].as_ref().unwrap_err();
     assert_eq!(refused.kind, Kind::Folder);
     assert!(matches!(&results[2], Ok(Some(words)) if words == "not now"));
+    drop(session);
+    server.join().unwrap();
+}
+
+fn stretch(name: &str) -> Stretch {
+    Stretch {
+        mailbox: name.as_bytes().to_vec(),
+        uids: vec![(1, u32::MAX)],
+        messages: 2,
+    }
+}
+
+/// UIDs that came, and how many messages the mailbox had, of one stretch.
+fn streamed(session: &mut Session, name: &str, next: &[&str]) -> Result<(Vec<u32>, u32, Streamed)> {
+    let (mut uids, mut exists) = (Vec::new(), 0);
+    let streamed = session.stream(
+        stretch(name),
+        &Budget::new(1 << 20),
+        &mut |selected| {
+            exists = selected.exists;
+            Ok(Flow::Continue)
+        },
+        &mut |fetched| {
+            uids.push(fetched.uid);
+            Ok(Flow::Continue)
+        },
+        &mut |n| next.get(n).map(|name| stretch(name)),
+    )?;
+    Ok((uids, exists, streamed))
+}
+
+#[test]
+fn mailboxes_asked_for_ahead_keep_apart_what_flows_for_each() {
+    let (endpoint, server) = server(|peer| {
+        peer.welcome("IMAP4rev1");
+        for name in ["A", "B", "C"] {
+            assert!(peer.line().contains(&format!("EXAMINE \"{name}\"")));
+            assert!(peer.line().contains("UID FETCH 1:* "));
+        }
+        // Unasked lines before an answer to EXAMINE are of no mailbox that is read.
+        peer.say("* 2 EXISTS\r\nm3 OK x\r\n* 1 FETCH (UID 7 BODY[] {1}\r\na)\r\n* 2 EXPUNGE\r\nm4 OK x\r\n");
+        peer.say("* 9 FETCH (UID 9 BODY[] {1}\r\na)\r\nm5 NO [NONEXISTENT] no such mailbox\r\nm6 BAD none\r\n");
+        peer.say("* 5 EXISTS\r\nm7 OK x\r\n* 1 FETCH (UID 8 BODY[] {1}\r\na)\r\nm8 OK x\r\n");
+        for name in ["D", "E"] {
+            assert!(peer.line().contains(&format!("EXAMINE \"{name}\"")));
+            assert!(peer.line().contains("UID FETCH 1:* "));
+        }
+        peer.say("* 1 EXISTS\r\nm9 OK x\r\n* 1 FETCH (UID 3 BODY[] {1}\r\na)\r\nm10 OK x\r\n");
+        peer.say("* 1 EXISTS\r\nm11 OK x\r\n* 1 FETCH (UID 4 BODY[] {1}\r\na)\r\nm12 OK x\r\n");
+        // What was asked for ahead is in the way of nothing else.
+        peer.answer("EXAMINE \"F\"", "* 3 EXISTS\r\n{tag} OK x\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let (uids, exists, end) = streamed(&mut session, "A", &["B", "C"]).unwrap();
+    assert_eq!((uids, exists, end.vanished), (vec![7], 2, 1));
+    let refused = streamed(&mut session, "B", &["C"]).unwrap_err();
+    assert_eq!((refused.kind, session.is_usable()), (Kind::Folder, true));
+    let (uids, exists, end) = streamed(&mut session, "C", &[]).unwrap();
+    assert_eq!((uids, exists, end.vanished), (vec![8], 5, 0));
+    let (uids, ..) = streamed(&mut session, "D", &["E"]).unwrap();
+    assert_eq!((uids, session.is_ahead()), (vec![3], true));
+    session.forget_ahead().unwrap();
+    assert_eq!(session.examine(b"F").unwrap().exists, 3);
     drop(session);
     server.join().unwrap();
 }

@@ -124,6 +124,7 @@ fn account(
         collapse,
         verify,
         retry_rejected: false,
+        explain_time: false,
     };
     let place = destination_place(&top);
     let place = row.map_or(place.clone(), |row| row.place(&place));

@@ -36,6 +36,8 @@ pub struct Account {
     pub verify: Verify,
     /// Are messages that earlier runs' servers rejected tried again? Asked for on the command line, for one run.
     pub retry_rejected: bool,
+    /// Are the waits measured? Asked for on the command line, for one run.
+    pub explain_time: bool,
 }
 
 /// What a server speaks.

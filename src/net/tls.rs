@@ -8,6 +8,7 @@ use native_tls::{Certificate, HandshakeError, Protocol, TlsConnector, TlsStream}
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// The handshake, with the certificate judged as the endpoint says. With a pin nothing has been sent inside TLS when
@@ -62,14 +63,37 @@ fn shake(
     }
 }
 
+/// Whom to trust, the file's bytes where it is a file, and what was made of them.
+type Known = (Trust, Vec<u8>, TlsConnector);
+
+/// Made once a process: OpenSSL reads all of the system's authorities for each, which takes longer than the handshake.
+static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+
 fn connector(endpoint: &Endpoint) -> Result<TlsConnector> {
+    let pem = match &endpoint.trust {
+        Trust::CaFile(path) => pem(path).map_err(|e| e.at(endpoint.end))?,
+        Trust::System | Trust::Pin(_) => Vec::new(),
+    };
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = known
+        .iter()
+        .find(|(trust, bytes, _)| *trust == endpoint.trust && *bytes == pem);
+    if let Some((_, _, connector)) = made {
+        return Ok(connector.clone());
+    }
+    let connector = make(endpoint, &pem)?;
+    known.push((endpoint.trust.clone(), pem, connector.clone()));
+    Ok(connector)
+}
+
+fn make(endpoint: &Endpoint, pem: &[u8]) -> Result<TlsConnector> {
     let mut builder = TlsConnector::builder();
     match &endpoint.trust {
         Trust::System => {}
         Trust::Pin(_) => builder = anyone(),
         Trust::CaFile(path) => {
             builder.disable_built_in_roots(true);
-            for certificate in certificates(path).map_err(|e| e.at(endpoint.end))? {
+            for certificate in certificates(path, pem).map_err(|e| e.at(endpoint.end))? {
                 builder.add_root_certificate(certificate);
             }
         }
@@ -90,19 +114,23 @@ fn anyone() -> native_tls::TlsConnectorBuilder {
     builder
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate>> {
-    let bad = |why: &str| {
-        let what = format!("ca-file {}: {why}", path.display());
-        Error::new(Kind::Account, Code::Tls, what)
-            .hint("ca-file names a PEM file with one or more certificates")
-    };
-    let pem = std::fs::read(path).map_err(|e| bad("cannot be read").words(e.to_string()))?;
-    let found = Certificate::stack_from_pem(&pem)
-        .map_err(|e| bad("holds a certificate that is not valid").words(e.to_string()))?;
+fn pem(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|e| bad(path, "cannot be read").words(e.to_string()))
+}
+
+fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<Certificate>> {
+    let found = Certificate::stack_from_pem(pem)
+        .map_err(|e| bad(path, "holds a certificate that is not valid").words(e.to_string()))?;
     if found.is_empty() {
-        return Err(bad("holds no certificate"));
+        return Err(bad(path, "holds no certificate"));
     }
     Ok(found)
+}
+
+fn bad(path: &Path, why: &str) -> Error {
+    let what = format!("ca-file {}: {why}", path.display());
+    Error::new(Kind::Account, Code::Tls, what)
+        .hint("ca-file names a PEM file with one or more certificates")
 }
 
 fn check_pin(stream: &TlsStream<Socket>, endpoint: &Endpoint, pin: &[u8; 32]) -> Result<()> {

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::outcome::{AccountReport, Counts, Event};
 use crate::plan::Plan;
 use crate::survey::Survey;
-use parts::{Balance, ErrorJson, StepJson};
+use parts::{Balance, ErrorJson, StepJson, TimeJson};
 use serde::Serialize;
 use std::time::Duration;
 use values::Line;
@@ -89,6 +89,7 @@ pub fn summary(reports: &[AccountReport], elapsed: Duration, exit_code: u8) -> S
         bytes: folders().map(|f| f.bytes).sum(),
         seconds: elapsed.as_secs_f64(),
         exit_code,
+        time: super::spent::total(reports).map(TimeJson::new),
     })
 }
 

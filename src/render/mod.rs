@@ -13,6 +13,7 @@ pub mod plan;
 pub mod progress;
 #[cfg(test)]
 mod samples;
+pub mod spent;
 pub mod status;
 pub mod summary;
 pub mod table;

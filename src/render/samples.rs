@@ -39,6 +39,7 @@ pub(crate) fn report(folders: Vec<FolderReport>) -> AccountReport {
         vanished: 0,
         error: None,
         high_water: 4096,
+        spent: None,
     }
 }
 

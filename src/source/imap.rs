@@ -4,7 +4,7 @@ use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Want
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
-use crate::imap::{Mailbox, Selected, Session, Status};
+use crate::imap::{Fetched, Mailbox, Selected, Session, Status, Stretch};
 use crate::job::providers::Behaviour;
 use crate::job::{After, Preset, Server, SourceSpec};
 use crate::message::{Flags, Folder, SourceKey, SpecialUse};
@@ -15,6 +15,8 @@ use std::collections::{HashMap, HashSet};
 
 /// Every UID of a folder.
 const ALL: (u32, u32) = (1, u32::MAX);
+/// Ranges of UIDs whose commands are few and short enough to be sent all at once.
+const AT_ONCE: usize = 1000;
 
 pub(super) struct ImapSource {
     session: Session,
@@ -37,6 +39,12 @@ impl ImapSource {
             shared: spec.shared,
             index,
         })
+    }
+
+    /// The session, nothing under way.
+    fn session(&mut self) -> Result<&mut Session> {
+        self.session.forget_ahead()?;
+        Ok(&mut self.session)
     }
 
     fn folder(&mut self, mailbox: Mailbox) -> Result<Option<SourceFolder>> {
@@ -67,7 +75,7 @@ impl ImapSource {
     /// For a mailbox whose STATUS the server did not tell. One that cannot be opened either is not left out: it fails by name
     /// when it comes to it.
     fn status_by_opening(&mut self, name: &[u8]) -> Result<Status> {
-        match self.session.examine(name) {
+        match self.session()?.examine(name) {
             Ok(selected) => Ok(Status {
                 messages: selected.exists,
                 uid_next: selected.uid_next,
@@ -81,7 +89,7 @@ impl ImapSource {
 
     /// Opens the folder for `after`, and only if it still is the one that was read.
     fn select(&mut self, folder: &SourceFolder) -> Result<()> {
-        let selected = self.session.select(&folder.name)?;
+        let selected = self.session()?.select(&folder.name)?;
         if selected.uid_validity == folder.uid_validity && !selected.read_only {
             return Ok(());
         }
@@ -116,7 +124,7 @@ impl ImapSource {
     }
 
     fn trash(&mut self) -> Result<Vec<u8>> {
-        let mailboxes = self.session.list(false)?;
+        let mailboxes = self.session()?.list(false)?;
         let trash = mailboxes
             .into_iter()
             .find(|mailbox| mailbox.special_use == Some(SpecialUse::Trash));
@@ -140,7 +148,8 @@ impl ImapSource {
 
 impl Source for ImapSource {
     fn folders(&mut self) -> Result<Vec<SourceFolder>> {
-        let mailboxes = self.session.list(self.shared)?;
+        let shared = self.shared;
+        let mailboxes = self.session()?.list(shared)?;
         let folders = mailboxes.into_iter().map(|mailbox| self.folder(mailbox));
         folders.filter_map(Result::transpose).collect()
     }
@@ -150,7 +159,7 @@ impl Source for ImapSource {
         folder: &SourceFolder,
         on: &mut dyn FnMut(Listed) -> Result<()>,
     ) -> Result<Opened> {
-        let mut opened = opened(&self.session.examine(&folder.name)?);
+        let mut opened = opened(&self.session()?.examine(&folder.name)?);
         let mut shown = HashSet::new();
         if opened.messages > 0 {
             self.session.listing(&[ALL], &mut |item| {
@@ -173,7 +182,7 @@ impl Source for ImapSource {
         if !self.session.capabilities().condstore {
             return Ok(None);
         }
-        let opened = opened(&self.session.examine(&folder.name)?);
+        let opened = opened(&self.session()?.examine(&folder.name)?);
         // A lower one: the server was set back, and its numbers mean something else now.
         if opened.highest_modseq.is_none_or(|now| now < since) {
             return Ok(None);
@@ -193,26 +202,37 @@ impl Source for ImapSource {
         on_open: &mut dyn FnMut(&Opened) -> Result<Flow>,
         on: &mut dyn FnMut(Arrival) -> Result<Flow>,
     ) -> Result<()> {
-        let set = match wanted {
-            Wanted::Whole => vec![ALL],
-            Wanted::Keys(listed) => ranges(listed.iter().map(|l| &l.key))?,
+        self.fetch_on(folder, wanted, budget, on_open, on, &mut |_| None)
+    }
+
+    fn fetch_on(
+        &mut self,
+        folder: &SourceFolder,
+        wanted: Wanted<'_>,
+        budget: &Budget,
+        on_open: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+        next: &mut dyn FnMut(usize) -> Option<SourceFolder>,
+    ) -> Result<()> {
+        let on_open = &mut |selected: &Selected| on_open(&opened(selected));
+        let on = &mut |fetched: Fetched| {
+            let uid = fetched.uid;
+            let body = fetched.body.ok_or_else(|| no_body(uid));
+            on(Arrival {
+                key: SourceKey::Uid(uid),
+                flags: fetched.flags,
+                date: fetched.date,
+                body,
+            })
         };
-        self.session.examine_and_bodies(
-            &folder.name,
-            &set,
-            budget,
-            &mut |selected| on_open(&opened(selected)),
-            &mut |fetched| {
-                let uid = fetched.uid;
-                let body = fetched.body.ok_or_else(|| no_body(uid));
-                on(Arrival {
-                    key: SourceKey::Uid(uid),
-                    flags: fetched.flags,
-                    date: fetched.date,
-                    body,
-                })
-            },
-        )?;
+        let stretch = stretch(folder, wanted)?;
+        if stretch.uids.len() > AT_ONCE {
+            self.session()?
+                .examine_and_bodies(&folder.name, &stretch.uids, budget, on_open, on)?;
+            return Ok(());
+        }
+        let next = &mut |n| next(n).map(|next| whole(&next));
+        self.session.stream(stretch, budget, on_open, on, next)?;
         Ok(())
     }
 
@@ -291,7 +311,7 @@ impl Source for ImapSource {
     }
 
     fn traces(&mut self) -> Result<Traces> {
-        let statuses = self.session.status(&[b"INBOX"])?;
+        let statuses = self.session()?.status(&[b"INBOX"])?;
         let inbox = statuses.into_iter().flatten().next();
         Ok(Traces {
             inbox: inbox.map(|status| (status.uid_validity, status.uid_next)),
@@ -300,8 +320,31 @@ impl Source for ImapSource {
     }
 
     fn close(self: Box<Self>) -> Result<()> {
+        if self.session.is_ahead() {
+            // Nobody waits for what still flows.
+            return Ok(());
+        }
         self.session.logout()
     }
+}
+
+fn whole(folder: &SourceFolder) -> Stretch {
+    Stretch {
+        mailbox: folder.name.clone(),
+        uids: vec![ALL],
+        messages: folder.messages,
+    }
+}
+
+fn stretch(folder: &SourceFolder, wanted: Wanted<'_>) -> Result<Stretch> {
+    let Wanted::Keys(listed) = wanted else {
+        return Ok(whole(folder));
+    };
+    Ok(Stretch {
+        uids: ranges(listed.iter().map(|listed| &listed.key))?,
+        messages: u32::try_from(listed.len()).unwrap_or(u32::MAX),
+        ..whole(folder)
+    })
 }
 
 fn listed(item: crate::imap::Listed) -> Listed {

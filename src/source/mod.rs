@@ -103,6 +103,20 @@ pub trait Source: Send {
         on: &mut dyn FnMut(Arrival) -> Result<Flow>,
     ) -> Result<()>;
 
+    /// As [`Source::fetch`]; `next(n)` is the folder that will be fetched whole as the n-th after this, from 0, once that is known: a
+    /// source may ask for it while this one still flows. Whatever else is asked of it instead, the answer is right all the same.
+    fn fetch_on(
+        &mut self,
+        folder: &SourceFolder,
+        wanted: Wanted<'_>,
+        budget: &Budget,
+        opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+        _next: &mut dyn FnMut(usize) -> Option<SourceFolder>,
+    ) -> Result<()> {
+        self.fetch(folder, wanted, budget, opened, on)
+    }
+
     /// Headers of the whole folder, so that what stands at the destination already need not be downloaded. `Ok(None)`
     /// where this protocol gains nothing by it.
     fn headings(

@@ -1,12 +1,16 @@
 //! Permits of a byte budget, given out in the order in which they were asked for.
 
 use crate::error::{Code, Error, Kind, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The byte budget over everything in flight. Cheap to clone: one budget shared by all threads of a run.
 #[derive(Debug, Clone)]
 pub struct Budget {
     shared: Arc<Shared>,
+    /// Nanoseconds that were waited for it through this handle and its clones.
+    waited: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -43,7 +47,23 @@ impl Budget {
                 state: Mutex::default(),
                 changed: Condvar::new(),
             }),
+            waited: Arc::default(),
         }
+    }
+
+    /// Another handle to the same budget, which tells its own waits by [`Budget::waited`].
+    #[must_use]
+    pub fn watched(&self) -> Self {
+        Budget {
+            shared: Arc::clone(&self.shared),
+            waited: Arc::default(),
+        }
+    }
+
+    /// How long was waited for room through this handle and its clones, summed over threads.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited.load(Ordering::Relaxed))
     }
 
     /// The size of the whole budget in bytes.
@@ -58,10 +78,15 @@ impl Budget {
         let mut state = self.shared.lock();
         let ticket = state.next;
         state.next += 1;
-        while !state.closed && (state.serving != ticket || self.shared.total - state.taken < bytes)
-        {
-            let woken = self.shared.changed.wait(state);
+        let full = |state: &State| {
+            !state.closed && (state.serving != ticket || self.shared.total - state.taken < bytes)
+        };
+        if full(&state) {
+            let began = Instant::now();
+            let woken = self.shared.changed.wait_while(state, |state| full(state));
             state = woken.unwrap_or_else(PoisonError::into_inner);
+            let waited = began.elapsed().as_nanos() as u64;
+            self.waited.fetch_add(waited, Ordering::Relaxed);
         }
         if state.closed {
             return Err(Error::new(

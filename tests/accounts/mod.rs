@@ -1,6 +1,9 @@
 //! Signing in at real servers, and what comes before the first run.
 
 mod check;
+mod courier;
+mod cyrus;
+mod foreign;
 mod init;
 mod oauth;
 mod providers;

@@ -1,200 +1,156 @@
-"""The measuring half of tests/bench/run: servers, mail, runs in turns, and a table of medians and ratios."""
-import argparse
+"""The measuring half of tests/bench/run: every row at every distance, all programs in turns, each result compared."""
 import os
+import re
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 
+import content
 import corpus
-import limit
-import proxy
+import rivals
+import rows as kinds_of_work
+from server import Pair
+from task import Task
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-BINARY = os.environ.get("MAILHAUL", f"{HERE}/../../target/release/mailhaul")
-
-
-class Server:
-    """A throwaway Dovecot; ends when its standard input is closed."""
-
-    def __init__(self, *options):
-        command = [f"{HERE}/../support/dovecot", *options]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.at = dict(word.split("=", 1) for word in self.process.stdout.readline().split()[1:])
-
-    def port(self, protocol, rtt):
-        port = int(self.at[protocol])
-        return proxy.start(port, rtt) if rtt else port
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+# One that took so many times the limit is not run again; one that is known to be slow is ended at so many.
+SLOW, OVER = 10, 20
 
 
-def watched(pid):
-    """Waits for a process. Its peak memory (MiB) is asked of it: what wait4 tells counts this program's, before exec."""
-    peak = 0.0
-    while True:
-        try:
-            with open(f"/proc/{pid}/status") as file:
-                peak = next((int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM:")), peak)
-        except OSError:
-            pass
-        done, status, used = os.wait4(pid, os.WNOHANG)
-        if done:
-            return status, used, peak
-        time.sleep(0.005)
-
-
-def timed(command, good=(0,)):
-    """Seconds, processor seconds and peak memory (MiB) of a command; it must end with one of `good`."""
-    environment = dict(os.environ, BENCH_PASSWORD="secret")
-    with tempfile.TemporaryFile() as words:
-        began = time.monotonic()
-        process = subprocess.Popen(command, stdout=words, stderr=words, env=environment)
-        status, used, peak = watched(process.pid)
-        seconds = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode not in good:
-            words.seek(0)
-            sys.exit(f"{command} ended with {process.returncode}:\n{words.read().decode(errors='replace')[-3000:]}")
-    return seconds, used.ru_utime + used.ru_stime, peak
-
-
-def job(work, name, protocol, source, sink, user, keep, extra=""):
-    end = 'host = "127.0.0.1"\nsecurity = "plain"\npassword = { env = "BENCH_PASSWORD" }\n'
-    path = f"{work}/{name}.toml"
-    with open(path, "w") as file:
-        file.write(
-            f'version = 1\n[source]\nprotocol = "{protocol}"\nport = {source}\nuser = "old"\n{end}{extra}'
-            f'[destination]\nprotocol = "imap"\nport = {sink}\nuser = "{user}"\n{end}'
-            f'[archive]\npath = "{name}.archive"\nkeep-mail = {str(keep).lower()}\n'
-        )
-    return path
-
-
-def mbsync_config(work, source, sink, user):
-    path = f"{work}/{user}.mbsyncrc"
-    with open(path, "w") as file:
-        for name, port, login in (("far", source, "old"), ("near", sink, user)):
-            file.write(
-                f"IMAPStore {name}\nHost 127.0.0.1\nPort {port}\nUser {login}\nPass secret\nSSLType None\nAuthMechs LOGIN\n\n"
-            )
-        file.write(
-            f"Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSync PullNew\nCopyArrivalDate yes\n"
-            f"SyncState {work}/{user}.state/\n"
-        )
-    os.makedirs(f"{work}/{user}.state", exist_ok=True)
-    return path
+def say(words):
+    print(words, file=sys.stderr, flush=True)
 
 
 class Bench:
-    def __init__(self, options, work, rtt):
-        self.options, self.work, self.rtt = options, work, rtt / 1000
-        self.results, self.serial = {}, 0
-        self.old, self.new = Server("format=maildir", "fsync=never"), Server("format=sdbox", "fsync=never")
-        self.source = self.old.port("imap", self.rtt)
-        self.pop3 = self.old.port("pop3", self.rtt)
-        self.sink = self.new.port("imap", self.rtt)
+    """One row at one distance."""
+
+    def __init__(self, row, rtt, options, work):
+        self.row, self.rtt, self.options, self.work = row, rtt, options, work
+        self.pair = Pair(work, rtt, options.window, options.rate)
+        self.result = {"row": row.name, "rtt": rtt, "limits": [], "runs": {}, "missing": [], "syncs": None}
+        self.serial, self.slow = 0, set()
+
+    def fill(self):
+        messages, folders = self.row.mail[self.rtt]
+        messages = self.options.scaled(messages)
+        folders = min(folders, max(1, messages // 5))
+        bytes_of = {}
+        corpus.make(self.pair.old, "old", messages, folders)
+        found = content.of_server(self.pair.old.port("imap"), "old", bytes_of)
+        if self.row.kind.startswith("pop3"):
+            nul = b"\x80" if self.row.kind.endswith("-imap") else b"\0"
+            found = content.of_pop3(self.pair.old.port("pop3"), "old", nul)
+        size = sum(one.size for items in found.values() for one in items)
+        self.mail = kinds_of_work.Mail(found, bytes_of, size)
+        self.result.update(messages=messages, folders=folders, bytes=size)
+
+    def task(self, files=None):
+        self.serial += 1
+        place = f"{self.work}/task{self.serial}"
+        os.mkdir(place)
+        os.chmod(place, 0o711)
+        return Task(self.pair, self.row.kind, self.row.tls, self.pair.account(), place, files)
+
+    def limit(self):
+        return min(one["limit"] for one in self.result["limits"])
+
+    def prepare(self):
+        """What is read, where that is not the server: an archive and a copy of its Maildirs, both made by mailhaul."""
+        self.archive = self.maildirs = None
+        if self.row.kind == "maildir-imap":
+            self.archive, self.maildirs = f"{self.work}/archive", f"{self.work}/maildirs"
+            for path, kind in ((self.archive, "imap-maildir"), (self.maildirs, "imap-maildir")):
+                task = Task(self.pair, kind, False, self.pair.account(), f"{self.work}/made", None)
+                os.mkdir(task.dir)
+                job = task.mailhaul() if path == self.archive else task.maildir_copy()
+                run = task.run(job.command(), 600)
+                if run.code:
+                    raise SystemExit(f"the archive to be read could not be made:\n{run.words}")
+                os.rename(task.out, path)
+                task.clear()
+
+    def note(self, who, run, difference, good):
+        entry = self.result["runs"].setdefault(who, {"seconds": [], "processor": [], "peak": [], "over": False, "what": "", "exact": True})
+        entry["seconds"].append(run.seconds)
+        entry["processor"].append(run.processor)
+        entry["peak"].append(run.peak)
+        entry["over"] |= run.over
+        if run.over:
+            entry["what"], entry["exact"] = "ended at the time limit", False
+            return
+        told = [str(difference)] + ([f"exit code {run.code}"] if run.code not in good else [])
+        if not difference.exact() or run.code not in good:
+            entry["what"], entry["exact"] = ", ".join(told), False
+        if run.code not in good:
+            say(f"    {who} said: {run.words[-600:].strip()}")
+
+    def mailhaul(self):
+        task = self.task(self.archive)
+        run = task.run(task.mailhaul().command(), 600)
+        self.note("mailhaul", run, task.difference(self.mail.content), (0,))
+        self.told("mailhaul", run)
+        task.clear()
+
+    def rival(self, rival):
+        patience = self.options.patience
+        limit = min(patience, max(10.0, OVER * self.limit())) if rival.slow else patience
+        task = self.task(self.maildirs)
+        run = task.run(rival.command(task), limit)
+        self.note(rival.name, run, None if run.over else task.difference(self.mail.content), rival.good)
+        if run.over or run.seconds > SLOW * self.limit():
+            self.slow.add(rival.name)
+        self.told(rival.name, run)
+        task.clear()
+
+    def told(self, who, run):
+        how = "over " if run.over else ""
+        what = self.result["runs"][who]["what"] or "exact"
+        say(f"    {who}: {how}{run.seconds:.2f} s, {run.seconds / self.limit():.2f} of the limit; {what}")
+
+    def syncs(self):
+        """The fsyncs of one run, which is slower for being watched."""
+        if not self.row.syncs or not shutil.which("strace"):
+            return
+        task = self.task(self.archive)
+        told = f"{task.dir}/strace"
+        watched = ["strace", "-f", "-c", "-e", "trace=fsync,fdatasync", "-o", told, *task.mailhaul().command()]
+        if task.run(watched, 600).code == 0:
+            with open(told) as file:
+                counts = re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s.*\b(fsync|fdatasync)$", file.read(), re.M)
+            self.result["syncs"] = sum(int(count) for count, _ in counts)
+        task.clear()
+
+    def run(self):
+        able, missing = rivals.of(self.row.kind, self.row.tls)
+        self.result["missing"] = [rival.name for rival in missing]
+        if not self.options.rivals:
+            able = []
+        self.fill()
+        self.prepare()
+        say(f"  {self.result['messages']} messages, {self.mail.size / 1e6:.0f} MB, {self.result['folders']} folders")
+        for turn in range(self.options.times):
+            self.result["limits"].append(kinds_of_work.limits(self.row, self.pair, self.mail))
+            say(f"  turn {turn + 1}: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.result["limits"][-1].items()))
+            self.mailhaul()
+            for rival in able:
+                if rival.name not in self.slow:
+                    self.rival(rival)
+        self.syncs()
+        return self.result
 
     def close(self):
-        self.old.close()
-        self.new.close()
-
-    def note(self, name, seconds, processor=0.0, memory=0.0):
-        self.results.setdefault(name, []).append((seconds, processor, memory))
-
-    def account(self):
-        self.serial += 1
-        return f"new{self.serial}"
-
-    def mailhaul(self, name, protocol, port, keep, nothing_new):
-        user = self.account()
-        path = job(self.work, user, protocol, port, self.sink, user, keep)
-        self.note(name, *timed([BINARY, "run", path]))
-        if nothing_new:
-            self.note(f"{name}, nothing new", *timed([BINARY, "run", path]))
-        shutil.rmtree(f"{self.work}/{user}.archive")
-
-    def limits(self):
-        seconds, mail = limit.fetch(self.source, "old")
-        self.note("limit: fetch", seconds)
-        stored = limit.multiappend(self.sink, self.account(), mail)
-        self.note("limit: MULTIAPPEND", stored)
-        self.note("limit: both, one after the other", seconds + stored)
-
-    def rivals(self):
-        user = self.account()
-        config = mbsync_config(self.work, self.source, self.sink, user)
-        for name in ("mbsync", "mbsync, nothing new"):
-            self.note(name, *timed(["mbsync", "-q", "-c", config, "-a"]))
-
-    def turn(self):
-        self.limits()
-        self.mailhaul("IMAP to IMAP", "imap", self.source, False, True)
-        self.mailhaul("POP3 to IMAP", "pop3", self.pop3, False, True)
-        self.mailhaul("POP3 to IMAP, archive", "pop3", self.pop3, True, False)
-        if self.options.rivals:
-            self.rivals()
-
-    def table(self):
-        whole = statistics.median(run[0] for run in self.results["limit: both, one after the other"])
-        print(f"\n| round trip {self.rtt * 1000:.0f} ms | of the limit | processor / limit | peak MiB |\n|---|--:|--:|--:|")
-        for name, runs in self.results.items():
-            seconds, processor, memory = (statistics.median(run[at] for run in runs) for at in range(3))
-            print(f"| {name} | {seconds / whole:.2f} | {processor / whole:.2f} | {memory:.0f} |")
-        print(f"\n(limit, both: {whole:.2f} s here)")
+        self.pair.close()
 
 
-def memory(options, work):
-    """Peak memory over many small messages, and over one of 300 MiB."""
-    print("\n| peak memory | messages | MiB |\n|---|--:|--:|")
-    cases = (("small messages", options.many, lambda draw: 600), ("a large one", 1, lambda draw: 300 << 20))
-    for name, messages, sizes in cases:
-        old, new = Server("format=maildir", "fsync=never"), Server("format=sdbox", "fsync=never")
-        try:
-            corpus.fill(old.at, "old", messages, 1, sizes=sizes)
-            path = job(work, f"memory{messages}", "imap", old.at["imap"], new.at["imap"], "new", False)
-            for which in ("", ", nothing new"):
-                _, _, peak = timed([BINARY, "run", path])
-                print(f"| {name}{which} | {messages} | {peak:.0f} |")
-        finally:
-            old.close()
-            new.close()
-
-
-def arguments():
-    parser = argparse.ArgumentParser(prog="tests/bench/run")
-    parser.add_argument("--messages", type=int, default=5000)
-    parser.add_argument("--folders", type=int, default=60)
-    parser.add_argument("--times", type=int, default=3, help="runs of each; the median counts")
-    parser.add_argument("--rtt", type=float, nargs="*", default=[0, 20, 100], help="round trips, milliseconds")
-    parser.add_argument("--rivals", action="store_true", help="installs and measures isync too")
-    parser.add_argument("--memory", action="store_true", help="measures memory instead of time")
-    parser.add_argument("--many", type=int, default=50000, help="small messages for --memory")
-    return parser.parse_args()
-
-
-def main():
-    options = arguments()
-    # The disk is not what is measured: it differs most between machines.
+def measure(row, rtt, options):
+    """Everything of it lies in memory: the disk is not what is measured, and differs most between machines."""
     place = "/dev/shm" if os.path.isdir("/dev/shm") else None
     with tempfile.TemporaryDirectory(prefix="mailhaul-bench.", dir=place) as work:
-        if options.memory:
-            return memory(options, work)
-        for rtt in options.rtt:
-            bench = Bench(options, work, rtt)
-            try:
-                size = corpus.fill(bench.old.at, "old", options.messages, options.folders)
-                print(f"{options.messages} messages, {size / 1e6:.0f} MB, {options.folders} folders; median of {options.times}")
-                for _ in range(options.times):
-                    bench.turn()
-                bench.table()
-            finally:
-                bench.close()
+        # The server's mail is another user's.
+        os.chmod(work, 0o711)
+        bench = Bench(row, rtt, options, work)
+        try:
+            return bench.run()
+        finally:
+            bench.close()
 
 
-if __name__ == "__main__":
-    main()

@@ -3,9 +3,11 @@
 mod accounts;
 mod adopt;
 mod after;
+mod ahead;
 mod archive;
 mod backup;
 mod corpus;
+mod explain_time;
 mod gmail;
 mod imap_to_imap;
 mod incremental;

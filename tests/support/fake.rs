@@ -21,7 +21,8 @@ pub fn first_times(times: usize, command: &'static str, instead: impl Into<Vec<u
     })
 }
 
-fn say(talk: &mut Talk, tag: &str, bytes: &[u8]) {
+/// Sends an answer, the tag put in.
+pub fn say(talk: &mut Talk, tag: &str, bytes: &[u8]) {
     let text: String = bytes.iter().map(|&b| char::from(b)).collect();
     let bytes: Vec<u8> = text
         .replace("{tag}", tag)
@@ -51,7 +52,8 @@ pub fn imap(names: Vec<Vec<u8>>, mails: Vec<Mail>, twist: Twist) -> Talker {
     })
 }
 
-fn imap_command(talk: &mut Talk) -> Option<(String, String)> {
+/// The next command, its literals asked for and put in: tag and the rest.
+pub fn imap_command(talk: &mut Talk) -> Option<(String, String)> {
     let line = talk.line()?;
     let (tag, mut command) = line
         .split_once(' ')
@@ -67,7 +69,8 @@ fn imap_command(talk: &mut Talk) -> Option<(String, String)> {
     Some((tag, command))
 }
 
-fn imap_answer(command: &str, names: &[Vec<u8>], mails: &[Mail]) -> Vec<u8> {
+/// What a server that only reads answers.
+pub fn imap_answer(command: &str, names: &[Vec<u8>], mails: &[Mail]) -> Vec<u8> {
     let ok = b"{tag} OK done\r\n".to_vec();
     let (count, next) = (mails.len(), mails.len() + 1);
     match command.split(' ').next().unwrap_or_default() {

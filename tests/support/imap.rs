@@ -90,9 +90,10 @@ impl Imap {
         }
     }
 
-    /// Every selectable or other mailbox of the user, in the server's order.
+    /// Every selectable or other mailbox of the user, in the server's order. A server without LIST-EXTENDED is asked plainly.
     pub fn list(&mut self) -> Vec<Listed> {
-        let responses = self.command("LIST \"\" \"*\" RETURN (SPECIAL-USE SUBSCRIBED)");
+        let extended = self.try_command(b"LIST \"\" \"*\" RETURN (SPECIAL-USE SUBSCRIBED)");
+        let responses = extended.unwrap_or_else(|_| self.command("LIST \"\" \"*\""));
         let values = responses.iter().map(|r| parse(r));
         values
             .filter(|v| v.get(1).is_some_and(|w| w.bytes() == b"LIST"))

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod corpus;
 pub mod dovecot;
 pub mod fake;
+pub mod foreign;
 pub mod imap;
 pub mod job;
 pub mod maildir;
@@ -26,6 +27,7 @@ pub mod value;
 
 pub use corpus::{Corpus, Mail, popped};
 pub use dovecot::{Dovecot, fresh_user, shared};
+pub use foreign::Foreign;
 pub use imap::Imap;
 pub use job::{End, Job};
 pub use random::Random;

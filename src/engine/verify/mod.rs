@@ -154,6 +154,7 @@ pub(super) fn reader(frame: &Frame<'_>, logins: &Logins, sink: usize) -> Context
         budget: frame.budget.clone(),
         events: frame.events.clone(),
         stop: frame.stop.child(),
+        times: None,
     })
 }
 

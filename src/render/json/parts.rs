@@ -2,11 +2,12 @@
 
 use crate::error::Error;
 use crate::message::Folder;
-use crate::outcome::{Counts, Outcome, Trouble};
+use crate::outcome::{Counts, Outcome, Spent, Trouble, Wait};
 use crate::plan::{Step, Work};
 use crate::render::plan::waiting;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 
 #[derive(Serialize)]
 pub(super) struct Left {
@@ -152,6 +153,29 @@ impl<'a> StepJson<'a> {
             subscribe: step.target.subscribe && why.is_none(),
             special_use: step.target.special_use.map(|special| special.attribute()),
             why,
+        }
+    }
+}
+
+/// Where the seconds went.
+#[derive(Serialize)]
+pub(super) struct TimeJson {
+    /// By the words of [`Wait::as_str`].
+    #[serde(flatten)]
+    waits: BTreeMap<&'static str, f64>,
+    processor: f64,
+    source_connections: u64,
+    destination_connections: u64,
+}
+
+impl TimeJson {
+    pub(super) fn new(spent: Spent) -> Self {
+        let seconds = |wait: Wait| (wait.as_str(), spent.on(wait).as_secs_f64());
+        TimeJson {
+            waits: Wait::ALL.into_iter().map(seconds).collect(),
+            processor: spent.processor.as_secs_f64(),
+            source_connections: spent.sources,
+            destination_connections: spent.destinations,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The shapes of the lines. Fields keep the order they have here; `docs/json.md` describes each.
 
-use super::parts::{Balance, ErrorJson, Left, LeftOut, StepJson, TroubleJson, Undid};
+use super::parts::{Balance, ErrorJson, Left, LeftOut, StepJson, TimeJson, TroubleJson, Undid};
 use crate::error::Error;
 use crate::outcome::{AccountReport, Event, FolderReport, Trouble};
 use crate::plan::Plan;
@@ -100,6 +100,8 @@ pub(super) enum Line<'a> {
         bytes: u64,
         seconds: f64,
         exit_code: u8,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<TimeJson>,
     },
     PlanStep(StepJson<'a>),
     Plan {

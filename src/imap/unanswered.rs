@@ -26,7 +26,7 @@ struct Batch {
 
 /// The batches of a session that are not told of yet, the oldest first.
 #[derive(Default)]
-pub(super) struct UnderWay {
+pub(super) struct Unanswered {
     batches: VecDeque<Batch>,
     /// An APPEND with a LITERAL+ literal was taken in this session.
     pub(super) proved: bool,
@@ -34,8 +34,8 @@ pub(super) struct UnderWay {
     lost: Option<Error>,
 }
 
-impl UnderWay {
-    /// Sends a batch behind the others; how it ended, [`UnderWay::collect`] tells.
+impl Unanswered {
+    /// Sends a batch behind the others; how it ended, [`Unanswered::collect`] tells.
     pub(super) fn submit(
         &mut self,
         link: &mut Link,
@@ -52,7 +52,7 @@ impl UnderWay {
             link: &mut *link,
             mailbox,
             batch,
-            under_way: &mut *self,
+            appends: &mut *self,
         };
         if let Err(error) = sending.run(multi) {
             self.lose(link, error);
