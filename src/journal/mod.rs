@@ -1,7 +1,7 @@
 //! The journal: what was seen, intended and delivered, in one SQLite file an account.
 //!
-//! Intent before effect, outcome after it; each write is one durable transaction and is refused once a later run has
-//! begun. One thread owns the [`Journal`]. Nothing is deleted and no outcome overwritten. `docs/journal.md` shows the tables.
+//! Intent before effect, outcome after it; each write is one durable transaction, or a part of one that is gathered, and is refused
+//! once a later run has begun. One thread owns the [`Journal`]. Nothing is deleted and no outcome overwritten. `docs/journal.md` shows the tables.
 
 mod ends;
 mod fault;
