@@ -80,6 +80,29 @@ pub fn open_or_create(path: &Path) -> Result<File> {
     }
 }
 
+/// Makes a file empty, 0600, for writing: a new one, or one of ours, which is empty or begins with `mark`.
+///
+/// # Errors
+/// `Code::Disk`, naming the path; a file that begins otherwise, and anything that is no regular file, is left as it is.
+pub fn replace_own(path: &Path, mark: &[u8]) -> Result<File> {
+    let broken = |e: io::Error| Error::disk("write over", path, &e);
+    let mut file = open_or_create(path)?;
+    let mut head = Vec::new();
+    (&mut file)
+        .take(mark.len() as u64)
+        .read_to_end(&mut head)
+        .map_err(broken)?;
+    if !head.is_empty() && head != mark {
+        let what = io::Error::other("it is there already, and was written by something else");
+        return Err(broken(what).hint("name another file"));
+    }
+    file.set_permissions(PermissionsExt::from_mode(PRIVATE_FILE))
+        .and_then(|()| file.set_len(0))
+        .and_then(|()| file.rewind())
+        .map_err(broken)?;
+    Ok(file)
+}
+
 /// A link put in place between the look and the opening shows as another inode.
 fn open_with(path: &Path, options: &OpenOptions) -> io::Result<File> {
     let before = std::fs::symlink_metadata(path)?;

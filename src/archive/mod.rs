@@ -234,4 +234,6 @@ fn on_disk(layout: Layout) -> maildir::Layout {
 }
 
 #[cfg(test)]
+mod names_tests;
+#[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@ use crate::job::{MailFormat, OnVanish};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
-fn budget() -> Budget {
+pub(super) fn budget() -> Budget {
     Budget::new(1 << 20)
 }
 
@@ -14,6 +14,10 @@ fn body(raw: &[u8]) -> Body {
 }
 
 fn keep(archive: &mut Archive, source: &str, raw: &[u8]) -> Place {
+    keep_in(archive, &folder(), source, raw)
+}
+
+pub(super) fn keep_in(archive: &mut Archive, folder: &Folder, source: &str, raw: &[u8]) -> Place {
     let (body, flags) = (body(raw), Flags::default());
     let item = Keep {
         body: &body,
@@ -24,7 +28,7 @@ fn keep(archive: &mut Archive, source: &str, raw: &[u8]) -> Place {
         }),
         source,
     };
-    archive.store(&folder(), &[item]).unwrap().remove(0)
+    archive.store(folder, &[item]).unwrap().remove(0)
 }
 
 fn folder() -> Folder {

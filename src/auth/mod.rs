@@ -54,6 +54,14 @@ pub enum Proof {
 }
 
 impl Proof {
+    /// Every secret that the job refers to here.
+    pub fn references(&mut self) -> Option<&mut SecretRef> {
+        match self {
+            Proof::Password(reference) => Some(reference),
+            Proof::Token(token) => token.client_secret.as_mut(),
+        }
+    }
+
     /// Gets the password, perhaps by asking at the terminal; a token only when it is needed. `who`, as in
     /// `imap://budi@imap.example`, is for prompts and errors. Errors: `Code::Secret`.
     pub fn resolve(&self, user: &str, who: &str) -> Result<Secret> {
@@ -106,21 +114,30 @@ impl Credentials {
         Ok(())
     }
 
-    /// An error of a login, without what its words repeat of the secret (as it is, quoted as IMAP does, or in the base64 of
-    /// SASL): some servers repeat the command that they refuse.
+    /// An error of a login, without what its words repeat of the secret: some servers repeat the command that they refuse.
     #[must_use]
     pub fn redact(&self, mut error: Error, secret: &SecretString) -> Error {
-        let plain = secret.expose_secret();
-        let quoted = Zeroizing::new(plain.replace('\\', "\\\\").replace('"', "\\\""));
-        let message = sasl::plain(&self.user, self.master.as_deref(), secret);
-        let encoded = [sasl::base64(&message), sasl::base64(plain.as_bytes())];
-        let secrets = [plain, &quoted, &encoded[0], &encoded[1]];
         if let Some(words) = &mut error.words {
-            for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-                *words = words.replace(secret, "…");
+            for form in self.forms(secret) {
+                *words = words.replace(form.as_str(), "…");
             }
         }
         error
+    }
+
+    /// The secret as it may stand in a line: as it is, quoted as IMAP does, and in the base64 of SASL. None is empty.
+    #[must_use]
+    pub fn forms(&self, secret: &SecretString) -> Vec<Zeroizing<String>> {
+        let plain = secret.expose_secret();
+        let quoted = Zeroizing::new(plain.replace('\\', "\\\\").replace('"', "\\\""));
+        let message = sasl::plain(&self.user, self.master.as_deref(), secret);
+        let forms = [
+            Zeroizing::new(plain.to_owned()),
+            quoted,
+            sasl::base64(&message),
+            sasl::base64(plain.as_bytes()),
+        ];
+        forms.into_iter().filter(|form| !form.is_empty()).collect()
     }
 }
 

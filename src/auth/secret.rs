@@ -21,7 +21,12 @@ pub enum SecretRef {
     /// The first line of a file (its final line end taken off).
     File(PathBuf),
     /// The first line that a command (run by `sh -c`, in the job file's directory) writes to stdout.
-    Command { command: String, dir: PathBuf },
+    Command {
+        command: String,
+        dir: PathBuf,
+        /// Environment variables that it does not get: they hold other secrets.
+        without: Vec<String>,
+    },
     /// The entry of this name in the system's keyring, of the service `mailhaul`.
     Keyring(String),
     /// Asked at the terminal, without echo.
@@ -35,7 +40,11 @@ impl SecretRef {
         let secret = match self {
             SecretRef::Env(name) => from_env(name),
             SecretRef::File(path) => from_file(path),
-            SecretRef::Command { command, dir } => from_command(command, dir),
+            SecretRef::Command {
+                command,
+                dir,
+                without,
+            } => from_command(command, dir, without),
             SecretRef::Keyring(name) => from_keyring(name),
             SecretRef::Prompt => from_prompt(who),
         }
@@ -83,13 +92,17 @@ fn from_file(path: &Path) -> Result<Zeroizing<String>> {
     first_line(&bytes).map_err(|why| failed(format!("the file {shown} {why}")))
 }
 
-fn from_command(command: &str, dir: &Path) -> Result<Zeroizing<String>> {
+fn from_command(command: &str, dir: &Path, without: &[String]) -> Result<Zeroizing<String>> {
     let refused = |e: &io::Error| {
         failed(format!("the command `{command}` cannot be run")).words(e.to_string())
     };
     // A file takes what the command complains of, however much, without a second reader.
     let mut complaint = tempfile::tempfile().map_err(|e| refused(&e))?;
-    let mut child = Command::new("sh")
+    let mut shell = Command::new("sh");
+    for name in without {
+        shell.env_remove(name);
+    }
+    let mut child = shell
         .arg("-c")
         .arg(command)
         .current_dir(dir)
@@ -184,6 +197,7 @@ mod tests {
         SecretRef::Command {
             command: command.into(),
             dir: std::env::temp_dir(),
+            without: vec!["HOME".into()],
         }
     }
 
@@ -226,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_first_line_of_a_command() {
-        let secret = command("read x; echo one$x; echo two; echo noise >&2");
+        let secret = command("read x; echo one$x$HOME; echo two; echo noise >&2");
         assert_eq!(secret.resolve("me").unwrap().expose_secret(), "one");
     }
 

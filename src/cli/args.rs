@@ -54,6 +54,15 @@ pub struct Globals {
         help_heading = "Global options"
     )]
     pub account: Vec<String>,
+    /// Write down what is said to and heard from mail servers, without mail and secrets
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        help_heading = "Global options"
+    )]
+    pub trace: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

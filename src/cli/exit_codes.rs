@@ -88,6 +88,8 @@ impl ExitCode {
             }
             (_, Code::Locked | Code::Foreign) => ExitCode::Archive,
             (_, Code::Full) => ExitCode::Full,
+            // Files that cannot be read are a source that cannot be reached.
+            (_, Code::Disk) if error.end == Some(End::Source) => ExitCode::Source,
             (_, Code::Journal | Code::Disk | Code::Internal) => ExitCode::Failed,
             _ => ExitCode::of_end(error.end),
         }

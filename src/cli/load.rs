@@ -10,9 +10,10 @@ use std::path::Path;
 /// The job with the accounts that were asked for. Everything wrong with it has been told when this gives an exit code.
 pub(super) fn job(path: &Path, options: &Options, terminal: &Terminal) -> Result<Job, ExitCode> {
     let loaded = Job::load(path, &options.overrides);
-    let job = loaded
+    let mut job = loaded
         .and_then(|job| job.select(&options.accounts))
         .map_err(|errors| refuse(&errors, terminal))?;
+    job.watch(&options.trace);
     job.warnings.iter().for_each(|text| terminal.warn(text));
     Ok(job)
 }

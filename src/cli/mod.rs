@@ -55,19 +55,39 @@ fn dispatch(args: &Args) -> ExitCode {
         Err(error) => return Terminal::plain().fail(&error),
     };
     let terminal = Terminal::new(&options);
-    match &args.command {
-        Command::Run(run) => run::run(run, &options, &terminal),
-        Command::Plan(plan) => plan::run(plan, &options, &terminal),
-        Command::Status(status) => status::run(status, &options, &terminal),
-        Command::Archive(archive) => archive::run(archive, &options, &terminal),
-        Command::Verify(verify) => verify::run(verify, &options, &terminal),
-        Command::Undo(undo) => undo::run(undo, &options, &terminal),
-        Command::Explain(explain) => explain::run(explain, &terminal),
-        Command::Init(init) => init::run(init, &terminal),
-        Command::Check(check) => check::run(check, &options, &terminal),
-        Command::Login(login) => login::run(login, &options, &terminal),
-        Command::Completions(completions) => completions::run(completions, &terminal),
-        Command::Man(man) => man::run(man, &terminal),
+    let mut code = act(&args.command, &options, &terminal);
+    if !terminal.is_complete() && (options.json || is_for_reading(&args.command)) {
+        code = code.worst(ExitCode::Failed);
+        terminal.say("error: what was to be told could not be written to stdout");
+    }
+    if let Some(why) = options.trace.failure() {
+        terminal.warn(&format!("the trace ends early: {why}"));
+    }
+    code
+}
+
+/// Is what it writes to stdout all that it is for? The others do their work whether anybody reads of it or not.
+fn is_for_reading(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Run(_) | Command::Undo(_) | Command::Init(_) | Command::Login(_)
+    )
+}
+
+fn act(command: &Command, options: &Options, terminal: &Terminal) -> ExitCode {
+    match command {
+        Command::Run(run) => run::run(run, options, terminal),
+        Command::Plan(plan) => plan::run(plan, options, terminal),
+        Command::Status(status) => status::run(status, options, terminal),
+        Command::Archive(archive) => archive::run(archive, options, terminal),
+        Command::Verify(verify) => verify::run(verify, options, terminal),
+        Command::Undo(undo) => undo::run(undo, options, terminal),
+        Command::Explain(explain) => explain::run(explain, terminal),
+        Command::Init(init) => init::run(init, terminal),
+        Command::Check(check) => check::run(check, options, terminal),
+        Command::Login(login) => login::run(login, options, terminal),
+        Command::Completions(completions) => completions::run(completions, terminal),
+        Command::Man(man) => man::run(man, terminal),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::args::Globals;
 use crate::error::{Code, Error, Kind, Result};
+use crate::net::Trace;
 use std::ffi::OsString;
 
 /// What all commands share.
@@ -15,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) overrides: Vec<(String, String)>,
     /// `--account`; empty: all.
     pub(crate) accounts: Vec<String>,
+    /// `--trace`, begun.
+    pub(crate) trace: Trace,
 }
 
 impl Options {
@@ -32,6 +35,10 @@ impl Options {
             colour: !(globals.no_color || no_color || dumb),
             overrides: overrides.collect::<Result<_>>()?,
             accounts: globals.account.clone(),
+            trace: match &globals.trace {
+                Some(path) => Trace::to(path)?,
+                None => Trace::default(),
+            },
         })
     }
 }
@@ -58,6 +65,7 @@ mod tests {
             no_color: false,
             set: set.iter().map(|&s| s.to_owned()).collect(),
             account: Vec::new(),
+            trace: None,
         }
     }
 

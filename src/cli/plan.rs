@@ -25,7 +25,7 @@ pub(super) fn run(args: &PlanArgs, options: &Options, terminal: &Terminal) -> Ex
         Ok(watch) => watch,
         Err(error) => return terminal.fail(&error),
     };
-    let mut talk = Talk::new(terminal, &stop);
+    let mut talk = Talk::new(terminal, &stop, &options.trace);
     let result = front::plan_with(&job, &stop, |event| talk.take(event.as_ref()));
     talk.end();
     match result {

@@ -29,7 +29,7 @@ pub(super) fn run(args: &RunArgs, options: &Options, terminal: &Terminal) -> Exi
         Ok(watch) => watch,
         Err(error) => return terminal.fail(&error),
     };
-    let mut talk = Talk::new(terminal, &stop);
+    let mut talk = Talk::new(terminal, &stop, &options.trace);
     let result = front::run_with(&job, &stop, |event| talk.take(event.as_ref()));
     talk.end();
     match result {

@@ -3,6 +3,7 @@
 use super::bars::Bars;
 use super::terminal::Terminal;
 use crate::engine::Stop;
+use crate::net::Trace;
 use crate::outcome::{AccountReport, Event};
 use crate::render::progress::{Progress, Schedule};
 use crate::render::units::duration;
@@ -20,6 +21,7 @@ const WORTH_TELLING: u64 = 5;
 pub(super) struct Talk<'a> {
     terminal: &'a Terminal,
     stop: &'a Stop,
+    trace: &'a Trace,
     started: Instant,
     progress: Progress,
     schedule: Schedule,
@@ -31,10 +33,11 @@ pub(super) struct Talk<'a> {
 }
 
 impl<'a> Talk<'a> {
-    pub(super) fn new(terminal: &'a Terminal, stop: &'a Stop) -> Self {
+    pub(super) fn new(terminal: &'a Terminal, stop: &'a Stop, trace: &'a Trace) -> Self {
         Talk {
             terminal,
             stop,
+            trace,
             started: Instant::now(),
             progress: Progress::default(),
             schedule: Schedule::default(),
@@ -54,6 +57,7 @@ impl<'a> Talk<'a> {
         let now = self.elapsed();
         self.tell_stopping();
         if let Some(event) = event {
+            note(self.trace, event);
             let at = self.progress.take(event, now);
             if self.terminal.json {
                 self.json(event, at, now);
@@ -139,5 +143,20 @@ impl<'a> Talk<'a> {
             }
             _ => {}
         }
+    }
+}
+
+/// What concerns the connections of an account as a whole goes to the trace, too.
+fn note(trace: &Trace, event: &Event) {
+    match event {
+        Event::AccountStarted { account } => trace.note(&format!("{account}: begins")),
+        Event::AccountDone { account, .. } => trace.note(&format!("{account}: ends")),
+        Event::Warning { account, text } => trace.note(&format!("{account}: warning: {text}")),
+        Event::Waiting {
+            account,
+            why,
+            seconds,
+        } => trace.note(&format!("{account}: waits {seconds} s: {why}")),
+        _ => {}
     }
 }

@@ -4,11 +4,13 @@ use super::exit_codes::ExitCode;
 use super::options::Options;
 use crate::error::{Code, Error, Kind, Result};
 use crate::render::{Paint, errors, json};
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 
 /// Writes lines. A reader that went away (`mailhaul plan … | head`) is no reason to stop or to fail: the mail matters more
-/// than what is told about it, so that errors of writing are dropped here, on purpose and nowhere else.
-#[derive(Debug, Clone, Copy)]
+/// than what is told about it, so that errors of writing are dropped here, on purpose and nowhere else; that data was lost is remembered
+/// for the end ([`Terminal::is_complete`]).
+#[derive(Debug)]
 pub(crate) struct Terminal {
     pub(crate) json: bool,
     pub(crate) quiet: bool,
@@ -18,6 +20,8 @@ pub(crate) struct Terminal {
     pub(crate) err: Paint,
     /// May progress bars be drawn?
     pub(crate) bars: bool,
+    /// Data could not be written, and somebody may still read it.
+    lost: Cell<bool>,
 }
 
 impl Terminal {
@@ -29,6 +33,7 @@ impl Terminal {
             out: Paint::new(options.colour && !options.json && std::io::stdout().is_terminal()),
             err: Paint::new(options.colour && talks),
             bars: talks && !options.json && !options.quiet,
+            lost: Cell::new(false),
         }
     }
 
@@ -40,12 +45,26 @@ impl Terminal {
             out: Paint::PLAIN,
             err: Paint::PLAIN,
             bars: false,
+            lost: Cell::new(false),
         }
     }
 
     /// A line, or several, of data.
     pub(crate) fn data(&self, text: &str) {
-        drop(writeln!(std::io::stdout().lock(), "{text}"));
+        self.note(writeln!(std::io::stdout().lock(), "{text}"));
+    }
+
+    fn note(&self, written: std::io::Result<()>) {
+        let lost = |e: std::io::Error| e.kind() != std::io::ErrorKind::BrokenPipe;
+        if written.is_err_and(lost) {
+            self.lost.set(true);
+        }
+    }
+
+    /// Was all data written, as far as somebody reads it?
+    pub(crate) fn is_complete(&self) -> bool {
+        self.note(std::io::stdout().lock().flush());
+        !self.lost.get()
     }
 
     pub(crate) fn lines(&self, lines: &[String]) {
@@ -55,7 +74,7 @@ impl Terminal {
     /// Bytes of data as they are.
     pub(crate) fn bytes(&self, bytes: &[u8]) {
         let mut out = std::io::stdout().lock();
-        drop(out.write_all(bytes).and_then(|()| out.flush()));
+        self.note(out.write_all(bytes).and_then(|()| out.flush()));
     }
 
     /// Data in large pieces, by whoever has them. Whether all of it was written matters here: what is half is told, unless nobody

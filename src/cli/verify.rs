@@ -27,7 +27,7 @@ pub(super) fn run(args: &VerifyArgs, options: &Options, terminal: &Terminal) -> 
         Ok(watch) => watch,
         Err(error) => return terminal.fail(&error),
     };
-    let mut talk = Talk::new(terminal, &stop);
+    let mut talk = Talk::new(terminal, &stop, &options.trace);
     let result = front::verify_with(&job, order, &stop, |event| talk.take(event.as_ref()));
     talk.end();
     match result {

@@ -2,7 +2,7 @@
 
 use super::Row;
 use super::kin::{alike, head_key, same_date, same_size, says_nothing};
-use super::pairing::{Found, Pair, Pairing, Rules, Step, whole};
+use super::pairing::{Found, Pair, Pairing, Rules, Step, flag_change, whole};
 use crate::message::{Digest, FlagChange, SourceKey};
 use std::collections::{HashMap, HashSet};
 
@@ -228,7 +228,7 @@ impl Rest {
             return;
         }
         let flags = match rules.flags {
-            true => source.flags.change_to(&standing.flags),
+            true => flag_change(&source, standing),
             false => FlagChange::default(),
         };
         let date = !same_date(&source, standing);

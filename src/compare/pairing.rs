@@ -165,5 +165,13 @@ impl Pairing {
 
 /// Equal in flags and date too.
 pub(super) fn whole(rules: Step, source: &Row, standing: &Row) -> bool {
-    same_date(source, standing) && (!rules.flags || source.flags == standing.flags)
+    same_date(source, standing) && (!rules.flags || flag_change(source, standing).is_empty())
+}
+
+/// From the source's flags to the destination's. Labels that the destination has beside the source's are its own business: it
+/// gives some itself, and the folder that a message stands in is one.
+pub(super) fn flag_change(source: &Row, standing: &Row) -> FlagChange {
+    let mut change = source.flags.change_to(&standing.flags);
+    change.add.labels.clear();
+    change
 }

@@ -211,6 +211,9 @@ fn leg(context: &Context, last: bool, report: &mut AccountReport) -> Result<()> 
     same::refuse_same_mailbox(context, &mut sink)?;
     let mut plan = make_plan(context, folders)?;
     tell_plan(context, &plan);
+    let labels = context.labels();
+    let hidden = (0..context.sources.len()).filter_map(|source| labels.hidden(source as u32));
+    hidden.for_each(|text| context.warn(text));
     let lanes = lane::count(context, &groups(&plan));
     let mut prepared = false;
     let done = lane::run_prepared(context, lanes, sink, |sink| {
@@ -248,7 +251,7 @@ pub(super) fn look_around(context: &Context, sink: &mut SinkLink<'_>) -> Result<
         let found = lane::join(sources);
         let (naming, folders) = landscape?;
         context.set_landscape(Landscape { naming, folders });
-        found
+        found.inspect(|found| context.set_labels(found))
     })
 }
 

@@ -68,6 +68,7 @@ mod tests {
             uid_next: None,
             messages,
             highest_modseq: None,
+            labelled: false,
         };
         let target = Target {
             folder: source.folder.clone(),
@@ -83,6 +84,7 @@ mod tests {
                 source,
                 target,
                 work,
+                take: crate::plan::labels::Take::All,
             },
         )])
     }

@@ -40,7 +40,8 @@ pub(super) fn arrived(
     }
     let body = match body {
         Ok(body) => body,
-        Err(_) if !last => return Ok(None),
+        // What came in place of an answer ended the session: there is nobody to ask again.
+        Err(ref error) if !last && error.code != Code::Protocol => return Ok(None),
         Err(error) => {
             seen.insert(key.clone());
             let listed = Listed {
@@ -49,7 +50,8 @@ pub(super) fn arrived(
                 date,
                 size: None,
             };
-            let words = error.words.unwrap_or(error.what);
+            let words = error.words.filter(|words| !words.is_empty());
+            let words = words.unwrap_or(error.what);
             return Ok(Some(Cargo::Verdict(verdict(
                 &listed,
                 Outcome::Failed,

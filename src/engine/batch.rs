@@ -12,6 +12,7 @@ use crate::journal::{Intent, IntentId, MessageRow, SinkFolderId};
 use crate::message::Flags;
 use crate::outcome::Outcome;
 use crate::plan::Target;
+use crate::plan::labels::Labels;
 use crate::sink::{BatchLimit, Delivery, Door};
 use std::sync::Arc;
 
@@ -89,6 +90,8 @@ pub(super) fn fit(
     items: Vec<Pending>,
 ) -> Result<Vec<Pending>> {
     let most = deliverer.link.ready()?.batch_limit().message_bytes;
+    let labels = deliverer.context.labels();
+    let folder = run.step.source.clone();
     let mut fitting = Vec::with_capacity(items.len());
     let mut sorted = Sorted::default();
     for mut item in items {
@@ -97,8 +100,10 @@ pub(super) fn fit(
             sorted.refused.push((item, words, Outcome::Rejected));
             continue;
         }
-        for keyword in unfit_keywords(deliverer, &target.name, &item.flags)? {
+        let carried = labels.carried(&folder, &item.flags);
+        for keyword in unfit_keywords(deliverer, &target.name, &carried)? {
             item.flags.keywords.remove(&keyword);
+            Labels::drop_keyword(&mut item.flags, &keyword);
             item.without.push(format!("keyword {keyword}"));
         }
         fitting.push(item);
@@ -155,11 +160,17 @@ pub(super) fn submit(
         .0
         .store
         .is_pop3();
+    let labels = context.labels();
+    let flags: Vec<Flags> = items
+        .iter()
+        .map(|item| labels.carried(&run.step.source, &item.flags))
+        .collect();
     let deliveries: Vec<Delivery<'_>> = items
         .iter()
         .zip(&texts)
-        .map(|(item, source)| Delivery {
-            flags: &item.flags,
+        .zip(&flags)
+        .map(|((item, source), flags)| Delivery {
+            flags,
             date: item.date,
             body: &item.load.body,
             key: &item.load.key,

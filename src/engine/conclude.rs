@@ -3,6 +3,7 @@
 use super::batch::Pending;
 use super::context::{Context, StepRun};
 use super::deliver::Deliverer;
+use super::labels;
 use super::readback;
 use super::sorting::Sorted;
 use super::target::{self, Check};
@@ -10,6 +11,7 @@ use crate::error::Result;
 use crate::identity::Standing;
 use crate::job::Verify;
 use crate::journal::{Conclusion, Delivered, IntentId, MessageRow};
+use crate::message::Flags;
 use crate::outcome::{Outcome, Trouble};
 use crate::plan::Target;
 
@@ -19,9 +21,10 @@ pub(super) fn conclude(
     run: &StepRun,
     target: &Target,
     intent: Option<IntentId>,
-    sorted: Sorted,
+    mut sorted: Sorted,
 ) -> Result<()> {
     let context = deliverer.context;
+    label(deliverer, run, target, &mut sorted)?;
     let claimant = target::claimant(run.folder);
     let verify = context.account.verify;
     let landing = deliverer
@@ -39,11 +42,13 @@ pub(super) fn conclude(
         };
         conclusions.push(conclusion(context, row, *outcome, item, Some(delivered)));
         let Some(uid) = *uid else { continue };
+        // Where it stood before it was sent, only its bytes say that it is the same.
+        let older = uid < landing.door.floor && !context.destination.0.store.is_archive();
         landing.door.floor = landing.door.floor.max(uid.saturating_add(1));
         let stands = stands(item, uid, row);
         standing.push(target::standing_row(&stands, uid, Some((row, run.folder))));
         landing.index.insert(stands, [claimant]);
-        if *outcome == Outcome::Copied && wants_reading_back(verify, item) {
+        if *outcome == Outcome::Copied && (older || wants_reading_back(verify, item)) {
             let digest = item.load.body.digests().exact;
             landing.checks.push(Check {
                 row,
@@ -67,6 +72,29 @@ pub(super) fn conclude(
         journal.add_standing(number, id, &standing)
     })?;
     count(context, run, &sorted);
+    Ok(())
+}
+
+/// Sets the labels of what is delivered, before the journal calls it so.
+fn label(
+    deliverer: &mut Deliverer<'_>,
+    run: &StepRun,
+    target: &Target,
+    sorted: &mut Sorted,
+) -> Result<()> {
+    let (context, link) = (deliverer.context, &mut deliverer.link);
+    let landing = deliverer.landings.get(context, link, target)?;
+    let uid_validity = landing.door.uid_validity;
+    let done = sorted.done.iter();
+    let messages: Vec<(u32, &Flags)> = done
+        .filter_map(|(item, uid, _)| Some(((*uid)?, &item.flags)))
+        .collect();
+    let at = (target.name.as_slice(), uid_validity);
+    let refused = labels::set(context, link, at, &run.step.source, &messages)?;
+    for (item, uid, _) in &mut sorted.done {
+        let without = uid.and_then(|uid| refused.get(&uid));
+        item.without.extend(without.into_iter().flatten().cloned());
+    }
     Ok(())
 }
 

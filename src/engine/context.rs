@@ -10,6 +10,7 @@ use crate::job::{Account, DestinationSpec, SourceSpec};
 use crate::journal::{FolderId, RunId, source_text};
 use crate::message::{Folder, SourceKey};
 use crate::outcome::{Counts, Event, FolderReport, Outcome, Trouble};
+use crate::plan::labels::Labels;
 use crate::plan::{Landscape, Plan, SourceFolder, Step, Target};
 use crate::sink::Door;
 use crate::source::Source;
@@ -49,6 +50,7 @@ pub(super) struct Context {
     /// Destination folders as they were just before the lanes began, by wire name; each is taken by the first who opens it.
     pub(super) doors: Mutex<HashMap<Vec<u8>, Door>>,
     landscape: Mutex<Landscape>,
+    labels: Mutex<Arc<Labels>>,
     trouble: Mutex<Vec<Trouble>>,
     steps: Mutex<Vec<Arc<StepRun>>>,
 }
@@ -94,6 +96,7 @@ impl Context {
             resend: Mutex::default(),
             doors: Mutex::default(),
             landscape: Mutex::new(Landscape::default()),
+            labels: Mutex::default(),
             trouble: Mutex::new(Vec::new()),
             steps: Mutex::new(Vec::new()),
         }
@@ -106,6 +109,16 @@ impl Context {
     /// The destination as it was when the run began.
     pub(super) fn landscape(&self) -> Landscape {
         lock(&self.landscape).clone()
+    }
+
+    /// Both ends are looked at: what labels mean between them is settled now.
+    pub(super) fn set_labels(&self, folders: &[SourceFolder]) {
+        let labels = Labels::new(&self.account.folders, &self.landscape(), folders);
+        *lock(&self.labels) = Arc::new(labels);
+    }
+
+    pub(super) fn labels(&self) -> Arc<Labels> {
+        Arc::clone(&lock(&self.labels))
     }
 
     pub(super) fn target(&self, folder: &Folder) -> Target {

@@ -25,14 +25,13 @@ pub(super) struct First {
 impl Deliverer<'_> {
     /// Which folder the message goes to: the step's, or what a route says.
     pub(super) fn target_of(&self, load: &Load) -> Result<Target> {
-        let run = self.step()?;
         let routed = route::route(&self.context.account.routes, load.body.head(), load.date);
         Ok(match routed {
             Some(folder) => {
                 let rules = &self.context.account.folders;
                 self.context.target(&map::below(rules, folder))
             }
-            None => run.step.target.clone(),
+            None => self.labelled_target(&load.flags)?,
         })
     }
 
@@ -189,7 +188,6 @@ impl Deliverer<'_> {
     pub(super) fn answer_headings(&mut self, reply: &Sender<Vec<Listed>>) -> Result<()> {
         // What is under way may be what stands for them.
         self.finish()?;
-        let target = self.step()?.step.target.clone();
         let mut wanted = Vec::new();
         for (listed, header) in std::mem::take(&mut self.headings) {
             let known = Known {
@@ -197,6 +195,7 @@ impl Deliverer<'_> {
                 digests: None,
                 size: listed.size,
             };
+            let target = self.labelled_target(&listed.flags)?;
             match self.claim_known(&target, known)? {
                 Claim::Same { uid, source_row } => {
                     let seen = Seen {

@@ -297,6 +297,7 @@ impl<'a> Deliverer<'a> {
         if self.decided.is_empty() && self.batch.is_empty() {
             return Ok(());
         }
+        super::labels::set_decided(self)?;
         let decided = std::mem::take(&mut self.decided);
         finish::write_decided(self.context, self.step()?.as_ref(), decided)?;
         if let Some((target, items)) = self.batch.take() {

@@ -2,6 +2,7 @@
 
 use super::context::{Context, lock};
 use super::known::shown_key;
+use super::labels;
 use super::link::{SinkLink, pause};
 use super::settle::{self, Found, Place, Sought};
 use crate::error::Result;
@@ -159,7 +160,7 @@ fn settle_folder(
         .collect();
     let mut places = settle::pair(&sought, &found).into_iter();
     for intent in intents {
-        conclude(context, intent, &found, &mut places, last, settled)?;
+        conclude(context, link, intent, (&found, &mut places), last, settled)?;
     }
     Ok(())
 }
@@ -167,13 +168,14 @@ fn settle_folder(
 /// Writes down what of one batch was found; `places`: where each of its messages stands that has no outcome yet, in order.
 fn conclude(
     context: &Context,
+    link: &mut SinkLink<'_>,
     intent: &OpenIntent,
-    found: &[Found],
-    places: &mut impl Iterator<Item = Option<Place>>,
+    (found, places): (&[Found], &mut impl Iterator<Item = Option<Place>>),
     last: bool,
     settled: &mut Settled,
 ) -> Result<()> {
     let (mut conclusions, mut rows, mut done) = (Vec::new(), Vec::new(), true);
+    let mut stored: Vec<(&IntentMessage, u32)> = Vec::new();
     for message in intent.messages.iter().filter(|message| !message.concluded) {
         let Some(place) = places.next().flatten() else {
             done = last;
@@ -193,9 +195,11 @@ fn conclude(
         };
         *settled.found.entry((message.folder, outcome)).or_default() += 1;
         conclusions.push(conclusion(context, intent, message, outcome, place));
+        stored.push((message, place.uid));
         let stands = found.iter().find(|found| found.uid == place.uid);
         rows.extend(stands.map(|found| row(message, found)));
     }
+    labels::set_found(context, link, intent, &stored)?;
     let (run, id, folder) = (context.run, intent.id, intent.folder);
     context.ledger.ask(move |journal| {
         journal.conclude(run, Some(id), &conclusions, done)?;

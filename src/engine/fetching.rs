@@ -31,7 +31,7 @@ impl Reading<'_> {
         })?;
         let (held_back, gone): (Vec<_>, Vec<_>) = wanted
             .into_iter()
-            .partition(|listed| there.contains(&listed.key));
+            .partition(|listed| self.is_among(&there, &listed.key));
         for listed in gone {
             self.verdict(
                 &listed,

@@ -3,6 +3,7 @@
 use super::context::{Context, StepRun};
 use super::deliver::{Decided, Deliverer};
 use super::known::shown_key;
+use super::labels;
 use crate::error::Result;
 use crate::journal::{Conclusion, Delivered, MessageRow};
 use crate::message::{FlagChange, Flags};
@@ -84,6 +85,7 @@ type Alike = HashMap<(Delivered, String), (FlagChange, Vec<(MessageRow, u32, Opt
 /// Carries changes of flags over: only what changed, never absolute flags.
 pub(super) fn change_flags(deliverer: &mut Deliverer<'_>) -> Result<()> {
     let mut alike: Alike = HashMap::new();
+    let source = deliverer.step()?.step.source.clone();
     for work in std::mem::take(&mut deliverer.flags) {
         let Some(uid) = work.delivered.uid else {
             continue;
@@ -92,14 +94,11 @@ pub(super) fn change_flags(deliverer: &mut Deliverer<'_>) -> Result<()> {
             uid: None,
             ..work.delivered
         };
-        let text = format!(
-            "+{} -{}",
-            work.change.add.to_text(),
-            work.change.remove.to_text()
-        );
+        let change = labels::carried(deliverer.context, &source, &work);
+        let text = format!("+{} -{}", change.add.to_text(), change.remove.to_text());
         let entry = alike
             .entry((folder, text))
-            .or_insert_with(|| (work.change, Vec::new()));
+            .or_insert_with(|| (change, Vec::new()));
         entry.1.push((work.row, uid, work.now));
     }
     for ((folder, _), (change, messages)) in alike {

@@ -11,6 +11,7 @@ use crate::job::Dedup;
 use crate::journal::Place;
 use crate::message::{InternalDate, SourceKey};
 use crate::outcome::{Outcome, Trouble};
+use crate::plan::labels::Take;
 use crate::plan::{SourceFolder, Step, Work, filter};
 use crate::source::{Listed, Opened, Source, Wanted};
 use crossbeam_channel::{Sender, bounded};
@@ -59,6 +60,7 @@ pub(super) fn streams(context: &Context, step: &Step) -> bool {
     matches!(step.work, Work::CopyWhole { .. })
         && context.account.filter == Default::default()
         && step.source.uid_validity != 0
+        && step.take == Take::All
 }
 
 impl<'a> Reading<'a> {
@@ -111,6 +113,7 @@ impl<'a> Reading<'a> {
             && self.context.account.routes.is_empty()
             && self.context.account.filter.search.is_none()
             && !self.context.account.collapse
+            && matches!(self.run.step.take, Take::All | Take::Kept | Take::Routed)
     }
 
     fn unchanged(&mut self) -> Result<Option<Opened>> {
@@ -151,9 +154,11 @@ impl<'a> Reading<'a> {
         let deleted_too = self.copies_deleted();
         let mut passed_over = Vec::new();
         let mut adopted = HashSet::new();
-        let opened = source.headings(&self.run.step.source, &mut |heading| {
+        let this = &*self;
+        let opened = source.headings(&this.run.step.source, &mut |heading| {
             context.check_stop()?;
-            if let Some(reason) = unwanted(context, &heading.listed, deleted_too) {
+            let reason = unwanted(context, &heading.listed, deleted_too);
+            if let Some(reason) = reason.or_else(|| this.unwanted_label(&heading.listed.flags)) {
                 passed_over.push((heading.listed, reason));
                 return Ok(());
             }
@@ -184,7 +189,7 @@ impl<'a> Reading<'a> {
         for (listed, reason) in passed_over {
             self.skip(&listed, reason)?;
         }
-        self.fetch_all(source, wanted)?;
+        self.fetch_by_place(source, wanted)?;
         Ok(Some(opened))
     }
 
@@ -195,8 +200,10 @@ impl<'a> Reading<'a> {
             None => self.whole_listing(source)?,
         };
         self.check_validity(&opened)?;
+        self.tell_reused_apart(source, &mut listing)?;
         let first = !std::mem::replace(&mut self.listed, true);
         let missing = missing(&opened, &listing);
+        self.keep_part(&mut listing);
         self.count_listing(&listing, missing, first);
         // What is sent again is a part of the folder: nothing follows from what it leaves out.
         let complete =
@@ -206,7 +213,7 @@ impl<'a> Reading<'a> {
             self.only_resent(&mut listing);
         }
         let listing = self.sort_out(listing, complete)?;
-        self.fetch_all(source, listing)?;
+        self.fetch_by_place(source, listing)?;
         if missing > 0 && !self.run.again {
             self.tell_missing(missing);
             // Not a state of the folder that the next run may rely on.
@@ -265,7 +272,9 @@ impl<'a> Reading<'a> {
                 ..listed
             };
             let filter = &self.context.account.filter;
-            match (unwanted(self.context, &listed, deleted_too), fate) {
+            let reason = unwanted(self.context, &listed, deleted_too)
+                .or_else(|| self.unwanted_label(&listed.flags));
+            match (reason, fate) {
                 (reason, Fate::Skipped { words, .. })
                     if reason.is_some() || filter::is_not_found_again(filter, &words) =>
                 {

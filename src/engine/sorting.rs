@@ -7,6 +7,7 @@ use super::refusal;
 use super::settle::{self, Found, Place, Sought};
 use crate::error::{Error, Result};
 use crate::outcome::Outcome;
+use crate::plan::Holds;
 use crate::sink::{Refusal, Report, Stored};
 use std::collections::HashSet;
 
@@ -152,7 +153,8 @@ fn is_sought((_, stored): &(Pending, Stored)) -> bool {
 /// Which UIDs are believed that a server tells for a batch.
 struct Belief {
     highest: u32,
-    /// An archive knows its UIDs; one below the floor is of a message that it kept before.
+    /// An archive knows its UIDs; one below the floor is of a message that it kept before. A server with labels gives the UID of the
+    /// copy that it has already.
     exact: bool,
 }
 
@@ -164,7 +166,7 @@ impl Belief {
         let messages = u32::try_from(messages).unwrap_or(u32::MAX);
         Belief {
             highest: floor.saturating_add(AHEAD).saturating_add(messages),
-            exact: deliverer.context.destination.0.store.is_archive(),
+            exact: deliverer.context.labels().holds() != Holds::Nothing,
         }
     }
 

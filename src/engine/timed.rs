@@ -145,6 +145,27 @@ impl Source for TimedSource {
         )
     }
 
+    fn fetch_on(
+        &mut self,
+        folder: &SourceFolder,
+        wanted: Wanted<'_>,
+        budget: &Budget,
+        opened: &mut dyn FnMut(&Opened) -> Result<Flow>,
+        on: &mut dyn FnMut(Arrival) -> Result<Flow>,
+        next: &mut dyn FnMut(usize) -> Option<SourceFolder>,
+    ) -> Result<()> {
+        let mut call = Call::new(&self.times, Wait::Source);
+        let budget = call.budget(budget);
+        self.inner.fetch_on(
+            folder,
+            wanted,
+            &budget,
+            &mut |state| call.aside(None, || opened(state)),
+            &mut |arrival| call.aside(Some(Wait::HeldBack), || on(arrival)),
+            next,
+        )
+    }
+
     fn headings(
         &mut self,
         folder: &SourceFolder,
@@ -325,5 +346,41 @@ impl Sink for TimedSink {
     fn close(self: Box<Self>) -> Result<()> {
         let _call = Call::new(&self.times, Wait::Destination);
         self.inner.close()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// The names of the functions that stand between a line that begins so and the end of its block.
+    fn functions<'a>(text: &'a str, block: &str) -> Vec<&'a str> {
+        let body = text.split_once(block).expect("the block").1;
+        let body = body.split_once("\n}\n").expect("its end").0;
+        let names = body.lines().filter_map(|line| {
+            let name = line.strip_prefix("    fn ")?;
+            name.split_once('(').map(|(name, _)| name)
+        });
+        names.collect()
+    }
+
+    /// A method with a body of its own in the trait would else silently lose what the source or sink does in its place.
+    #[test]
+    fn every_method_is_passed_on() {
+        let own = include_str!("timed.rs");
+        for (text, of, implemented) in [
+            (
+                include_str!("../source/mod.rs"),
+                "\npub trait Source: Send {\n",
+                "\nimpl Source for TimedSource {\n",
+            ),
+            (
+                include_str!("../sink/mod.rs"),
+                "\npub trait Sink: Send {\n",
+                "\nimpl Sink for TimedSink {\n",
+            ),
+        ] {
+            let wanted = functions(text, of);
+            assert!(wanted.len() > 10, "{wanted:?}");
+            assert_eq!(functions(own, implemented), wanted);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Bulk FETCH of whole messages: literals go from the wire straight into bodies under the byte budget.
 
+use super::capability::Capabilities;
 use super::fault::backoff_time;
 use super::fetch::fetch;
 use super::items::{Content, Items, at_body};
@@ -15,6 +16,15 @@ use crate::spool::{Body, BodyWriter, Budget};
 
 /// What is asked of a message.
 pub(super) const ITEMS: &str = "(UID FLAGS INTERNALDATE BODY.PEEK[])";
+/// The same of a server with labels.
+const LABELLED: &str = "(UID FLAGS INTERNALDATE X-GM-LABELS BODY.PEEK[])";
+
+pub(super) fn items(capabilities: &Capabilities) -> &'static str {
+    match capabilities.gmail {
+        true => LABELLED,
+        false => ITEMS,
+    }
+}
 
 /// One message.
 #[derive(Debug, Clone)]
@@ -107,7 +117,7 @@ impl Consumer for Bodies<'_> {
         };
         let fetched = Fetched {
             uid,
-            flags: items.flags.unwrap_or_default(),
+            flags: items.take_flags().unwrap_or_default(),
             date: items.date,
             body,
         };
@@ -164,10 +174,11 @@ impl Session {
         on: &mut dyn FnMut(Fetched) -> Result<Flow>,
     ) -> Result<Streamed> {
         let sets = quote::sets(set)?;
+        let items = items(self.capabilities());
         let mut gate = self.gate();
         let mut consumer = consumer(&gate.link, budget, on);
         collect(&mut gate.link, &mut consumer, |link, consumer| {
-            fetch(link, sets, ITEMS, consumer)
+            fetch(link, sets, items, consumer)
         })
     }
 
@@ -182,6 +193,7 @@ impl Session {
         on: &mut dyn FnMut(Fetched) -> Result<Flow>,
     ) -> Result<Streamed> {
         let mut sets = quote::sets(set)?.into_iter();
+        let items = items(self.capabilities());
         self.begin_select();
         let first = {
             let mut gate = self.handle.gate();
@@ -189,7 +201,7 @@ impl Session {
             link.doing = "EXAMINE";
             let examine = link.send(&Command::new("EXAMINE ").string(name))?;
             let first = match sets.next() {
-                Some(set) => Some(link.send(&Command::new(&format!("UID FETCH {set} {ITEMS}")))?),
+                Some(set) => Some(link.send(&Command::new(&format!("UID FETCH {set} {items}")))?),
                 None => None,
             };
             let answer = link.finish(examine, &mut Nothing)?;
@@ -214,7 +226,7 @@ impl Session {
         collect(link, &mut consumer, |link, consumer| {
             link.doing = "FETCH";
             let answer = first.map(|tag| link.finish(tag, consumer)).transpose()?;
-            let rest = fetch(link, sets.collect(), ITEMS, consumer)?;
+            let rest = fetch(link, sets.collect(), items, consumer)?;
             Ok(answer.filter(|answer| !answer.is_ok()).or(rest))
         })
     }

@@ -74,14 +74,14 @@ impl Sending<'_> {
         self.link.queue(format!("m{tag} APPEND ").as_bytes())?;
         for part in &Command::default().string(self.mailbox).parts {
             match part {
-                Part::Text(text) => self.link.queue(text)?,
+                Part::Text(text) | Part::Elided(text) => self.link.queue(text)?,
                 Part::Literal(name) => {
                     self.link
                         .queue(format!("{{{}}}\r\n", name.len()).as_bytes())?;
                     if !self.go_ahead(tag)? {
                         return Ok(false);
                     }
-                    self.link.queue(name)?;
+                    self.link.queue_mail(name)?;
                 }
             }
         }
@@ -257,7 +257,7 @@ impl LiteralWriter<'_> {
                 return Ok(false);
             }
         }
-        self.link.queue(chunk)?;
+        self.link.queue_mail(chunk)?;
         Ok(true)
     }
 }

@@ -3,6 +3,7 @@
 use super::response::{Completion, Status};
 use crate::error::{Code, End, Error, Kind};
 use crate::failpoint;
+use crate::net::{SLOW_HINT, too_slow};
 use std::io;
 use std::time::Duration;
 
@@ -33,6 +34,12 @@ impl Peer {
             return self.bye(bye);
         }
         let what = format!("{} while {doing}", self.name);
+        if let Some(slow) = too_slow(e) {
+            let what = format!("{} {slow} while {doing}", self.name);
+            return self
+                .error(Kind::Transient, Code::Timeout, what)
+                .hint(SLOW_HINT);
+        }
         match e.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => self.error(
                 Kind::Transient,

@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 
 /// FETCH commands under way at once.
 const WINDOW: usize = 4;
-/// What a listing asks for.
+/// What a listing asks for, without and with labels.
 const LISTED: &str = "(UID FLAGS INTERNALDATE RFC822.SIZE)";
+const LABELLED: &str = "(UID FLAGS INTERNALDATE RFC822.SIZE X-GM-LABELS)";
 /// Of header fields so much is kept, in bytes: more is no Message-ID, Date, From and Subject.
 const HEAD_CAP: usize = 256 * 1024;
 
@@ -122,7 +123,7 @@ impl Session {
         set: &[(u32, u32)],
         on: &mut dyn FnMut(Listed) -> Result<()>,
     ) -> Result<()> {
-        self.listed(set, LISTED, on)
+        self.listed(set, self.listed_items(), on)
     }
 
     /// As [`Session::listing`], but only of messages that came or changed since that mod-sequence (RFC 7162 §3.1.4.1).
@@ -132,7 +133,15 @@ impl Session {
         since: u64,
         on: &mut dyn FnMut(Listed) -> Result<()>,
     ) -> Result<()> {
-        self.listed(set, &format!("{LISTED} (CHANGEDSINCE {since})"), on)
+        let items = self.listed_items();
+        self.listed(set, &format!("{items} (CHANGEDSINCE {since})"), on)
+    }
+
+    fn listed_items(&self) -> &'static str {
+        match self.capabilities().gmail {
+            true => LABELLED,
+            false => LISTED,
+        }
     }
 
     fn listed(
@@ -141,17 +150,23 @@ impl Session {
         items: &str,
         on: &mut dyn FnMut(Listed) -> Result<()>,
     ) -> Result<()> {
-        self.fetch_small(set, items, &mut |items| match (items.uid, items.flags) {
-            (Some(uid), Some(flags)) if items.size.is_some() || items.date.is_some() => {
-                let (date, size) = (items.date, items.size);
-                on(Listed {
-                    uid,
-                    flags,
-                    date,
-                    size,
-                })
+        let labelled = self.capabilities().gmail;
+        self.fetch_small(set, items, &mut |mut items| {
+            // A message whose labels were not told is not listed: it would be taken to have none any more.
+            let told = (items.size.is_some() || items.date.is_some())
+                && (!labelled || items.labels.is_some());
+            match (items.uid, items.take_flags()) {
+                (Some(uid), Some(flags)) if told => {
+                    let (date, size) = (items.date, items.size);
+                    on(Listed {
+                        uid,
+                        flags,
+                        date,
+                        size,
+                    })
+                }
+                _ => Ok(()),
             }
-            _ => Ok(()),
         })
     }
 

@@ -3,8 +3,9 @@
 use super::response::Line;
 use super::scan::{Scanner, Value};
 use super::state;
-use crate::message::{Flags, InternalDate};
+use crate::message::{Flags, InternalDate, labels};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// What stands in the place of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) enum Content<'a> {
 pub(super) struct Items<'a> {
     pub(super) uid: Option<u32>,
     pub(super) flags: Option<Flags>,
+    /// X-GM-LABELS.
+    pub(super) labels: Option<BTreeSet<String>>,
     pub(super) date: Option<InternalDate>,
     pub(super) size: Option<u64>,
     /// `BODY[]`
@@ -26,6 +29,16 @@ pub(super) struct Items<'a> {
 }
 
 impl<'a> Items<'a> {
+    /// The flags, with the labels where those were told too. A star is a flag, not a label.
+    pub(super) fn take_flags(&mut self) -> Option<Flags> {
+        let mut flags = self.flags.take()?;
+        if let Some(mut labels) = self.labels.take() {
+            flags.flagged |= labels.remove(labels::STARRED);
+            flags.labels = labels;
+        }
+        Some(flags)
+    }
+
     /// `Ok(None)`: no FETCH response. `Err(())`: one that cannot be read.
     pub(super) fn of(line: &Line<'a>) -> Result<Option<Self>, Unreadable> {
         match line {
@@ -60,6 +73,7 @@ fn item<'a>(items: &mut Items<'a>, name: &[u8], scanner: &mut Scanner<'a>) -> Op
         b"UID" => items.uid = scanner.value()?.number(),
         b"RFC822.SIZE" => items.size = scanner.value()?.number(),
         b"FLAGS" => items.flags = Some(state::flags(&scanner.atoms()?)),
+        b"X-GM-LABELS" => items.labels = Some(labelled(scanner)?),
         b"INTERNALDATE" => {
             let text = scanner.value()?.string();
             items.date = text.and_then(|text| InternalDate::parse_imap(&text));
@@ -69,6 +83,25 @@ fn item<'a>(items: &mut Items<'a>, name: &[u8], scanner: &mut Scanner<'a>) -> Op
         _ => scanner.skip()?,
     }
     Some(())
+}
+
+/// A list of strings in any form; a value that is no list has none, and what is no string within it is passed over.
+fn labelled(scanner: &mut Scanner<'_>) -> Option<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    if scanner.value()? != Value::Open {
+        return Some(found);
+    }
+    let mut depth = 1;
+    while depth > 0 {
+        match scanner.value()? {
+            Value::Open => depth += 1,
+            Value::Close => depth -= 1,
+            // A label may be called NIL.
+            Value::Atom(bytes) | Value::Literal(bytes) => found.extend(labels::from_wire(bytes)),
+            Value::Quoted(bytes) => found.extend(labels::from_wire(&bytes)),
+        }
+    }
+    Some(found)
 }
 
 fn content<'a>(scanner: &mut Scanner<'a>) -> Option<Content<'a>> {
@@ -119,6 +152,41 @@ mod tests {
         let flags = flags.unwrap();
         assert!(flags.seen && flags.keywords.contains("a]b"));
         assert_eq!(flags.keywords.len(), 1);
+    }
+
+    fn labels_of(line: &str, literal: &[u8]) -> Flags {
+        let raw = Raw {
+            line: line.as_bytes().to_vec(),
+            literals: line
+                .find('{')
+                .map(|at| crate::imap::scan::Literal {
+                    at,
+                    bytes: literal.to_vec(),
+                })
+                .into_iter()
+                .collect(),
+        };
+        let line = Line::parse(&raw).unwrap();
+        Items::of(&line).unwrap().unwrap().take_flags().unwrap()
+    }
+
+    #[test]
+    fn labels_in_every_form() {
+        let flags = labels_of(
+            r#"* 1 FETCH (FLAGS () X-GM-LABELS (\Inbox "\\Sent" "Muy Importante" {3} NIL "\\Starred" (x)) UID 3)"#,
+            b"a/b",
+        );
+        let labels: Vec<&str> = flags.labels.iter().map(String::as_str).collect();
+        assert_eq!(
+            labels,
+            ["Muy Importante", "NIL", "\\Inbox", "\\Sent", "a/b", "x"]
+        );
+        assert!(flags.flagged);
+        for none in ["NIL", "()"] {
+            let line = format!("* 1 FETCH (X-GM-LABELS {none} FLAGS (\\Seen))");
+            let flags = labels_of(&line, b"");
+            assert!(flags.labels.is_empty() && flags.seen, "{none}");
+        }
     }
 
     #[test]

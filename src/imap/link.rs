@@ -9,6 +9,7 @@ use super::state::State;
 use super::wire::Wire;
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
+use crate::net::Arrived;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The largest message a server may announce, in bytes: beyond it is no mail.
@@ -127,6 +128,16 @@ impl Link {
         self.wire.queue(bytes).map_err(|e| self.io(&e))
     }
 
+    /// As [`Link::queue`], for bytes of a message.
+    pub(super) fn queue_mail(&mut self, bytes: &[u8]) -> Result<()> {
+        self.wire.queue_mail(bytes).map_err(|e| self.io(&e))
+    }
+
+    /// As [`Link::queue`], for what nobody may see.
+    pub(super) fn queue_secret(&mut self, bytes: &[u8]) -> Result<()> {
+        self.wire.queue_secret(bytes).map_err(|e| self.io(&e))
+    }
+
     /// A step at which a test kills the process, with everything sent that was queued.
     pub(super) fn fail_point(&mut self, place: &str) {
         if failpoint::strikes(place) {
@@ -162,6 +173,7 @@ impl Link {
         for part in &command.parts {
             match part {
                 Part::Text(text) => self.queue(text)?,
+                Part::Elided(text) => self.wire.queue_elided(text).map_err(|e| self.io(&e))?,
                 Part::Literal(bytes) => {
                     if !self.send_literal(tag, bytes, consumer)? {
                         return Ok(tag);
@@ -188,7 +200,7 @@ impl Link {
         if !at_once && !self.await_go_ahead(tag, consumer)? {
             return Ok(false);
         }
-        self.queue(bytes)?;
+        self.queue_mail(bytes)?;
         Ok(true)
     }
 
@@ -291,6 +303,9 @@ impl Link {
     /// What every response means for the connection's state; bounds what a server can send for one command.
     pub(super) fn note(&mut self, line: &Line<'_>) -> Result<()> {
         self.state.absorb(line);
+        if matches!(line, Line::Tagged(..) | Line::Continue(_)) {
+            self.wire.arrived(Arrived::Answer);
+        }
         if !self.bounds.one_more(self.state.selected.exists) {
             return Err(self.protocol("sends responses without end"));
         }
@@ -357,6 +372,7 @@ impl Link {
 
     /// Appends a line without its CRLF (or LF).
     fn read_line(&mut self, into: &mut Vec<u8>) -> Result<()> {
+        let old = into.len();
         loop {
             let buffered = self.wire.buffered();
             let found = memchr::memchr(b'\n', buffered);
@@ -369,6 +385,8 @@ impl Link {
             if found.is_some() {
                 into.pop();
                 into.pop_if(|last| *last == b'\r');
+                self.wire.transcript.heard(&into[old..]);
+                self.wire.arrived(Arrived::Part);
                 return Ok(());
             }
             self.wire.fill().map_err(|e| self.io(&e))?;
@@ -407,7 +425,9 @@ impl Link {
             let taken = piece.len();
             left -= taken as u64;
             self.wire.consume(taken);
+            self.wire.transcript.heard_mail(taken as u64);
         }
+        self.wire.arrived(Arrived::Part);
         raw.literals.push(literal);
         Ok(())
     }

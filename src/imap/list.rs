@@ -8,7 +8,7 @@ use super::scan::{Scanner, Value};
 use super::session::Session;
 use super::status::{self, Status};
 use crate::error::{Kind, Result};
-use crate::message::SpecialUse;
+use crate::message::{Folder, SpecialUse};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All names of a listing together, in bytes: a server that sends more is left.
@@ -40,6 +40,16 @@ pub struct Mailbox {
     pub subscribed: bool,
     /// `None` where it was not told.
     pub status: Option<Status>,
+}
+
+/// The folder of each mailbox of a listing, in order; `prefix`: the personal namespace's. See [`crate::message::twins`].
+#[must_use]
+pub fn folders(mailboxes: &[Mailbox], prefix: &[u8]) -> Vec<Option<Folder>> {
+    let names: Vec<(&[u8], Option<u8>)> = mailboxes
+        .iter()
+        .map(|mailbox| (&mailbox.name[..], mailbox.separator))
+        .collect();
+    crate::message::twins::folders(&names, prefix)
 }
 
 /// Names the client to the server and learns the namespaces, in one round trip.

@@ -143,6 +143,7 @@ fn plain_line<S: Stream>(wire: &mut Wire<S>, peer: &Peer) -> Result<Vec<u8>> {
         if let Some(at) = memchr::memchr(b'\n', wire.buffered()) {
             let line = wire.buffered()[..at].trim_ascii_end().to_vec();
             wire.consume(at + 1);
+            wire.transcript.heard(&line);
             return Ok(line);
         }
         if wire.buffered().len() > LINE {

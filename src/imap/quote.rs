@@ -12,6 +12,8 @@ const SET_BYTES: usize = 8000;
 pub(super) enum Part {
     /// Bytes that go as they are.
     Text(Vec<u8>),
+    /// The same, but they are not shown in a trace.
+    Elided(Vec<u8>),
     /// Bytes that have to go as a literal (RFC 9051 §4.3).
     Literal(Vec<u8>),
 }
@@ -39,6 +41,15 @@ impl Command {
         } else {
             self.parts.push(Part::Text(bytes.to_vec()));
         }
+    }
+
+    /// As [`Command::string`], for what is not shown in a trace; the contents of a literal never are.
+    pub(super) fn elided(mut self, bytes: &[u8]) -> Self {
+        self.parts.push(match quoted(bytes) {
+            Some(quoted) => Part::Elided(quoted),
+            None => Part::Literal(bytes.to_vec()),
+        });
+        self
     }
 
     /// Adds a string of any bytes: quoted where a quoted string can hold it, else as a literal.

@@ -3,7 +3,7 @@
 use crate::auth::Credentials;
 use crate::error::{End, Result};
 use crate::imap::Session;
-use crate::net::{Endpoint, Security, Trust};
+use crate::net::{Endpoint, Security, Trace, Trust};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
@@ -92,6 +92,8 @@ pub(super) fn server(
         security: Security::Plain,
         trust: Trust::System,
         timeout: Duration::from_secs(5),
+        trace: Trace::default(),
+        minimum_rate: Endpoint::MINIMUM_RATE,
     };
     (endpoint, thread)
 }

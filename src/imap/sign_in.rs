@@ -94,6 +94,9 @@ fn mechanisms(capabilities: &Capabilities) -> Vec<String> {
 
 impl SignIn<'_> {
     fn by(&self, link: &mut Link, offer: &Offer<'_>, without_tls: bool) -> Result<Mechanism> {
+        for form in self.credentials.forms(self.secret) {
+            link.wire.transcript.hide(form.as_bytes());
+        }
         let ways = offer.ways(self.credentials);
         let Some(&way) = ways.first() else {
             return Err(no_way(link, offer, self.credentials, without_tls));
@@ -103,8 +106,10 @@ impl SignIn<'_> {
             link.doing = "logging in";
             // Servers may tell others after the login: what was told before it is forgotten.
             link.state.capabilities = None;
+            link.wire.transcript.private(true);
             let tried = self.try_one(link, way)?;
             if tried.answer.is_ok() {
+                link.wire.transcript.private(false);
                 return Ok(way);
             }
             let error = self.refused(link, &tried);
@@ -120,9 +125,9 @@ impl SignIn<'_> {
             return self.authenticate(link, way);
         }
         let command = Command::new("LOGIN ")
-            .string(self.credentials.user.as_bytes())
+            .elided(self.credentials.user.as_bytes())
             .text(" ")
-            .string(self.secret.expose_secret().as_bytes());
+            .elided(self.secret.expose_secret().as_bytes());
         Ok(Tried {
             answer: link.run(&command, &mut Nothing)?,
             cancelled: None,
@@ -145,7 +150,7 @@ impl SignIn<'_> {
             // RFC 4959 §3: an empty one is written so.
             let shown = if initial.is_empty() { "=" } else { &initial };
             link.queue(b" ")?;
-            link.queue(shown.as_bytes())?;
+            link.queue_secret(shown.as_bytes())?;
         }
         link.queue(b"\r\n")?;
         let mut cancelled = None;
@@ -168,7 +173,7 @@ impl SignIn<'_> {
                 (None, Err(_)) => Answer::Cancel("a challenge is not base64".to_owned()),
             };
             match answer {
-                Answer::Send(message) => link.queue(sasl::base64(&message).as_bytes())?,
+                Answer::Send(message) => link.queue_secret(sasl::base64(&message).as_bytes())?,
                 Answer::Cancel(why) => {
                     cancelled = Some(why);
                     link.queue(b"*")?;

@@ -2,7 +2,7 @@
 //!
 //! As in a tour, but what comes next is found out on the way, and the mailboxes may be of any size.
 
-use super::bodies::{Fetched, ITEMS, Streamed, collect, consumer, streamed};
+use super::bodies::{Fetched, Streamed, collect, consumer, items, streamed};
 use super::link::{Link, Nothing};
 use super::quote::{self, Command};
 use super::session::Session;
@@ -37,11 +37,12 @@ pub(super) struct UnderWay {
     fetches: Vec<u32>,
 }
 
-fn depart(link: &mut Link, stretch: Stretch) -> Result<UnderWay> {
+/// `items`: what is asked of each message.
+fn depart(link: &mut Link, stretch: Stretch, items: &str) -> Result<UnderWay> {
     let examine = link.send(&Command::new("EXAMINE ").string(&stretch.mailbox))?;
     let mut fetches = Vec::new();
     for set in quote::sets(&stretch.uids)? {
-        fetches.push(link.send(&Command::new(&format!("UID FETCH {set} {ITEMS}")))?);
+        fetches.push(link.send(&Command::new(&format!("UID FETCH {set} {items}")))?);
     }
     Ok(UnderWay {
         stretch,
@@ -55,6 +56,7 @@ fn top_up(
     link: &mut Link,
     ahead: &mut VecDeque<UnderWay>,
     left: u64,
+    items: &str,
     next: &mut dyn FnMut(usize) -> Option<Stretch>,
 ) -> Result<()> {
     let mut asked = left;
@@ -69,7 +71,7 @@ fn top_up(
             break;
         };
         asked += u64::from(stretch.messages);
-        ahead.push_back(depart(link, stretch)?);
+        ahead.push_back(depart(link, stretch, items)?);
     }
     Ok(())
 }
@@ -89,9 +91,16 @@ impl Session {
         on: &mut dyn FnMut(Fetched) -> Result<Flow>,
         next: &mut dyn FnMut(usize) -> Option<Stretch>,
     ) -> Result<Streamed> {
+        let items = items(self.capabilities());
         let current = self.take_up(stretch)?;
         let most = u64::from(current.stretch.messages);
-        top_up(&mut self.handle.gate().link, &mut self.ahead, most, next)?;
+        top_up(
+            &mut self.handle.gate().link,
+            &mut self.ahead,
+            most,
+            items,
+            next,
+        )?;
         self.arrive(&current)?;
         let mut gate = self.handle.gate();
         let link = &mut gate.link;
@@ -111,7 +120,8 @@ impl Session {
                         break answer;
                     }
                     link.step(consumer)?;
-                    top_up(link, ahead, most.saturating_sub(consumer.received()), next)?;
+                    let left = most.saturating_sub(consumer.received());
+                    top_up(link, ahead, left, items, next)?;
                 };
                 if !answer.is_ok() {
                     refused.get_or_insert(answer);
@@ -131,7 +141,8 @@ impl Session {
             return Ok(under_way);
         }
         self.forget_ahead()?;
-        depart(&mut self.gate().link, stretch)
+        let items = items(self.capabilities());
+        depart(&mut self.gate().link, stretch, items)
     }
 
     /// Waits for the answer to a stretch's EXAMINE.

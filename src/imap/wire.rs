@@ -1,6 +1,6 @@
 //! The wire: the only buffers between a connection and everything that speaks IMAP on it.
 
-use crate::net::Stream;
+use crate::net::{Arrived, Stream, Tap, Transcript};
 use std::io;
 
 /// Bytes that one read may take; large, so that message literals come in large pieces.
@@ -11,6 +11,14 @@ const OUTPUT: usize = 64 * 1024;
 impl<S: Stream + ?Sized> Stream for Box<S> {
     fn try_read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         (**self).try_read(buf)
+    }
+
+    fn arrived(&mut self, what: Arrived) {
+        (**self).arrived(what);
+    }
+
+    fn tap(&self) -> Tap {
+        (**self).tap()
     }
 }
 
@@ -23,11 +31,13 @@ pub(super) struct Wire<S = Box<dyn Stream>> {
     output: Vec<u8>,
     queued: u64,
     attempted: u64,
+    pub(super) transcript: Transcript,
 }
 
 impl<S: Stream> Wire<S> {
     pub(super) fn new(stream: S) -> Self {
         Wire {
+            transcript: Transcript::new(stream.tap()),
             stream,
             input: vec![0; INPUT],
             start: 0,
@@ -49,6 +59,11 @@ impl<S: Stream> Wire<S> {
 
     pub(super) fn consume(&mut self, bytes: usize) {
         self.start = (self.start + bytes).min(self.end);
+    }
+
+    /// See [`Stream::arrived`].
+    pub(super) fn arrived(&mut self, what: Arrived) {
+        self.stream.arrived(what);
     }
 
     fn make_room(&mut self) {
@@ -93,8 +108,31 @@ impl<S: Stream> Wire<S> {
         }
     }
 
-    /// Sends bytes, sooner or later: see [`Wire::flush`].
+    /// Sends bytes of commands, sooner or later: see [`Wire::flush`].
     pub(super) fn queue(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.transcript.said(bytes);
+        self.put(bytes)
+    }
+
+    /// As [`Wire::queue`], for bytes of a message.
+    pub(super) fn queue_mail(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.transcript.said_mail(bytes.len());
+        self.put(bytes)
+    }
+
+    /// As [`Wire::queue`], for what nobody may see, now or when the server repeats it.
+    pub(super) fn queue_secret(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.transcript.hide(bytes);
+        self.queue_elided(bytes)
+    }
+
+    /// As [`Wire::queue`], for what is not shown.
+    pub(super) fn queue_elided(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.transcript.said_elided();
+        self.put(bytes)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.queued += bytes.len() as u64;
         if self.output.len() + bytes.len() > OUTPUT {
             self.send_output()?;

@@ -29,6 +29,7 @@ pub(super) const SOURCE: &[&str] = &[
     "mechanism",
     "connections",
     "timeout",
+    "minimum-rate",
     "after",
     "seen",
     "deleted",
@@ -51,6 +52,7 @@ pub(super) const DESTINATION: &[&str] = &[
     "mechanism",
     "connections",
     "timeout",
+    "minimum-rate",
     "order",
     "path",
     "layout",
@@ -87,6 +89,8 @@ pub(super) const FOLDERS: &[&str] = &[
     "special-use",
     "subscribe",
     "merge",
+    "labels",
+    "label-priority",
 ];
 pub(super) const FILTER: &[&str] = &["since", "before", "max-size", "search"];
 pub(super) const ROUTE: &[&str] = &["from", "to", "list-id", "year", "folder"];

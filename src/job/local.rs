@@ -56,7 +56,8 @@ pub(super) fn store(
                 );
                 refuse(section, LOCAL_KEYS, &words, faults);
             }
-            server::server(section, protocol, context, faults).map(Store::Server)
+            server::server(section, protocol, context, faults)
+                .map(|server| Store::Server(Box::new(server)))
         }
     }
 }

@@ -29,6 +29,8 @@ pub use providers::Preset;
 pub use spec::*;
 pub use store::{Local, LocalFormat, Server, Store};
 
+use crate::auth::SecretRef;
+use crate::net::Trace;
 use check::JobFile;
 use error::Faults;
 use std::path::{Component, Path, PathBuf};
@@ -42,8 +44,49 @@ impl Job {
         let mut faults = Faults::new(path);
         let job = load(path, overrides, &mut faults);
         match job {
-            Some(job) if faults.is_empty() => Ok(job),
+            Some(mut job) if faults.is_empty() => {
+                job.keep_secrets_apart();
+                Ok(job)
+            }
             _ => Err(faults.into_errors()),
+        }
+    }
+
+    /// What is said to servers is written down.
+    pub fn watch(&mut self, trace: &Trace) {
+        self.servers()
+            .for_each(|server| server.endpoint.trace = trace.clone());
+    }
+
+    fn servers(&mut self) -> impl Iterator<Item = &mut Server> {
+        let stores = self.accounts.iter_mut().flat_map(|account| {
+            let sources = account.sources.iter_mut().map(|source| &mut source.store);
+            let destinations = account.destinations.iter_mut().map(|end| &mut end.store);
+            sources.chain(destinations)
+        });
+        stores.filter_map(|store| match store {
+            Store::Server(server) => Some(&mut **server),
+            Store::Local(_) => None,
+        })
+    }
+
+    /// A command that gives one secret does not get those that stand in the environment.
+    fn keep_secrets_apart(&mut self) {
+        let variables: Vec<String> = self
+            .servers()
+            .filter_map(|server| server.password.references())
+            .filter_map(|reference| match reference {
+                SecretRef::Env(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        for reference in self
+            .servers()
+            .filter_map(|server| server.password.references())
+        {
+            if let SecretRef::Command { without, .. } = reference {
+                without.clone_from(&variables);
+            }
         }
     }
 

@@ -4,7 +4,9 @@ use super::error::Faults;
 use super::keys;
 use super::local;
 use super::section::{Section, as_text};
-use super::spec::{ArchiveSpec, Filter, FolderRules, Layout, MailFormat, OnVanish, Route};
+use super::spec::{
+    ArchiveSpec, Filter, FolderRules, LabelRule, Layout, MailFormat, OnVanish, Route,
+};
 use super::tree::{Node, Value};
 use crate::message::{Folder, Search};
 use globset::{GlobBuilder, GlobMatcher};
@@ -30,7 +32,35 @@ pub(super) fn folders(top: &Section<'_>, faults: &mut Faults) -> Option<FolderRu
         special_use: section.flag("special-use", true, faults),
         subscribe: section.flag("subscribe", true, faults),
         merge: section.flag("merge", false, faults),
+        labels: labels(&section, faults),
+        label_priority: label_priority(&section, faults),
     })
+}
+
+fn labels(section: &Section<'_>, faults: &mut Faults) -> LabelRule {
+    let words = [
+        ("folders", Some(LabelRule::Folders)),
+        ("first", Some(LabelRule::First)),
+        ("keywords", Some(LabelRule::Keywords)),
+    ];
+    match section.get("labels") {
+        None => LabelRule::default(),
+        Some(_) => section.choice("labels", &words, faults).unwrap_or_default(),
+    }
+}
+
+fn label_priority(section: &Section<'_>, faults: &mut Faults) -> Vec<Folder> {
+    let what = r#"a list of labels such as ["Work", "INBOX"]"#;
+    let items = section.list("label-priority", what, faults);
+    let named = items.iter().map(|(name, node)| {
+        let folder = as_text(node).and_then(Folder::parse);
+        if folder.is_none() {
+            let message = format!("expected the name of a label, found {}", node.found());
+            faults.add(&node.place, name, message);
+        }
+        folder
+    });
+    named.flatten().collect()
 }
 
 /// The name of a folder.

@@ -93,6 +93,7 @@ fn reference(
         "file" => Some(SecretRef::File(dir.join(text))),
         "keyring" => Some(SecretRef::Keyring(text)),
         _ => Some(SecretRef::Command {
+            without: Vec::new(),
             command: text,
             dir: dir.to_owned(),
         }),

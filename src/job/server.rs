@@ -11,7 +11,7 @@ use super::spec::Protocol;
 use super::store::{LocalFormat, Server};
 use crate::auth::{Mechanism, Proof};
 use crate::error::End;
-use crate::net::{Endpoint, Security, Trust};
+use crate::net::{Endpoint, Security, Trace, Trust};
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -58,6 +58,7 @@ pub(super) fn server(
     let mechanism = mechanism(section, protocol, password.as_ref(), faults);
     let trust = trust(section, security, context.dir, faults);
     let timeout = timeout(section, faults);
+    let minimum_rate = minimum_rate(section, faults);
     let connections = connections(section, preset.as_ref().zip(protocol), faults);
     let (protocol, security, preset) = (protocol?, security?, preset.as_ref()?);
     let usual = door
@@ -75,6 +76,8 @@ pub(super) fn server(
             security,
             trust: trust?,
             timeout: timeout?,
+            trace: Trace::default(),
+            minimum_rate: minimum_rate?,
         },
         preset: preset.clone(),
         user: user?,
@@ -322,6 +325,14 @@ fn timeout(section: &Section<'_>, faults: &mut Faults) -> Option<Duration> {
         section.expected("timeout", node, what, faults);
     }
     fits
+}
+
+fn minimum_rate(section: &Section<'_>, faults: &mut Faults) -> Option<u64> {
+    if section.get("minimum-rate").is_none() {
+        return Some(Endpoint::MINIMUM_RATE);
+    }
+    let rate = section.number("minimum-rate", 0..=1_000_000, faults)?;
+    u64::try_from(rate).ok()
 }
 
 fn connections(

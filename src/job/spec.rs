@@ -138,6 +138,22 @@ pub struct FolderRules {
     /// Two source folders may land in one destination folder without a complaint (`merge`, default false: the plan stops the
     /// later of them and says so).
     pub merge: bool,
+    /// What becomes of a message with several labels where there are only folders.
+    pub labels: LabelRule,
+    /// Labels that come before all others when one folder is chosen, as folders are shown.
+    pub label_priority: Vec<Folder>,
+}
+
+/// `labels`: a message of a source with labels, at a destination that has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LabelRule {
+    /// A copy in each label's folder.
+    Folders,
+    /// In the folder of its first label.
+    #[default]
+    First,
+    /// The same, its labels as keywords.
+    Keywords,
 }
 
 /// `[filter]`: messages outside it are *skipped*.

@@ -15,7 +15,7 @@ const LOCAL_LANES: usize = 4;
 /// One end's mail.
 #[derive(Debug, Clone)]
 pub enum Store {
-    Server(Server),
+    Server(Box<Server>),
     Local(Local),
 }
 

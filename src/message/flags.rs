@@ -1,5 +1,6 @@
-//! Flags and keywords (RFC 9051 §2.3.2).
+//! Flags and keywords (RFC 9051 §2.3.2), and the labels of servers that have them.
 
+use super::labels;
 use std::collections::BTreeSet;
 
 /// A message's system flags and keywords. `\Recent` is the session's, not the message's, and never kept.
@@ -14,7 +15,12 @@ pub struct Flags {
     pub draft: bool,
     /// As the server wrote them (`$Forwarded`, `Work`); compared without regard to ASCII case.
     pub keywords: BTreeSet<String>,
+    /// Of a server that has labels: see [`labels`]. Compared without regard to ASCII case; never among the atoms.
+    pub labels: BTreeSet<String>,
 }
+
+/// What stands before a label in a line of text. No server's flag: unknown ones with a backslash are dropped.
+const LABEL: &str = "\\Label=";
 
 /// What changed between two states of one message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -80,20 +86,43 @@ impl Flags {
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.system() == [false; 5] && self.keywords.is_empty()
+        self.system() == [false; 5] && self.keywords.is_empty() && self.labels.is_empty()
     }
 
-    /// One line of text for the journal and sidecars: atoms joined by one space; the inverse is [`Flags::from_text`].
+    /// Does it have this label, in whatever case?
+    #[must_use]
+    pub fn has_label(&self, label: &str) -> bool {
+        self.labels.contains(label) || self.labels.iter().any(|have| labels::same(have, label))
+    }
+
+    /// Without its labels.
+    #[must_use]
+    pub fn unlabelled(&self) -> Flags {
+        Flags {
+            labels: BTreeSet::new(),
+            ..self.clone()
+        }
+    }
+
+    /// One line of text for the journal and sidecars: atoms joined by one space, then labels as `\Label=…`, each one word; the
+    /// inverse is [`Flags::from_text`].
     #[must_use]
     pub fn to_text(&self) -> String {
-        self.atoms().join(" ")
+        let mut words = self.atoms();
+        let labels = self.labels.iter().map(|label| labels::to_word(label));
+        words.extend(labels.map(|word| format!("{LABEL}{word}")));
+        words.join(" ")
     }
 
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         let mut flags = Flags::default();
-        text.split_ascii_whitespace()
-            .for_each(|atom| flags.insert(atom));
+        for word in text.split_ascii_whitespace() {
+            match word.strip_prefix(LABEL) {
+                Some(label) => drop(flags.labels.insert(labels::from_word(label))),
+                None => flags.insert(word),
+            }
+        }
         flags
     }
 
@@ -122,6 +151,12 @@ impl Flags {
                 .filter(|k| !other.has_keyword(k))
                 .cloned()
                 .collect(),
+            labels: self
+                .labels
+                .iter()
+                .filter(|label| !other.has_label(label))
+                .cloned()
+                .collect(),
             ..Flags::default()
         };
         let (mine, theirs) = (self.system(), other.system());
@@ -134,6 +169,11 @@ impl Flags {
     /// All flags of both.
     pub fn unite(&mut self, other: &Flags) {
         other.atoms().iter().for_each(|atom| self.insert(atom));
+        for label in &other.labels {
+            if !self.has_label(label) {
+                self.labels.insert(label.clone());
+            }
+        }
     }
 }
 
@@ -147,6 +187,8 @@ impl PartialEq for Flags {
         self.system() == other.system()
             && self.keywords.iter().all(|k| other.has_keyword(k))
             && other.keywords.iter().all(|k| self.has_keyword(k))
+            && self.labels.iter().all(|label| other.has_label(label))
+            && other.labels.iter().all(|label| self.has_label(label))
     }
 }
 
@@ -180,6 +222,24 @@ mod tests {
         assert!(flags.is_empty(), "{flags:?}");
         flags.insert("weird]%*");
         assert_eq!(flags.to_text(), "weird]%*");
+    }
+
+    #[test]
+    fn labels_travel_beside_the_atoms() {
+        let labels = ["\\Inbox", "Größe/a b", "50% (x)"];
+        let flags = Flags {
+            seen: true,
+            labels: labels.map(ToOwned::to_owned).into(),
+            ..Flags::default()
+        };
+        assert_eq!(flags.atoms(), ["\\Seen"]);
+        assert_eq!(Flags::from_text(&flags.to_text()), flags);
+        let change = flags.unlabelled().change_to(&flags);
+        assert_eq!(change.add.labels, flags.labels);
+        assert!(change.remove.is_empty());
+        let mut from_the_wire = Flags::default();
+        from_the_wire.insert("\\Label=x");
+        assert!(from_the_wire.is_empty());
     }
 
     #[test]

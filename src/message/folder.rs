@@ -1,7 +1,7 @@
 //! Folder names, free of any server's separator and encoding.
 
 pub use super::special_use::SpecialUse;
-use super::utf7;
+use super::{twins::text, utf7};
 use std::fmt::{self, Write};
 
 /// A folder as a path of names, each decoded text, none empty; `INBOX` (any case) alone is normalised to upper case.
@@ -65,17 +65,31 @@ impl Folder {
     /// parts (`a//b`) stays whole. `None` for an empty name.
     #[must_use]
     pub fn from_wire(wire: &[u8], separator: Option<u8>, prefix: &[u8]) -> Option<Self> {
-        let split = |wire: &[u8]| -> Vec<String> {
+        let parts = Folder::components(wire, separator, prefix);
+        Folder::new(parts.into_iter().map(text).collect())
+    }
+
+    /// What [`Folder::from_wire`] makes names of; one that is empty for an empty name.
+    pub(super) fn components<'a>(
+        wire: &'a [u8],
+        separator: Option<u8>,
+        prefix: &[u8],
+    ) -> Vec<&'a [u8]> {
+        let split = |wire: &'a [u8]| -> Vec<&'a [u8]> {
             match separator {
-                Some(separator) => wire.split(|&b| b == separator).map(decode).collect(),
-                None => vec![decode(wire)],
+                Some(separator) => wire.split(|&b| b == separator).collect(),
+                None => vec![wire],
             }
         };
+        let is_inbox = |part: &&[u8]| part.eq_ignore_ascii_case(b"INBOX");
         let inner = without_prefix(wire, prefix).map(split);
         // What would become INBOX itself (`INBOX.INBOX`) keeps its prefix, or two folders became one.
-        let names = inner.filter(|names| !all_inbox(names));
-        Folder::new(names.unwrap_or_else(|| split(wire)))
-            .or_else(|| Folder::new(vec![decode(wire)]))
+        let inner = inner.filter(|parts| !parts.iter().all(is_inbox));
+        let parts = inner.unwrap_or_else(|| split(wire));
+        match parts.iter().any(|part| part.is_empty()) {
+            true => vec![wire],
+            false => parts,
+        }
     }
 
     /// The wire name at a server. A separator inside a name becomes `_` (the caller tells about it through [`Folder::fits`]).
@@ -125,11 +139,6 @@ impl fmt::Display for Folder {
 
 fn all_inbox(names: &[String]) -> bool {
     names.iter().all(|name| name.eq_ignore_ascii_case("INBOX"))
-}
-
-/// One name off the wire.
-fn decode(wire: &[u8]) -> String {
-    utf7::decode(wire).unwrap_or_else(|| String::from_utf8_lossy(wire).into_owned())
 }
 
 /// What stands behind the prefix, if that is more than nothing. `INBOX` in a prefix has no case.

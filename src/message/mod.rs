@@ -8,10 +8,12 @@ pub mod flags;
 pub mod folder;
 pub mod header;
 mod header_date;
+pub mod labels;
 mod readable;
 mod search;
 mod special_use;
 pub mod text;
+pub mod twins;
 pub mod utf7;
 
 pub use date::InternalDate;

@@ -1,13 +1,16 @@
 //! A connection, plain or under TLS.
 
 use super::endpoint::{Endpoint, Security};
+use super::pace::{Arrived, Pace};
 use super::socket::{Socket, timed_out};
+use super::trace::Tap;
 use super::{Stream, dial, tls};
 use crate::error::{Code, Kind, Result};
 use native_tls::TlsStream;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 /// The only way to the network: a TCP connection, with TLS done already when the endpoint asks for implicit TLS.
 ///
@@ -15,9 +18,7 @@ use std::net::SocketAddr;
 /// connection is of no use after a failed write.
 pub struct Connection {
     channel: Channel,
-    peer: SocketAddr,
-    read: u64,
-    written: u64,
+    origin: Origin,
 }
 
 pub(super) enum Channel {
@@ -45,12 +46,23 @@ pub fn certificate(endpoint: &Endpoint) -> Result<String> {
 }
 
 fn plain(endpoint: &Endpoint) -> Result<Connection> {
-    let (socket, peer) = dial::dial(endpoint)?;
+    let tap = endpoint.trace.tap(endpoint.end);
+    tap.event(format_args!(
+        "connecting to {}:{}",
+        endpoint.host, endpoint.port
+    ));
+    let (socket, peer) =
+        dial::dial(endpoint).inspect_err(|e| tap.event(format_args!("failed: {e}")))?;
+    tap.event(format_args!("connected to {peer}"));
     Ok(Connection {
         channel: Channel::Plain(socket),
-        peer,
-        read: 0,
-        written: 0,
+        origin: Origin {
+            peer,
+            read: 0,
+            written: 0,
+            tap,
+            pace: Pace::new(endpoint.minimum_rate, endpoint.timeout),
+        },
     })
 }
 
@@ -58,8 +70,14 @@ impl Connection {
     /// Does the TLS handshake on a plain connection, for STARTTLS and STLS. The caller has checked that nothing was
     /// received behind the server's go-ahead.
     pub fn start_tls(self, endpoint: &Endpoint) -> Result<Connection> {
-        let socket = self.into_plain(endpoint)?;
-        tls::handshake(socket.0, endpoint).map(|stream| socket.1.secured(stream))
+        let (socket, origin) = self.into_plain(endpoint)?;
+        match tls::handshake(socket, endpoint) {
+            Ok(stream) => Ok(origin.secured(stream)),
+            Err(e) => {
+                origin.tap.event(format_args!("failed: {e}"));
+                Err(e)
+            }
+        }
     }
 
     /// As [`Connection::start_tls`]; where the certificate is not trusted, `again` makes a second connection that
@@ -91,23 +109,18 @@ impl Connection {
     /// The peer's IP address, for telling whether two ends are one server.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
-        Some(self.peer)
+        Some(self.origin.peer)
     }
 
     /// Bytes read and written so far, without what TLS adds.
     #[must_use]
     pub fn traffic(&self) -> (u64, u64) {
-        (self.read, self.written)
+        (self.origin.read, self.origin.written)
     }
 
     fn into_plain(self, endpoint: &Endpoint) -> Result<(Socket, Origin)> {
-        let origin = Origin {
-            peer: self.peer,
-            read: self.read,
-            written: self.written,
-        };
         match self.channel {
-            Channel::Plain(socket) => Ok((socket, origin)),
+            Channel::Plain(socket) => Ok((socket, self.origin)),
             Channel::Tls(_) => {
                 Err(endpoint.error(Kind::Internal, Code::Internal, "TLS asked for twice"))
             }
@@ -121,12 +134,51 @@ impl Connection {
         }
     }
 
+    /// Whatever `work` reads or writes has to end within this time together; how long it took.
+    fn within<T>(
+        &mut self,
+        time: Option<Duration>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> (T, Duration) {
+        let started = Instant::now();
+        let limit = |connection: &mut Self, until| match &mut connection.channel {
+            Channel::Plain(socket) => socket.limit(until),
+            Channel::Tls(stream) => stream.get_mut().limit(until),
+        };
+        limit(self, time.map(|time| started + time));
+        let done = work(self);
+        limit(self, None);
+        (done, started.elapsed())
+    }
+
+    /// A wait that ran out: was it the peer's silence, or that it is too slow?
+    fn ran_out(
+        &self,
+        e: io::Error,
+        longest: Option<Duration>,
+        waited: Duration,
+        does: &'static str,
+    ) -> io::Error {
+        let slow = e.kind() == ErrorKind::WouldBlock && longest.is_some_and(|most| waited >= most);
+        if slow {
+            return self.origin.pace.too_slow(does);
+        }
+        timed_out(e)
+    }
+
+    fn write_some(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match &mut self.channel {
+            Channel::Plain(socket) => socket.write(buf),
+            Channel::Tls(stream) => stream.write(buf),
+        }
+    }
+
     fn read_some(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let got = match &mut self.channel {
             Channel::Plain(socket) => socket.read(buf),
             Channel::Tls(stream) => stream.read(buf),
         }?;
-        self.read += got as u64;
+        self.origin.read += got as u64;
         Ok(got)
     }
 }
@@ -136,34 +188,47 @@ struct Origin {
     peer: SocketAddr,
     read: u64,
     written: u64,
+    tap: Tap,
+    pace: Pace,
 }
 
 impl Origin {
     fn secured(self, stream: TlsStream<Socket>) -> Connection {
+        self.tap.event(format_args!("TLS"));
         Connection {
             channel: Channel::Tls(Box::new(stream)),
-            peer: self.peer,
-            read: self.read,
-            written: self.written,
+            origin: self,
         }
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        let (read, written) = (self.read, self.written);
+        self.tap
+            .event(format_args!("closed: {read} bytes read, {written} written"));
     }
 }
 
 impl Read for Connection {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.read_some(buf).map_err(timed_out)
+        let longest = self.origin.pace.left();
+        let (got, waited) = self.within(longest, |connection| connection.read_some(buf));
+        match got {
+            Ok(n) if n > 0 => self.origin.pace.heard(waited, n).map(|()| n),
+            Ok(n) => Ok(n),
+            Err(e) => Err(self.ran_out(e, longest, waited, "sends")),
+        }
     }
 }
 
 impl Write for Connection {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let put = match &mut self.channel {
-            Channel::Plain(socket) => socket.write(buf),
-            Channel::Tls(stream) => stream.write(buf),
-        }
-        .map_err(timed_out)?;
-        self.written += put as u64;
-        Ok(put)
+        let longest = self.origin.pace.longest_write();
+        let (put, waited) = self.within(longest, |connection| connection.write_some(buf));
+        let put = put.map_err(|e| self.ran_out(e, longest, waited, "takes"))?;
+        self.origin.written += put as u64;
+        self.origin.pace.said(waited, put).map(|()| put)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -186,12 +251,20 @@ impl Stream for Connection {
             Err(e) => Err(e),
         }
     }
+
+    fn arrived(&mut self, what: Arrived) {
+        self.origin.pace.arrived(what);
+    }
+
+    fn tap(&self) -> Tap {
+        self.origin.tap.clone()
+    }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("peer", &self.peer)
+            .field("peer", &self.origin.peer)
             .field("encrypted", &self.is_encrypted())
             .finish_non_exhaustive()
     }

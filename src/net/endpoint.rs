@@ -1,5 +1,7 @@
 //! Where to connect to, and the errors that name it.
 
+use super::pace::{SLOW_HINT, too_slow};
+use super::trace::Trace;
 use crate::error::{Code, End, Error, Kind, Result};
 use std::io;
 use std::net::IpAddr;
@@ -38,9 +40,15 @@ pub struct Endpoint {
     pub trust: Trust,
     /// The longest wait for any progress at all.
     pub timeout: Duration,
+    /// Bytes a second that have to pass, over twice the timeout, where something is under way; 0: any.
+    pub minimum_rate: u64,
+    pub trace: Trace,
 }
 
 impl Endpoint {
+    /// Where the job does not say: legal servers were seen below 1 KiB a second.
+    pub const MINIMUM_RATE: u64 = 64;
+
     /// An error that names the end, host and port: `source pop.example:995: WHAT`.
     #[must_use]
     pub fn error(&self, kind: Kind, code: Code, what: &str) -> Error {
@@ -52,6 +60,12 @@ impl Endpoint {
     /// `Code::Connect`, both `Kind::Transient`.
     #[must_use]
     pub fn broken(&self, doing: &str, e: &io::Error) -> Error {
+        if let Some(slow) = too_slow(e) {
+            let what = format!("the server {slow} while {doing}");
+            return self
+                .error(Kind::Transient, Code::Timeout, &what)
+                .hint(SLOW_HINT);
+        }
         if matches!(
             e.kind(),
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock

@@ -12,6 +12,8 @@ pub(super) struct Socket {
     stream: TcpStream,
     timeout: Duration,
     until: Option<Instant>,
+    /// How long the system waits now.
+    armed: Duration,
 }
 
 impl Socket {
@@ -22,35 +24,36 @@ impl Socket {
             stream,
             timeout: timeout.max(Duration::from_millis(1)),
             until: None,
+            armed: Duration::ZERO,
         };
-        socket.limit(None)?;
+        socket.start()?;
         Ok(socket)
     }
 
-    /// With `Some`, everything up to [`Socket::limit`]`(None)` together has to end by then: a TLS handshake, which a
+    /// With `Some`, everything up to [`Socket::limit`]`(None)` together has to end by then: a TLS handshake or record, which a
     /// peer could else draw out byte by byte.
-    pub(super) fn limit(&mut self, until: Option<Instant>) -> io::Result<()> {
+    pub(super) fn limit(&mut self, until: Option<Instant>) {
         self.until = until;
-        self.arm(self.timeout)
     }
 
     pub(super) fn blocking(&self, blocking: bool) -> io::Result<()> {
         self.stream.set_nonblocking(!blocking)
     }
 
-    fn arm(&self, wait: Duration) -> io::Result<()> {
-        self.stream.set_read_timeout(Some(wait))?;
-        self.stream.set_write_timeout(Some(wait))
-    }
-
-    fn start(&self) -> io::Result<()> {
-        let Some(until) = self.until else {
-            return Ok(());
-        };
-        match until.checked_duration_since(Instant::now()) {
-            Some(left) if !left.is_zero() => self.arm(left),
-            _ => Err(ErrorKind::WouldBlock.into()),
+    fn start(&mut self) -> io::Result<()> {
+        let left = self
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        let wait = left.map_or(self.timeout, |left| left.min(self.timeout));
+        if wait.is_zero() {
+            return Err(ErrorKind::WouldBlock.into());
         }
+        if wait != self.armed {
+            self.stream.set_read_timeout(Some(wait))?;
+            self.stream.set_write_timeout(Some(wait))?;
+            self.armed = wait;
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,8 @@ fn endpoint(port: u16, security: Security) -> Endpoint {
         security,
         trust: Trust::System,
         timeout: Duration::from_secs(5),
+        trace: Trace::default(),
+        minimum_rate: Endpoint::MINIMUM_RATE,
     }
 }
 
@@ -292,4 +296,71 @@ fn loopback_is_this_machine_only() {
     for host in ["localhost.example", "10.0.0.1", "::2", "128.0.0.1", ""] {
         assert!(!loopback(host), "{host}");
     }
+}
+
+#[test]
+fn a_peer_that_takes_too_little_is_left() {
+    let (port, server) = listen(1, |mut tcp| {
+        let mut buf = vec![0; 64 * 1024];
+        while tcp.read(&mut buf).is_ok_and(|n| n > 0) {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    let mut to = endpoint(port, Security::Plain);
+    to.timeout = Duration::from_secs(1);
+    // More than it takes at most.
+    to.minimum_rate = 10_000_000;
+    let mut connection = connect(&to).unwrap();
+    let bytes = vec![0; 64 * 1024];
+    let failure = (0..10_000).find_map(|_| connection.write_all(&bytes).err());
+    let told = too_slow(&failure.unwrap()).unwrap();
+    assert_eq!(told, "takes less than 10000000 bytes a second");
+    drop(connection);
+    server.join().unwrap();
+}
+
+/// Writes each byte alone, with a pause behind it, once it is told to.
+#[derive(Debug)]
+struct Trickle(TcpStream, Arc<AtomicBool>);
+
+impl Read for Trickle {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buf)
+    }
+}
+
+impl Write for Trickle {
+    fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+        if !self.1.load(Ordering::SeqCst) {
+            return self.0.write(buf);
+        }
+        thread::sleep(Duration::from_millis(100));
+        self.0.write(&buf[..1])
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The system sees progress all the time, TLS none.
+#[test]
+fn a_record_in_single_bytes_is_left() {
+    let made = certificate("localhost", "2");
+    let acceptor = TlsAcceptor::new(made.identity.clone()).unwrap();
+    let (port, server) = listen(1, move |tcp| {
+        let slow = Arc::new(AtomicBool::new(false));
+        let mut tls = acceptor.accept(Trickle(tcp, slow.clone())).unwrap();
+        slow.store(true, Ordering::SeqCst);
+        // The client leaves in the middle of it.
+        drop(tls.write_all(&[b'x'; 200]));
+    });
+    let mut to = endpoint(port, Security::Tls);
+    to.trust = Trust::CaFile(made.dir.path().join("cert.pem"));
+    to.timeout = Duration::from_secs(1);
+    let mut connection = connect(&to).unwrap();
+    let failure = connection.read(&mut [0; 300]).unwrap_err();
+    assert!(too_slow(&failure).is_some(), "{failure:?}");
+    drop(connection);
+    server.join().unwrap();
 }

@@ -50,12 +50,10 @@ fn shake(
     connector: &TlsConnector,
 ) -> Result<TlsStream<Socket>> {
     let io = |e: &io::Error| endpoint.broken("setting up TLS", e);
-    socket
-        .limit(Some(Instant::now() + endpoint.timeout))
-        .map_err(|e| io(&e))?;
+    socket.limit(Some(Instant::now() + endpoint.timeout));
     match connector.connect(endpoint.name(), socket) {
         Ok(mut stream) => {
-            stream.get_mut().limit(None).map_err(|e| io(&e))?;
+            stream.get_mut().limit(None);
             Ok(stream)
         }
         Err(HandshakeError::WouldBlock(_)) => Err(io(&io::ErrorKind::TimedOut.into())),

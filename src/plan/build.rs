@@ -1,5 +1,6 @@
 //! From what both ends and the journal say to the steps of a run: pure, no I/O.
 
+use super::labels::{self, Labels, Take};
 use super::map::{self, Known, Uses};
 use super::{Landscape, Plan, SourceFolder, Step, Target, Work};
 use crate::job::{Account, After};
@@ -54,6 +55,7 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
         true => Uses::default(),
         false => inputs.landscape.uses(),
     };
+    let labels = Labels::new(&account.folders, inputs.landscape, &inputs.folders);
     for source in 0..account.sources.len() as u32 {
         let mut own: Vec<&SourceFolder> = inputs
             .folders
@@ -67,18 +69,24 @@ pub fn build(inputs: Inputs<'_>) -> Plan {
                 .map(|folder| known_of(folder))
                 .collect::<Vec<_>>(),
         );
-        let mut placed = Vec::new();
+        let (mut placed, mut takes) = (Vec::new(), HashMap::new());
+        plan.notes.extend(labels.notes(source));
         for &folder in &own {
-            match place(&inputs, folder, &uses, &there) {
-                Ok(target) => placed.push((folder, target)),
+            match place(&inputs, folder, &uses, &there, &labels) {
+                Ok((target, take)) => {
+                    takes.insert(&folder.name, take);
+                    placed.push((folder, target));
+                }
                 Err(why) => plan.left_out.push((folder.folder.clone(), why)),
             }
         }
         let crowded = crowded(&inputs, &placed);
         for (folder, target) in placed {
             let first = crowded.get(&folder.folder);
+            let take = takes.get(&folder.name).copied().unwrap_or_default();
             plan.notes.extend(renamed(&inputs, folder, &target));
-            plan.steps.push(step(&inputs, folder, target, first));
+            plan.routed |= take == Take::Routed;
+            plan.steps.push(step(&inputs, folder, target, take, first));
         }
     }
     plan
@@ -97,30 +105,44 @@ fn place(
     folder: &SourceFolder,
     uses: &Uses,
     there: &Uses,
-) -> Result<Target, String> {
+    labels: &Labels,
+) -> Result<(Target, Take), String> {
     let rules = &inputs.account.folders;
-    map::wanted(rules, &folder.folder).map_err(ToOwned::to_owned)?;
+    let take = labels.take(folder)?;
+    // Of a folder that holds all mail the messages' labels say what is wanted.
+    let whole = matches!(take, Take::Kept | Take::Routed);
+    if !whole {
+        map::wanted(rules, &folder.folder).map_err(ToOwned::to_owned)?;
+    }
     let after = &inputs.account.sources[folder.source as usize].after;
     if matches!(after, After::MoveTo(there) if *there == folder.folder) {
         return Err("mail that was copied is moved there: it would be copied twice".to_owned());
     }
-    if let (Some(view), true) = (view_of(folder), rules.include.is_empty()) {
+    let view = view_of(folder).filter(|_| matches!(take, Take::All | Take::First));
+    if let (Some(view), true) = (view, rules.include.is_empty()) {
         return Err(format!(
             "{view}: a view of mail in other folders; name it in [folders] include to copy it all the same"
         ));
     }
     let mapped = map::target(rules, &folder.folder, uses, there)
         .map_err(|text| format!("[folders] map makes \"{text}\" of it, which names no folder"))?;
-    let mut target = inputs.landscape.target(&map::below(rules, mapped.folder));
+    let landing = match whole || take == Take::Unfiled {
+        true => labels.rest(&mapped),
+        false => labels::Landing {
+            folder: mapped.folder,
+            special_use: mapped.special_use,
+        },
+    };
+    let mut target = inputs.landscape.target(&map::below(rules, landing.folder));
     if target.standing.is_none() && rules.into.is_none() {
-        target.special_use = mapped.special_use;
+        target.special_use = landing.special_use;
     }
     let subscribed = target
         .standing
         .as_ref()
         .is_some_and(|standing| standing.subscribed);
     target.subscribe = rules.subscribe && folder.subscribed && !subscribed;
-    Ok(target)
+    Ok((target, take))
 }
 
 fn view_of(folder: &SourceFolder) -> Option<&'static str> {
@@ -175,6 +197,7 @@ fn step(
     inputs: &Inputs<'_>,
     folder: &SourceFolder,
     target: Target,
+    take: Take,
     first: Option<&Folder>,
 ) -> Step {
     let work = match first {
@@ -184,12 +207,17 @@ fn step(
             remedy: "give one another name with [folders] map, or say [folders] merge = true"
                 .to_owned(),
         },
-        None => work(folder, &target, (inputs.known)(folder).unwrap_or_default()),
+        None => {
+            let standing = standing(inputs, &target, take);
+            let known = (inputs.known)(folder).unwrap_or_default();
+            work(folder, standing, known)
+        }
     };
     Step {
         source: folder.clone(),
         target,
         work,
+        take,
     }
 }
 
@@ -200,7 +228,16 @@ fn collision(folder: &SourceFolder, first: &Folder, target: &Target) -> String {
     )
 }
 
-fn work(folder: &SourceFolder, target: &Target, known: FolderKnown) -> Work {
+/// Messages that stand where those of the step go.
+fn standing(inputs: &Inputs<'_>, target: &Target, take: Take) -> u32 {
+    let all = || inputs.landscape.folders.iter().map(|there| there.messages);
+    match take {
+        Take::Routed => all().fold(0, u32::saturating_add),
+        _ => target.standing.as_ref().map_or(0, |there| there.messages),
+    }
+}
+
+fn work(folder: &SourceFolder, standing: u32, known: FolderKnown) -> Work {
     let messages = folder.messages;
     if unchanged(folder, known) {
         return Work::Unchanged { messages };
@@ -212,11 +249,7 @@ fn work(folder: &SourceFolder, target: &Target, known: FolderKnown) -> Work {
             waiting: known.waiting,
         };
     }
-    match target
-        .standing
-        .as_ref()
-        .map_or(0, |standing| standing.messages)
-    {
+    match standing {
         0 => Work::CopyWhole { messages },
         standing => Work::Match { messages, standing },
     }
@@ -284,6 +317,7 @@ password = { env = "NEW" }
             uid_next: Some(4),
             messages: 3,
             highest_modseq: None,
+            labelled: false,
         }
     }
 

@@ -3,6 +3,7 @@
 mod address;
 mod build;
 pub mod filter;
+pub mod labels;
 mod landscape;
 pub mod map;
 pub mod route;
@@ -27,6 +28,20 @@ pub struct SourceFolder {
     pub uid_next: Option<u32>,
     pub messages: u32,
     pub highest_modseq: Option<u64>,
+    /// Its messages come with labels.
+    pub labelled: bool,
+}
+
+/// What becomes of labels at a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Holds {
+    /// It has none.
+    #[default]
+    Nothing,
+    /// They are kept beside the flags; a message stands in one folder.
+    Sidecar,
+    /// It has labels of its own, set after a message is stored.
+    Labels,
 }
 
 /// A folder as the destination shows it.
@@ -50,6 +65,7 @@ pub struct Naming {
     pub prefix: Vec<u8>,
     /// Files hold any name: their "wire name" is the folder as it is shown to people, in UTF-8, and the rest here has no meaning.
     pub as_shown: bool,
+    pub holds: Holds,
 }
 
 impl Naming {
@@ -131,6 +147,7 @@ pub struct Step {
     pub source: SourceFolder,
     pub target: Target,
     pub work: Work,
+    pub take: labels::Take,
 }
 
 /// A whole account's way to one destination.
@@ -148,6 +165,6 @@ pub struct Plan {
     pub unsettled: u64,
     /// Things to know before running, full sentences.
     pub notes: Vec<String>,
-    /// Are there `[[route]]`s that choose the folder message by message?
+    /// Is the folder chosen message by message, by `[[route]]`s or by labels?
     pub routed: bool,
 }

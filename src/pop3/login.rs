@@ -55,7 +55,13 @@ pub(super) fn login(
         capabilities,
         told: None,
     };
-    sign_in.by(wire, &offer)
+    for form in credentials.forms(secret) {
+        wire.transcript.hide(form.as_bytes());
+    }
+    wire.transcript.private(true);
+    let way = sign_in.by(wire, &offer)?;
+    wire.transcript.private(false);
+    Ok(way)
 }
 
 /// The `<…@…>` of a greeting, brackets included.
@@ -112,7 +118,7 @@ impl SignIn<'_> {
         let server = (endpoint.host.as_str(), endpoint.port);
         let mut exchange = Exchange::start(way, self.credentials, self.secret, server)?;
         let mut first = exchange.first()?;
-        let mut reply = say(wire, &[b"AUTH ", way.name().as_bytes()])?;
+        let mut reply = say(wire, &[b"AUTH ", way.name().as_bytes()], b"")?;
         for step in 0..CHALLENGES {
             let challenge = match reply {
                 Reply::More(challenge) => challenge,
@@ -136,10 +142,14 @@ impl SignIn<'_> {
                 (None, Err(_)) => Answer::Cancel("a challenge is not base64".to_owned()),
             };
             reply = match answer {
-                Answer::Send(message) => say(wire, &[sasl::base64(&message).as_bytes()])?,
+                Answer::Send(message) => {
+                    let message = sasl::base64(&message);
+                    wire.transcript.hide(message.as_bytes());
+                    say(wire, &[], message.as_bytes())?
+                }
                 Answer::Cancel(why) => {
                     self.told = Some(why);
-                    say(wire, &[b"*"])?
+                    say(wire, &[b"*"], b"")?
                 }
             };
         }
@@ -150,7 +160,7 @@ impl SignIn<'_> {
         let digest = sasl::apop(timestamp, self.secret);
         let user = self.credentials.user.as_bytes();
         Ok(
-            match secret(wire, &[b"APOP ", user, b" ", digest.as_bytes()])? {
+            match secret(wire, &[b"APOP ", user, b" "], digest.as_bytes())? {
                 Tried::Refused(refusal) if refusal.is_unsupported() => Tried::Unknown(refusal),
                 tried => tried,
             },
@@ -158,14 +168,14 @@ impl SignIn<'_> {
     }
 
     fn user_pass(&self, wire: &mut Wire) -> Result<Tried> {
-        match say(wire, &[b"USER ", self.credentials.user.as_bytes()])? {
+        match say(wire, &[b"USER "], self.credentials.user.as_bytes())? {
             Reply::Ok(_) => {}
             Reply::No(refusal) if refusal.is_unsupported() => return Ok(Tried::Unknown(refusal)),
             Reply::No(refusal) => return Ok(Tried::Refused(refusal)),
             Reply::More(_) => return Err(wire.protocol("the answer to USER", b"+")),
         }
         let password = self.secret.expose_secret();
-        secret(wire, &[b"PASS ", password.as_bytes()])
+        secret(wire, &[b"PASS "], password.as_bytes())
     }
 
     fn refused(&self, wire: &Wire, refusal: &Refusal) -> Error {
@@ -185,21 +195,26 @@ impl SignIn<'_> {
     }
 }
 
-fn secret(wire: &mut Wire, parts: &[&[u8]]) -> Result<Tried> {
-    match say(wire, parts)? {
+fn secret(wire: &mut Wire, parts: &[&[u8]], secret: &[u8]) -> Result<Tried> {
+    match say(wire, parts, secret)? {
         Reply::Ok(_) => Ok(Tried::In),
         Reply::No(refusal) => Ok(Tried::Refused(refusal)),
         Reply::More(_) => Err(wire.protocol("the answer to the password", b"+")),
     }
 }
 
-fn say(wire: &mut Wire, parts: &[&[u8]]) -> Result<Reply> {
-    let length: usize = parts.iter().map(|p| p.len()).sum();
-    let mut line = Zeroizing::new(Vec::with_capacity(length + 2));
-    for part in parts {
-        line.extend_from_slice(part);
-    }
+/// A line of `open` parts, which may be shown, and a secret, which may not.
+fn say(wire: &mut Wire, open: &[&[u8]], secret: &[u8]) -> Result<Reply> {
+    let doing = format_args!("logging in");
+    let open = open.concat();
+    let mut line = Zeroizing::new(Vec::with_capacity(open.len() + secret.len() + 2));
+    line.extend_from_slice(&open);
+    line.extend_from_slice(secret);
     line.extend_from_slice(b"\r\n");
-    wire.send(&line, format_args!("logging in"))?;
+    if secret.is_empty() {
+        wire.send(&line, doing)?;
+    } else {
+        wire.send_elided(&open, &line, doing)?;
+    }
     wire.reply(format_args!("logging in"))
 }

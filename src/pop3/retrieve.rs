@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use super::unstuff::Unstuffer;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Code, Error, Kind, Result};
 use crate::net::Flow;
 use crate::spool::{Body, BodyWriter, Budget};
 
@@ -32,13 +32,39 @@ impl Session {
             self.in_step = false;
             sent = self.send_ahead(numbers, at, sent)?;
             let outstanding = sent - at - 1;
-            let answer = self.answer(number, size, outstanding, budget)?;
+            let answer = match self.answer(number, size, outstanding, budget) {
+                Err(e) if e.code == Code::Protocol => return self.no_answer(number, e, on),
+                answer => answer?,
+            };
             self.in_step = outstanding == 0;
             if on(number, answer)? == Flow::Stop {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// What came in place of a message is no answer: that is this message's trouble, and the session is of no use any more. The others come
+    /// over another one.
+    fn no_answer(
+        &mut self,
+        number: u32,
+        e: Error,
+        on: &mut dyn FnMut(u32, Result<Body>) -> Result<Flow>,
+    ) -> Result<()> {
+        self.in_step = false;
+        let transient = Error {
+            kind: Kind::Transient,
+            ..e.clone()
+        };
+        let failed = Error {
+            kind: Kind::Message,
+            ..e
+        };
+        match on(number, Err(failed))? {
+            Flow::Stop => Ok(()),
+            Flow::Continue => Err(transient),
+        }
     }
 
     /// Keeps the window at least half full with few, large writes; gives how many commands have been sent.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::net::{Endpoint, Flow, Security, Trust};
+use crate::net::{Endpoint, Flow, Security, Trace, Trust};
 use crate::spool::{Body, Budget};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -28,6 +28,8 @@ fn serve(scripts: &[&[(&str, &str)]]) -> (Endpoint, JoinHandle<Vec<String>>) {
         security: Security::Plain,
         trust: Trust::System,
         timeout: Duration::from_secs(5),
+        trace: Trace::default(),
+        minimum_rate: Endpoint::MINIMUM_RATE,
     };
     let script: Vec<(String, String)> = scripts
         .concat()

@@ -2,7 +2,7 @@
 
 use super::reply::Reply;
 use crate::error::{Code, Error, Kind, Result};
-use crate::net::{Connection, Endpoint};
+use crate::net::{Arrived, Connection, Endpoint, Stream, Transcript};
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Read, Write};
 
@@ -19,11 +19,13 @@ pub(super) struct Wire {
     buffer: Vec<u8>,
     from: usize,
     to: usize,
+    pub(super) transcript: Transcript,
 }
 
 impl Wire {
     pub(super) fn new(connection: Connection, endpoint: Endpoint) -> Self {
         Wire {
+            transcript: Transcript::new(connection.tap()),
             connection,
             endpoint,
             buffer: vec![0; BUFFER],
@@ -46,6 +48,24 @@ impl Wire {
     }
 
     pub(super) fn send(&mut self, bytes: &[u8], doing: Arguments<'_>) -> Result<()> {
+        self.transcript.said(bytes);
+        self.put(bytes, doing)
+    }
+
+    /// As [`Wire::send`] for one line, of which a trace does not show what is behind `shown`.
+    pub(super) fn send_elided(
+        &mut self,
+        shown: &[u8],
+        bytes: &[u8],
+        doing: Arguments<'_>,
+    ) -> Result<()> {
+        self.transcript.said(shown);
+        self.transcript.said_elided();
+        self.transcript.said(b"\r\n");
+        self.put(bytes, doing)
+    }
+
+    fn put(&mut self, bytes: &[u8], doing: Arguments<'_>) -> Result<()> {
         self.connection
             .write_all(bytes)
             .and_then(|()| self.connection.flush())
@@ -60,6 +80,8 @@ impl Wire {
                 let line = held[..end].strip_suffix(b"\r").unwrap_or(&held[..end]);
                 let line = line.to_vec();
                 self.from += end + 1;
+                self.transcript.heard(&line);
+                self.connection.arrived(Arrived::Part);
                 return Ok(line);
             }
             if held.len() > LINE {
@@ -72,6 +94,7 @@ impl Wire {
     /// The next status line.
     pub(super) fn reply(&mut self, doing: Arguments<'_>) -> Result<Reply> {
         let line = self.line(doing)?;
+        self.connection.arrived(Arrived::Answer);
         Reply::parse(&line).ok_or_else(|| self.protocol("a status line", &line))
     }
 
@@ -104,7 +127,9 @@ impl Wire {
         Ok(&self.buffer[self.from..self.to])
     }
 
+    /// Of what [`Wire::piece`] gave, so many bytes of mail are seen to.
     pub(super) fn consume(&mut self, bytes: usize) {
+        self.transcript.heard_mail(bytes as u64);
         self.from = (self.from + bytes).min(self.to);
     }
 

@@ -77,7 +77,9 @@ fn flags(flags: &Flags) -> String {
         Some(system) => system.to_lowercase(),
         None => text(atom),
     };
-    let words: Vec<String> = flags.atoms().iter().map(word).collect();
+    let atoms = flags.atoms();
+    let words = atoms.iter().chain(&flags.labels).map(word);
+    let words: Vec<String> = words.collect();
     format!("  [{}]", words.join(", "))
 }
 

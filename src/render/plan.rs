@@ -3,6 +3,7 @@
 use super::table::{Column, table};
 use super::units::{count, number};
 use super::{Paint, errors, text};
+use crate::plan::labels::Take;
 use crate::plan::{Plan, Step, Work};
 
 /// One plan, in lines.
@@ -46,16 +47,19 @@ fn steps(plan: &Plan) -> Vec<String> {
         Column::text("To"),
         Column::whole("What"),
     ];
-    let rows: Vec<Vec<String>> = plan
-        .steps
-        .iter()
-        .map(|step| row(step, plan.routed))
-        .collect();
+    let routed = plan.routed && !plan.steps.iter().any(by_labels);
+    let rows: Vec<Vec<String>> = plan.steps.iter().map(|step| row(step, routed)).collect();
     table(&columns, &rows)
 }
 
+fn by_labels(step: &Step) -> bool {
+    step.take == Take::Routed
+}
+
 fn row(step: &Step, routed: bool) -> Vec<String> {
-    let to = if routed {
+    let to = if by_labels(step) {
+        format!("{}, or as its labels say", step.target.folder)
+    } else if routed {
         format!("{}, or as the routes say", step.target.folder)
     } else {
         step.target.folder.to_string()

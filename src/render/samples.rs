@@ -66,6 +66,7 @@ pub(crate) fn step(name: &str, work: Work) -> Step {
             uid_next: None,
             messages: 3,
             highest_modseq: None,
+            labelled: false,
         },
         target: Target {
             folder,
@@ -75,6 +76,7 @@ pub(crate) fn step(name: &str, work: Work) -> Step {
             subscribe: true,
         },
         work,
+        take: crate::plan::labels::Take::All,
     }
 }
 

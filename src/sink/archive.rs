@@ -14,7 +14,7 @@ use crate::error::{Code, End, Error, Kind, Result};
 use crate::job::Local;
 use crate::message::{FlagChange, Flags, Folder};
 use crate::net::Flow;
-use crate::plan::{Naming, SinkFolder, Target};
+use crate::plan::{Holds, Naming, SinkFolder, Target};
 use crate::spool::{Body, Budget};
 
 /// What shares the fsyncs of one batch.
@@ -68,7 +68,10 @@ impl ArchiveSink {
 
 impl Sink for ArchiveSink {
     fn folders(&mut self) -> Result<(Naming, Vec<SinkFolder>)> {
-        let naming = Naming::of_files();
+        let naming = Naming {
+            holds: Holds::Sidecar,
+            ..Naming::of_files()
+        };
         let folders = archive::folders(self.shelves.root()).map_err(here)?;
         let folders: Vec<SinkFolder> = folders
             .into_iter()

@@ -1,19 +1,21 @@
 //! An IMAP account as a sink.
 
+mod labels;
+
 use super::{
     BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
 };
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::imap::{Append, Appended, Making, PermanentFlags, Selected, Session, Status};
+use crate::imap::{self, Append, Appended, Making, PermanentFlags, Selected, Session, Status};
 use crate::job::Server;
 use crate::job::providers::{Behaviour, Preset};
-use crate::message::{FlagChange, Flags, Folder, UidRanges};
+use crate::message::{FlagChange, Flags, UidRanges};
 use crate::net::Flow;
-use crate::plan::{Naming, SinkFolder, Target};
+use crate::plan::{Holds, Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One MULTIAPPEND at most. Several are under way at once, so a round trip costs nothing whatever their size: large enough that the
 /// journal's commits do not count, small enough that the first bytes leave soon and that little is sent again after a loss.
@@ -25,10 +27,14 @@ pub(super) struct ImapSink {
     preset: Preset,
     /// What each folder seen in this session lets a client store for good.
     permanent: HashMap<Vec<u8>, Option<PermanentFlags>>,
+    /// The label that each folder is, of a server that has labels.
+    own: HashMap<Vec<u8>, Option<String>>,
+    /// Labels that are there, as far as is known.
+    made: HashSet<String>,
     /// One folder lets a client store any keyword: then the others are believed to, for asking each costs a round trip.
     any_keyword: bool,
     /// Folders as they were when they were made, to be told once.
-    made: HashMap<Vec<u8>, Door>,
+    prepared: HashMap<Vec<u8>, Door>,
 }
 
 impl ImapSink {
@@ -39,8 +45,10 @@ impl ImapSink {
             session,
             preset: server.preset.clone(),
             permanent: HashMap::new(),
+            own: HashMap::new(),
+            made: HashSet::new(),
             any_keyword: false,
-            made: HashMap::new(),
+            prepared: HashMap::new(),
         })
     }
 
@@ -113,10 +121,10 @@ impl Sink for ImapSink {
     fn folders(&mut self) -> Result<(Naming, Vec<SinkFolder>)> {
         let personal = self.session.personal().clone();
         let mut folders = Vec::new();
-        for mailbox in self.session.list(false)? {
-            let Some(folder) =
-                Folder::from_wire(&mailbox.name, mailbox.separator, &personal.prefix)
-            else {
+        let mailboxes = self.session.list(false)?;
+        let named = imap::folders(&mailboxes, &personal.prefix);
+        for (mailbox, folder) in mailboxes.into_iter().zip(named) {
+            let Some(folder) = folder else {
                 continue;
             };
             let Some(status) = mailbox.status.filter(|_| mailbox.selectable) else {
@@ -137,6 +145,10 @@ impl Sink for ImapSink {
                 separator: personal.separator,
                 prefix: personal.prefix,
                 as_shown: false,
+                holds: match self.session.capabilities().gmail {
+                    true => Holds::Labels,
+                    false => Holds::Nothing,
+                },
             },
             folders,
         ))
@@ -157,7 +169,7 @@ impl Sink for ImapSink {
         let made = self.session.make(&mailboxes)?;
         for (target, made) in targets.iter().zip(&made) {
             let door = made.status.as_ref().and_then(seen_door);
-            self.made
+            self.prepared
                 .extend(door.map(|door| (target.name.clone(), door)));
         }
         Ok(made.into_iter().map(|made| made.created).collect())
@@ -175,8 +187,10 @@ impl Sink for ImapSink {
     }
 
     fn doors(&mut self, names: &[&[u8]]) -> Result<Vec<Option<Door>>> {
-        let mut doors: Vec<Option<Door>> =
-            names.iter().map(|name| self.made.remove(*name)).collect();
+        let mut doors: Vec<Option<Door>> = names
+            .iter()
+            .map(|name| self.prepared.remove(*name))
+            .collect();
         let unseen: Vec<usize> = (0..names.len()).filter(|&at| doors[at].is_none()).collect();
         if unseen.is_empty() {
             return Ok(doors);
@@ -308,6 +322,11 @@ impl Sink for ImapSink {
         }
         let set: Vec<(u32, u32)> = uids.iter().map(|&uid| (uid, uid)).collect();
         self.session.store(&set, &change.add, &change.remove)?;
+        if self.session.capabilities().gmail {
+            self.make_labels(&change.add.labels)?;
+            let (add, remove) = (&change.add.labels, &change.remove.labels);
+            self.session.store_labels(&set, add, remove)?;
+        }
         Ok(true)
     }
 
@@ -341,9 +360,11 @@ impl Sink for ImapSink {
     }
 
     fn contents(&mut self, name: &[u8], on: &mut dyn FnMut(Content) -> Result<()>) -> Result<Door> {
+        let own = self.own_label(name)?;
         let door = self.examine_afresh(name)?;
         if door.messages > 0 {
-            self.session.listing(&[(1, u32::MAX)], &mut |item| {
+            self.session.listing(&[(1, u32::MAX)], &mut |mut item| {
+                item.flags.labels.extend(own.clone());
                 on(Content {
                     uid: item.uid,
                     flags: item.flags,

@@ -4,6 +4,7 @@
 //! date with its zone and all keywords are the sidecar's.
 
 mod appended;
+mod labelled;
 
 use super::{Arrival, Heading, Listed, Opened, Source, Wanted, foreign_key};
 use crate::archive::{self, At, FolderState, Kept, Now, View, no_folder};
@@ -57,7 +58,7 @@ struct Looked {
 
 /// Where its bytes are.
 enum Bytes {
-    Kept(Kept, At),
+    Kept(Box<Kept>, At),
     Stranger(At),
     Appended(Extent),
 }
@@ -74,7 +75,13 @@ impl ArchiveSource {
             .at(End::Source))
     }
 
-    fn shown(&self, state: FolderState) -> SourceFolder {
+    fn shown(&self, mut state: FolderState) -> SourceFolder {
+        // A folder that cannot be read is told by name when it comes to it.
+        let view = archive::view(&self.root, &state.folder).ok().flatten();
+        let all = |view| labelled::holds_all(&state.folder, &view).unwrap_or(false);
+        if view.is_some_and(all) {
+            state.special_use = labelled::ALL;
+        }
         SourceFolder {
             source: self.index,
             name: state.folder.to_string().into_bytes(),
@@ -85,6 +92,7 @@ impl ArchiveSource {
             uid_next: None,
             messages: state.messages,
             highest_modseq: None,
+            labelled: state.special_use == labelled::ALL,
         }
     }
 
@@ -178,7 +186,7 @@ impl Reading {
                     date: kept.date,
                     size: kept.size,
                 };
-                let bytes = Bytes::Kept(kept, at);
+                let bytes = Bytes::Kept(Box::new(kept), at);
                 Ok(Some(Looked { listed, bytes }))
             }
             What::Stranger(at) => self.look_at_stranger(item, &self.strangers[at]),

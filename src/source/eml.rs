@@ -178,6 +178,7 @@ impl Source for EmlSource {
                 // What cannot be read is no empty folder: opened, it tells why.
                 messages: count(files.as_ref().map_or(1, Vec::len)),
                 highest_modseq: files.as_ref().ok().and_then(|files| self.state(files)),
+                labelled: false,
             })
             .collect();
         shown.sort_by_key(|folder| !folder.folder.is_inbox());

@@ -4,10 +4,10 @@ use super::{AfterMessage, Arrival, Heading, Listed, Opened, Source, Traces, Want
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::failpoint;
-use crate::imap::{Fetched, Mailbox, Selected, Session, Status, Stretch};
+use crate::imap::{self, Fetched, Mailbox, Selected, Session, Status, Stretch};
 use crate::job::providers::Behaviour;
 use crate::job::{After, Preset, Server, SourceSpec};
-use crate::message::{Flags, Folder, SourceKey, SpecialUse};
+use crate::message::{Flags, Folder, SourceKey, SpecialUse, labels};
 use crate::net::Flow;
 use crate::plan::SourceFolder;
 use crate::spool::Budget;
@@ -47,12 +47,8 @@ impl ImapSource {
         Ok(&mut self.session)
     }
 
-    fn folder(&mut self, mailbox: Mailbox) -> Result<Option<SourceFolder>> {
-        if !mailbox.selectable {
-            return Ok(None);
-        }
-        let prefix = &self.session.personal().prefix;
-        let Some(folder) = Folder::from_wire(&mailbox.name, mailbox.separator, prefix) else {
+    fn folder(&mut self, mailbox: Mailbox, folder: Option<Folder>) -> Result<Option<SourceFolder>> {
+        let Some(folder) = folder.filter(|_| mailbox.selectable) else {
             return Ok(None);
         };
         let status = match mailbox.status {
@@ -69,6 +65,7 @@ impl ImapSource {
             uid_next: status.uid_next,
             messages: status.messages,
             highest_modseq: status.highest_modseq,
+            labelled: self.session.capabilities().gmail,
         }))
     }
 
@@ -105,8 +102,13 @@ impl ImapSource {
         Err(Error::new(Kind::Folder, Code::Refused, what).at(End::Source))
     }
 
+    /// Where there are labels, expunging takes one off.
+    fn deletes_through_trash(&self) -> bool {
+        self.preset.has(Behaviour::DeleteThroughTrash) || self.session.capabilities().gmail
+    }
+
     fn remove(&mut self, uids: &[(u32, u32)]) -> Result<()> {
-        if self.preset.has(Behaviour::DeleteThroughTrash) {
+        if self.deletes_through_trash() {
             // There, expunging takes a label off; only what is in the Trash is ever deleted.
             let trash = self.trash()?;
             return self.session.uid_move(uids, &trash);
@@ -150,8 +152,11 @@ impl Source for ImapSource {
     fn folders(&mut self) -> Result<Vec<SourceFolder>> {
         let shared = self.shared;
         let mailboxes = self.session()?.list(shared)?;
-        let folders = mailboxes.into_iter().map(|mailbox| self.folder(mailbox));
-        folders.filter_map(Result::transpose).collect()
+        let named = imap::folders(&mailboxes, &self.session.personal().prefix);
+        let folders = mailboxes.into_iter().zip(named);
+        folders
+            .filter_map(|(mailbox, folder)| self.folder(mailbox, folder).transpose())
+            .collect()
     }
 
     fn list(
@@ -161,10 +166,11 @@ impl Source for ImapSource {
     ) -> Result<Opened> {
         let mut opened = opened(&self.session()?.examine(&folder.name)?);
         let mut shown = HashSet::new();
+        let own = own_label(folder);
         if opened.messages > 0 {
             self.session.listing(&[ALL], &mut |item| {
                 if shown.insert(item.uid) {
-                    on(listed(item))?;
+                    on(listed(item, &own))?;
                 }
                 Ok(())
             })?;
@@ -188,8 +194,9 @@ impl Source for ImapSource {
             return Ok(None);
         }
         if opened.messages > 0 {
+            let own = own_label(folder);
             self.session
-                .changes(&[ALL], since, &mut |item| on(listed(item)))?;
+                .changes(&[ALL], since, &mut |item| on(listed(item, &own)))?;
         }
         Ok(Some(opened))
     }
@@ -214,13 +221,16 @@ impl Source for ImapSource {
         on: &mut dyn FnMut(Arrival) -> Result<Flow>,
         next: &mut dyn FnMut(usize) -> Option<SourceFolder>,
     ) -> Result<()> {
+        let own = own_label(folder);
         let on_open = &mut |selected: &Selected| on_open(&opened(selected));
         let on = &mut |fetched: Fetched| {
             let uid = fetched.uid;
             let body = fetched.body.ok_or_else(|| no_body(uid));
+            let mut flags = fetched.flags;
+            flags.labels.extend(own.clone());
             on(Arrival {
                 key: SourceKey::Uid(uid),
-                flags: fetched.flags,
+                flags,
                 date: fetched.date,
                 body,
             })
@@ -298,9 +308,7 @@ impl Source for ImapSource {
         let can = self.session.capabilities();
         let moves = match after {
             After::Keep | After::MarkRead => return false,
-            After::Delete | After::DeleteAfterDays(_) => {
-                self.preset.has(Behaviour::DeleteThroughTrash)
-            }
+            After::Delete | After::DeleteAfterDays(_) => self.deletes_through_trash(),
             After::MoveTo(_) => true,
         };
         !(can.uidplus || moves && can.move_)
@@ -328,6 +336,13 @@ impl Source for ImapSource {
     }
 }
 
+/// The label that the folder is the view of: its messages have it, whether the server says so or not.
+fn own_label(folder: &SourceFolder) -> Option<String> {
+    let label = labels::of_folder(&folder.name, folder.special_use);
+    // A star is a flag.
+    label.filter(|label| folder.labelled && label != labels::STARRED)
+}
+
 fn whole(folder: &SourceFolder) -> Stretch {
     Stretch {
         mailbox: folder.name.clone(),
@@ -347,7 +362,8 @@ fn stretch(folder: &SourceFolder, wanted: Wanted<'_>) -> Result<Stretch> {
     })
 }
 
-fn listed(item: crate::imap::Listed) -> Listed {
+fn listed(mut item: crate::imap::Listed, own: &Option<String>) -> Listed {
+    item.flags.labels.extend(own.clone());
     Listed {
         key: SourceKey::Uid(item.uid),
         flags: item.flags,

@@ -63,6 +63,7 @@ impl MaildirSource {
             uid_next: None,
             messages: count(messages),
             highest_modseq: None,
+            labelled: false,
             folder: found.folder.clone(),
         }
     }

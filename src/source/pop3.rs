@@ -113,11 +113,10 @@ impl Pop3Source {
         Ok(match wanted {
             Wanted::Whole => all.to_vec(),
             Wanted::Keys(listed) => {
-                let by_key: HashMap<&SourceKey, &Entry> =
-                    all.iter().map(|entry| (&entry.key, entry)).collect();
+                let by_key = by_key(all);
                 listed
                     .iter()
-                    .filter_map(|l| by_key.get(&l.key).map(|&entry| entry.clone()))
+                    .filter_map(|l| found(&by_key, &l.key))
                     .collect()
             }
         })
@@ -153,6 +152,7 @@ impl Source for Pop3Source {
             uid_next: None,
             messages,
             highest_modseq: None,
+            labelled: false,
         }])
     }
 
@@ -234,17 +234,14 @@ impl Source for Pop3Source {
             );
             return Err(Error::new(Kind::Account, Code::Job, what).at(End::Source));
         }
-        let entries: HashMap<SourceKey, Entry> = self
-            .maildrop()?
-            .iter()
-            .map(|entry| (entry.key.clone(), entry.clone()))
-            .collect();
+        let entries = self.maildrop()?.to_vec();
+        let entries = by_key(&entries);
         let mut done = Vec::new();
         for message in messages {
-            let Some(entry) = entries.get(&message.key) else {
+            let Some(entry) = found(&entries, &message.key) else {
                 continue;
             };
-            if self.is_still(entry, message)? {
+            if self.is_still(&entry, message)? {
                 failpoint::pass("source: before DELE");
                 self.session.dele(entry.number)?;
                 done.push(message.key.clone());
@@ -282,6 +279,25 @@ impl Source for Pop3Source {
         failpoint::pass("source: after QUIT");
         Ok(())
     }
+}
+
+fn by_key(entries: &[Entry]) -> HashMap<&SourceKey, &Entry> {
+    entries.iter().map(|entry| (&entry.key, entry)).collect()
+}
+
+/// The message of a key. An id that was given again has a later ordinal in the journal than it has here, where it stands alone.
+fn found(by_key: &HashMap<&SourceKey, &Entry>, key: &SourceKey) -> Option<Entry> {
+    let entry = by_key.get(key).or_else(|| match key {
+        SourceKey::Name { name, ordinal } if *ordinal > 0 => by_key.get(&SourceKey::Name {
+            name: name.clone(),
+            ordinal: 0,
+        }),
+        _ => None,
+    })?;
+    Some(Entry {
+        key: key.clone(),
+        ..(*entry).clone()
+    })
 }
 
 fn opened(messages: usize) -> Opened {

@@ -4,7 +4,7 @@
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::job::Protocol;
 use crate::job::providers::{Book, Provider, Wanted};
-use crate::net::{Endpoint, Security, Trust, connect, http};
+use crate::net::{Endpoint, Security, Trace, Trust, connect, http};
 use std::time::Duration;
 
 /// How long one server, or one description, is waited for.
@@ -184,6 +184,8 @@ impl Candidate {
             security: self.security,
             trust: Trust::System,
             timeout: PATIENCE,
+            trace: Trace::default(),
+            minimum_rate: Endpoint::MINIMUM_RATE,
         }
     }
 }

@@ -5,6 +5,7 @@ mod courier;
 mod cyrus;
 mod foreign;
 mod init;
+mod labels;
 mod oauth;
 mod providers;
 mod sign_in;

@@ -283,6 +283,7 @@ fn a_client_is_given_a_token_by_a_real_authorization_server() {
     let spec = |secret: &str| OAuth2 {
         client_id: "admin".into(),
         client_secret: Some(SecretRef::Command {
+            without: Vec::new(),
             command: format!("echo {secret}"),
             dir: std::env::temp_dir(),
         }),
@@ -332,6 +333,8 @@ fn the_words_for_a_refused_token_are_the_servers() {
         security: Security::Plain,
         trust: Trust::System,
         timeout: Duration::from_secs(30),
+        trace: mailhaul::net::Trace::default(),
+        minimum_rate: Endpoint::MINIMUM_RATE,
     };
     for mechanism in [Mechanism::OAuthBearer, Mechanism::XOAuth2] {
         let credentials = Credentials {

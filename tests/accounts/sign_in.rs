@@ -23,6 +23,8 @@ fn endpoint(port: u16, tls: bool) -> Endpoint {
         security: if tls { Security::Tls } else { Security::Plain },
         trust: if tls { trust } else { Trust::System },
         timeout: Duration::from_secs(30),
+        trace: mailhaul::net::Trace::default(),
+        minimum_rate: Endpoint::MINIMUM_RATE,
     }
 }
 

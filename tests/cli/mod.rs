@@ -3,6 +3,7 @@
 //! After a wanted change: `INSTA_UPDATE=always cargo test --test all cli`, then read the diff.
 
 mod archive;
+mod ends;
 mod explain;
 mod help;
 mod jobs_wrong;

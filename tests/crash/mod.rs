@@ -20,6 +20,9 @@ mod safe;
 #[cfg(feature = "failpoints")]
 mod steps;
 
+#[cfg(feature = "failpoints")]
+pub use steps::passed;
+
 use crate::support::{Job, Run, mailhaul};
 
 /// `mailhaul run JOB`.

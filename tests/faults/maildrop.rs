@@ -313,3 +313,112 @@ fn nothing_is_deleted_on_doubt() {
     it.assert_arrived("altered", &run);
     assert_eq!(it.deleted(), [0; 0]);
 }
+
+/// What the server holds may be exchanged between two runs.
+fn exchanged(first: Vec<Mail>, then: Vec<Mail>) -> (Talker, Arc<Mutex<Vec<Mail>>>, Vec<Mail>) {
+    let held = Arc::new(Mutex::new(first));
+    let shown = Arc::clone(&held);
+    let server = Talker::start(move |talk| {
+        let mails = shown.lock().expect("a lock").clone();
+        talk.say("+OK ready\r\n");
+        while let Some(line) = talk.line() {
+            talk.say(fake::pop3_answer(&line, &mails));
+        }
+    });
+    (server, held, then)
+}
+
+/// A unique-id that stands on another message than before: the new one is copied, once, and told.
+#[test]
+fn a_reused_unique_id_is_a_new_message() {
+    let head = "From: a@example.org\r\nMessage-ID: <new@example.org>\r\nSubject: new";
+    let new = mail(
+        head,
+        "It has the unique-id of the one that was there before",
+    );
+    let mut mails = four();
+    let (server, held, then) = exchanged(mails.clone(), vec![new]);
+    let source = through("pop3", server.port, "budi").line("timeout = \"5s\"");
+    let sink = fresh_user("reused");
+    let job = Job::new(
+        "dedup = \"content\"",
+        &source,
+        &End::imap(shared(), &sink),
+        "",
+    );
+    assert_eq!(confined(&job).balance().part("copied"), 4);
+    mails[1] = then[0].clone();
+    *held.lock().expect("a lock") = mails.clone();
+    let second = confined(&job);
+    assert_eq!(second.balance().part("copied"), 1, "{second:?}");
+    second.balance().assert_adds_up();
+    assert!(second.stderr.contains("unique-id uid-2"), "{second:?}");
+    for _ in 0..2 {
+        let again = confined(&job);
+        assert_eq!(again.balance().part("copied"), 0, "{again:?}");
+        assert!(!again.stderr.contains("unique-id"), "{again:?}");
+    }
+    let mut have: Vec<Vec<u8>> = Imap::login(shared().imap, &sink)
+        .fetch("INBOX")
+        .into_iter()
+        .map(|message| message.bytes)
+        .collect();
+    let mut want: Vec<Vec<u8>> = four()
+        .into_iter()
+        .chain(then)
+        .map(|mail| mail.bytes)
+        .collect();
+    have.sort();
+    want.sort();
+    assert!(have == want, "{second:?}");
+}
+
+/// Sizes that are wrong, in one message or in all, make no message new.
+#[test]
+fn wrong_sizes_make_nothing_new() {
+    let cases: [(&str, Vec<u8>); 2] = [
+        (
+            "one",
+            b"+OK\r\n1 10\r\n2 7\r\n3 9\r\n4 99999\r\n.\r\n".to_vec(),
+        ),
+        (
+            "none known",
+            b"+OK\r\n1 1\r\n2 1\r\n3 1\r\n4 1\r\n.\r\n".to_vec(),
+        ),
+    ];
+    for (name, answer) in cases {
+        let it = maildrop(always("LIST", answer), "");
+        assert_eq!(confined(&it.job).balance().part("copied"), 4, "{name}");
+        for _ in 0..2 {
+            let again = confined(&it.job);
+            assert_eq!(again.balance().part("copied"), 0, "{name}: {again:?}");
+            assert!(!again.stderr.contains("unique-id"), "{name}: {again:?}");
+        }
+    }
+}
+
+/// Something else in place of one message is that message's trouble alone: the others come over another session.
+#[test]
+fn a_garbled_answer_concerns_one_message() {
+    for answer in ["what?\r\n", "\r\n", "+ more\r\n", "* OK imap\r\n"] {
+        let it = maildrop(always("RETR 2", answer), "");
+        let run = confined(&it.job);
+        assert_eq!(run.code, Some(3), "{run:?}");
+        let balance = run.balance();
+        balance.assert_adds_up();
+        assert_eq!((balance.part("copied"), balance.total), (3, 4), "{run:?}");
+    }
+}
+
+/// The same where the server refuses one.
+#[test]
+fn a_refused_message_is_one_message() {
+    let it = maildrop(always("RETR 2", "-ERR cannot open it\r\n"), "");
+    let run = confined(&it.job);
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert_eq!(run.balance().part("copied"), 3, "{run:?}");
+    assert!(
+        format!("{}{}", run.stdout, run.stderr).contains("cannot open it"),
+        "{run:?}"
+    );
+}

@@ -11,6 +11,7 @@ mod refusals;
 mod secrets;
 mod session;
 mod tls;
+mod trace;
 #[cfg(feature = "failpoints")]
 mod under_way;
 

@@ -58,10 +58,25 @@ fn given(way: &str) -> Given {
     }
 }
 
+/// With all that is said on the wire written down, beside the job.
 fn command(words: &[&str], job: &Job) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailhaul"));
     command.args(words).arg(job.path());
+    command.arg("--trace").arg(traced(job));
     command
+}
+
+fn traced(job: &Job) -> PathBuf {
+    job.dir().join("trace")
+}
+
+/// The trace of the last command; it shows that somebody logged in.
+#[track_caller]
+fn trace_of_login(job: &Job) -> String {
+    let trace = fs::read_to_string(traced(job)).expect("a trace");
+    let logs_in = |line: &&str| line.contains(" > ") && line.contains("{elided}");
+    assert!(trace.lines().any(|line| logs_in(&line)), "{trace}");
+    trace
 }
 
 /// Runs it with the canary in the environment where `way` is `env`; what it says is searched.
@@ -117,6 +132,13 @@ fn a_run_a_plan_and_a_status_say_and_write_nothing_of_it() {
             let job = haul(&given.reference, rest);
             said(&["plan"], &job, way, &[]).exits(0);
             said(&["run", "--json"], &job, way, &[]).exits(0);
+            let trace = trace_of_login(&job);
+            assert!(
+                trace.contains(" > RETR ") && trace.contains(" APPEND "),
+                "{trace}"
+            );
+            said(&["check"], &job, way, &[]).exits(0);
+            trace_of_login(&job);
             said(&["run"], &job, way, &[]).exits(0);
             said(&["plan", "--json"], &job, way, &[]).exits(0);
             said(&["status", "--failed"], &job, way, &[]).exits(0);
@@ -237,6 +259,7 @@ fn assert_not_quoted(protocol: &str, server: &Talker) {
     let run = said(&["plan", "--json"], &job, "env", &[]);
     assert_ne!(run.code, Some(0), "{}", run.stdout);
     assert!(holds(&server.heard()), "it was never sent");
+    trace_of_login(&job);
     assert_disk_clean(&job);
 }
 
@@ -290,6 +313,26 @@ fn nobody_sees_it_in_the_list_of_processes() {
     assert!(looked > 3, "{looked}");
 }
 
+/// What gives one password does not get another that stands in the environment, however it looks.
+#[test]
+fn a_password_command_does_not_get_the_other_passwords() {
+    let server = server();
+    let (old, new) = (fresh_user("apart"), fresh_user("apart-new"));
+    let place = tempfile::tempdir().expect("a directory");
+    let seen = place.path().join("seen");
+    let script = format!(
+        "cat /proc/self/environ /proc/$$/environ > {}; printf '%s-5e7d' cAnArY",
+        seen.display()
+    );
+    let source = End::imap(server, &old).password(&format!("{{ command = {script:?} }}"));
+    let sink = End::imap(server, &new).password("{ env = \"CANARY\" }");
+    let job = Job::new("", &source, &sink, "");
+    said(&["run"], &job, "env", &[]).exits(0);
+    let environment = fs::read(&seen).expect("what it saw");
+    assert!(environment.starts_with(b"PATH=") || environment.len() > 10);
+    assert_clean("the environment", &environment);
+}
+
 /// It panics in the middle, with all that Rust can say about it.
 #[cfg(feature = "failpoints")]
 #[test]
@@ -304,6 +347,7 @@ fn a_panic_does_not_show_it() {
         let run = said(&["run"], &job, "env", &env).exits(1);
         assert!(run.stderr.contains("wanted a panic"), "{}", run.stderr);
         assert_disk_clean(&job);
+        assert!(fs::metadata(traced(&job)).is_ok_and(|trace| trace.len() > 0));
         said(&["run"], &job, "env", &[]).exits(0);
     }
 }

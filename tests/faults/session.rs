@@ -3,8 +3,10 @@
 
 use super::{assert_arrived, filled, find, open_intents, replacing, run, small_mails, through};
 use crate::support::proxy::{Fault, Proxy, Rewrite, Side};
+use crate::support::run::spawn_as;
 use crate::support::{
-    Dovecot, End, Imap, Job, Mail, Snapshot, Talker, fresh_user, impatient, maildir, popped, shared,
+    Dovecot, End, Imap, Job, Mail, Run, Snapshot, Talker, fresh_user, impatient, maildir, popped,
+    shared,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -161,6 +163,68 @@ fn slow_but_alive() {
     run(&job).exits(0).balance().assert_adds_up();
     assert!(started.elapsed() > Duration::from_secs(2));
     assert_arrived(shared(), &new, &mails, &job);
+}
+
+/// A byte now and then, each within the deadline, would take for ever: the connection is left and another one made. What is slow
+/// within reason is waited for: `slow_but_alive`.
+#[test]
+fn a_trickle_is_left() {
+    std::thread::scope(|scope| {
+        for protocol in ["imap", "pop3"] {
+            for encrypted in [false, true] {
+                scope.spawn(move || left_at_a_trickle(protocol, encrypted));
+            }
+        }
+    });
+}
+
+fn left_at_a_trickle(protocol: &str, encrypted: bool) {
+    let mut mails = small_mails("trickle", 4, 3);
+    mails.iter_mut().for_each(|mail| mail.flags.clear());
+    let (old, new) = (fresh_user("trickle-old"), fresh_user("trickle"));
+    maildir::fill(shared(), &old, &mails);
+    let port = match (protocol, encrypted) {
+        ("imap", false) => shared().imap,
+        ("imap", true) => shared().imaps,
+        (_, false) => shared().pop3,
+        (_, true) => shared().pop3s,
+    };
+    // Within the first message, or, under TLS, what comes before it.
+    let proxy = Proxy::start(port, |n| match n {
+        0 => vec![Fault::Drip(
+            Side::Down,
+            1_500..9_000,
+            Duration::from_millis(200),
+        )],
+        _ => vec![],
+    });
+    let source = match encrypted {
+        false => through(protocol, proxy.port, &old),
+        true => End::at(protocol, "localhost", proxy.port, &old)
+            .line(&format!("ca-file = {:?}", shared().ca())),
+    };
+    let source = source.line("timeout = \"1s\"\nconnections = 1");
+    let job = Job::new("", &source, &End::imap(shared(), &new), "");
+    let done = impatient_json(&job);
+    assert!(
+        done.stdout.contains("sends less than 64 bytes a second"),
+        "{}",
+        done.stdout
+    );
+    assert_eq!(proxy.connections(), 2);
+    let mails = match protocol {
+        "pop3" => popped(&mails),
+        _ => mails,
+    };
+    assert_arrived(shared(), &new, &mails, &job);
+}
+
+fn impatient_json(job: &Job) -> Run {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mailhaul"));
+    command.args(["run", "--json"]).arg(job.path());
+    spawn_as(command, &[("MAILHAUL_FAIL_WAIT", "2".as_ref())])
+        .wait()
+        .exits(0)
 }
 
 /// Nobody answers any more, at a POP3 source and in the middle of an APPEND: the deadline ends it.

@@ -178,7 +178,7 @@ pub fn pop3(mails: Vec<Mail>, twist: Twist) -> (Talker, Arc<Mutex<BTreeSet<usize
     (server, deleted)
 }
 
-fn pop3_answer(line: &str, mails: &[Mail]) -> Vec<u8> {
+pub fn pop3_answer(line: &str, mails: &[Mail]) -> Vec<u8> {
     let mut words = line.split(' ');
     let command = words.next().unwrap_or_default();
     let mail = words.next().and_then(|n| n.parse::<usize>().ok());

@@ -7,6 +7,7 @@ pub mod corpus;
 pub mod dovecot;
 pub mod fake;
 pub mod foreign;
+pub mod gmail;
 pub mod imap;
 pub mod job;
 pub mod maildir;

@@ -221,9 +221,9 @@ impl Undo<'_> {
 
 /// `begun`: an `undo` that was killed may have marked it as deleted.
 fn same_flags(one: &Added, now: &Flags, begun: bool) -> bool {
-    let mut now = now.clone();
+    let mut now = now.unlabelled();
     now.deleted &= !begun || one.flags.deleted;
-    one.flags == now
+    one.flags.unlabelled() == now
 }
 
 /// Byte for byte; of what the server altered on its way in, only the Message-ID is known, and that a UID's bytes never change.

@@ -13,7 +13,8 @@ use crate::engine::link::{SinkLink, SourceLink};
 use crate::error::Result;
 use crate::job::Dedup;
 use crate::journal::FolderId;
-use crate::plan::{Plan, Step, Target, Work, map};
+use crate::plan::labels::Take;
+use crate::plan::{Plan, Step, Target, Work};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 
@@ -70,7 +71,9 @@ impl<'a> Comparison<'a> {
         let Some((_, first, _)) = self.steps.first() else {
             return Ok(checked);
         };
-        let one_place = self.audit.context.account.routes.is_empty();
+        let by_labels = |(_, step, _): &(_, &Step, _)| step.take == Take::Routed;
+        let one_place =
+            self.audit.context.account.routes.is_empty() && !self.steps.iter().any(by_labels);
         if one_place && self.audit.order.sample.is_none() {
             checked.push(self.at_once(&first.target, links)?);
         } else {
@@ -112,11 +115,8 @@ impl<'a> Comparison<'a> {
             parts
                 .entry(name.clone())
                 .or_insert_with(|| self.part(step.target.clone()));
-            let mut take = |row: Row, routed| {
-                let target = match routed {
-                    Some(folder) => self.routed(folder),
-                    None => step.target.clone(),
-                };
+            let mut take = |row: Row, routed: Option<Target>| {
+                let target = routed.unwrap_or_else(|| step.target.clone());
                 let part = parts
                     .entry(target.name.clone())
                     .or_insert_with(|| self.part(target));
@@ -150,11 +150,6 @@ impl<'a> Comparison<'a> {
             )?);
         }
         Ok(checked)
-    }
-
-    fn routed(&self, folder: crate::message::Folder) -> Target {
-        let rules = &self.audit.context.account.folders;
-        self.audit.context.target(&map::below(rules, folder))
     }
 
     fn part(&self, target: Target) -> Part {
@@ -194,6 +189,7 @@ impl<'a> Comparison<'a> {
         let (_, step, _) = self.steps[at];
         let reading = Reading {
             audit: self.audit,
+            step,
             folder: &step.source,
             level: self.level,
         };

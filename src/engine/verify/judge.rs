@@ -345,7 +345,9 @@ fn besides(place: &Place, uid: u32, double: bool) -> (Kind, String) {
 
 fn flag_words(lacks: &Flags, has: &Flags) -> String {
     let part = |what: &str, flags: &Flags| {
-        (!flags.is_empty()).then(|| format!("{what} {}", flags.atoms().join(" ")))
+        let labels = flags.labels.iter().map(|label| format!("label {label}"));
+        let words: Vec<String> = flags.atoms().into_iter().chain(labels).collect();
+        (!words.is_empty()).then(|| format!("{what} {}", words.join(" ")))
     };
     let parts = [part("without", lacks), part("with", has)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

@@ -10,12 +10,13 @@ use crate::journal::key_text;
 use crate::message::{InternalDate, SourceKey};
 use crate::net::Flow;
 use crate::outcome::Event;
-use crate::plan::{SourceFolder, route};
+use crate::plan::labels::{self, Part};
+use crate::plan::{SourceFolder, Step, Target, map, route};
 use crate::source::{Arrival, Listed, Source, Wanted};
 use std::collections::HashMap;
 
-/// Where a message goes by the job's routes; `None`: to its folder's target.
-pub(super) type Routed = Option<crate::message::Folder>;
+/// Where a message goes by the job's routes or by its labels; `None`: to its folder's target.
+pub(super) type Routed = Option<Target>;
 
 /// Takes the rows of a folder as they come.
 pub(super) type Take<'t> = &'t mut dyn FnMut(Row, Routed);
@@ -35,6 +36,7 @@ pub(super) struct Told {
 /// One folder being read.
 pub(super) struct Reading<'a, 'b> {
     pub(super) audit: &'a Audit<'a>,
+    pub(super) step: &'b Step,
     pub(super) folder: &'b SourceFolder,
     /// What is compared of it: the order's level, or a higher one where that alone can answer.
     pub(super) level: Level,
@@ -47,13 +49,15 @@ impl Reading<'_, '_> {
     /// Those of the source; `Kind::Folder` where this folder alone cannot be read.
     pub(super) fn read(&self, link: &mut SourceLink<'_>, take: Take<'_>) -> Result<Told> {
         let listing = link.retry(|source| self.list(source))?;
-        let mut told = Told {
-            listed: listing.len() as u64,
-            ..Told::default()
-        };
-        let mut wanted = Vec::new();
+        let labels = self.audit.context.labels();
+        let (mut told, mut wanted) = (Told::default(), Vec::new());
         for listed in listing {
-            if unwanted(self.audit.context, &listed, self.deleted_too()).is_some() {
+            let left_out = match labels.part(self.step, &listed.flags) {
+                Part::Elsewhere => continue,
+                part => part == Part::LeftOut,
+            };
+            told.listed += 1;
+            if left_out || unwanted(self.audit.context, &listed, self.deleted_too()).is_some() {
                 told.skipped += 1;
             } else {
                 wanted.push(listed);
@@ -131,7 +135,8 @@ impl Reading<'_, '_> {
             match heads.remove(&listed.key) {
                 Some(head) => {
                     self.advance(0);
-                    take(row_of(listed, &head), None);
+                    let routed = self.labelled_target(&listed);
+                    take(self.row_of(listed, &head), routed);
                 }
                 // Expunged between the two looks.
                 None => told.listed -= 1,
@@ -268,10 +273,31 @@ impl Reading<'_, '_> {
             told.skipped += 1;
             return;
         }
-        let folder = route::route(&self.audit.context.account.routes, body.head(), listed.date);
-        let mut row = row_of(listed, body.head());
+        let context = self.audit.context;
+        let below = |folder| context.target(&map::below(&context.account.folders, folder));
+        let routed = route::route(&context.account.routes, body.head(), listed.date).map(below);
+        let routed = routed.or_else(|| self.labelled_target(&listed));
+        let mut row = self.row_of(listed, body.head());
         row.digests = (self.level == Level::Content).then(|| body.digests());
-        take(row, folder);
+        take(row, routed);
+    }
+
+    fn labelled_target(&self, listed: &Listed) -> Routed {
+        let labels = self.audit.context.labels();
+        (self.step.take == labels::Take::Routed).then(|| labels.target(self.step, &listed.flags))
+    }
+
+    /// A message with the flags that it is delivered with.
+    fn row_of(&self, listed: Listed, head: &[u8]) -> Row {
+        let labels = self.audit.context.labels();
+        Row {
+            key: listed.key,
+            flags: labels.carried(self.folder, &listed.flags),
+            date: listed.date,
+            size: listed.size,
+            digests: None,
+            header: Row::identity(head),
+        }
     }
 
     fn advance(&self, bytes: u64) {
@@ -281,17 +307,6 @@ impl Reading<'_, '_> {
             messages: 1,
             bytes,
         });
-    }
-}
-
-fn row_of(listed: Listed, head: &[u8]) -> Row {
-    Row {
-        key: listed.key,
-        flags: listed.flags,
-        date: listed.date,
-        size: listed.size,
-        digests: None,
-        header: Row::identity(head),
     }
 }
 

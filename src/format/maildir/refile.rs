@@ -60,8 +60,8 @@ impl Letters {
         Ok(Letters(Keywords::load(dir)?))
     }
 
-    /// The flags of a message now: what its file's name tells, and of `kept` the keywords for which there is no letter, which no
-    /// program could change.
+    /// The flags of a message now: what its file's name tells, and of `kept` the labels, and the keywords for which there is no
+    /// letter, which no program could change.
     #[must_use]
     pub fn flags(&self, path: &Path, kept: &Flags) -> Flags {
         let file = path.file_name().unwrap_or_default().as_bytes();
@@ -69,6 +69,7 @@ impl Letters {
         for keyword in kept.keywords.iter().filter(|k| !self.0.has(k)) {
             flags.insert(keyword);
         }
+        flags.labels.clone_from(&kept.labels);
         flags
     }
 }

@@ -313,7 +313,7 @@ fn secrets_by_reference() {
         matches!(secret("{ file = \"p.txt\" }"), SecretRef::File(p) if p.is_absolute() && p.ends_with("p.txt"))
     );
     assert!(
-        matches!(secret("{ command = \"x y\" }"), SecretRef::Command { command, dir } if command == "x y" && dir.is_absolute())
+        matches!(secret("{ command = \"x y\" }"), SecretRef::Command { command, dir, .. } if command == "x y" && dir.is_absolute())
     );
 }
 

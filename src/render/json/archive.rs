@@ -24,6 +24,8 @@ enum Line<'a> {
         subject: &'a str,
         message_id: Option<&'a str>,
         flags: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        labels: Vec<String>,
         bytes: u64,
         missing: bool,
     },
@@ -110,6 +112,7 @@ pub fn listed(message: &Listed) -> String {
         subject: &message.subject,
         message_id: message.message_id.as_deref(),
         flags: message.flags.atoms(),
+        labels: message.flags.labels.iter().cloned().collect(),
         bytes: message.bytes,
         missing: message.missing,
     })

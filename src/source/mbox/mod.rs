@@ -83,6 +83,7 @@ impl Source for MboxSource {
             uid_next: None,
             messages: count(shelf.messages),
             highest_modseq: shelf.state(&self.root),
+            labelled: false,
         });
         Ok(shown.collect())
     }
