@@ -5,6 +5,7 @@
 //! `MAILHAUL_FAIL_WAIT=seconds` shortens the waits for a server, which are what such tests spend their time with.
 //! `MAILHAUL_FAIL_CLOCK=unix-seconds` is the time by which days are counted; it stands still, but for the waits for another day, which
 //! then take no time.
+//! `MAILHAUL_FAIL_BATCH=messages` makes batches small, so that a few messages are several of them.
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -51,6 +52,13 @@ mod armed {
         std::env::var("MAILHAUL_FAIL_CLOCK").ok()?.parse().ok()
     }
 
+    /// How many messages a batch may hold.
+    pub(crate) fn batch(usual: usize) -> usize {
+        let messages = std::env::var("MAILHAUL_FAIL_BATCH").ok();
+        let asked = messages.and_then(|text| text.parse().ok());
+        asked.map_or(usual, |messages: usize| usual.min(messages))
+    }
+
     pub(crate) fn die() -> ! {
         if std::env::var_os("MAILHAUL_FAIL_BY").is_some_and(|by| by == "panic") {
             panic!("a step at which a test wanted a panic");
@@ -82,13 +90,18 @@ mod unarmed {
     }
 
     #[inline(always)]
+    pub(crate) fn batch(usual: usize) -> usize {
+        usual
+    }
+
+    #[inline(always)]
     pub(crate) fn die() {}
 }
 
 #[cfg(feature = "failpoints")]
-pub(crate) use armed::{clock, die, piece, strikes, waiting};
+pub(crate) use armed::{batch, clock, die, piece, strikes, waiting};
 #[cfg(not(feature = "failpoints"))]
-pub(crate) use unarmed::{clock, die, piece, strikes, waiting};
+pub(crate) use unarmed::{batch, clock, die, piece, strikes, waiting};
 
 /// A step at which the process may be killed.
 #[inline(always)]

@@ -135,7 +135,9 @@ fn run_open(
         });
         let (done, kept, back) = result;
         archive = kept.or(held);
-        journal = back?;
+        let (back, noted) = back?;
+        journal = back;
+        let done = done.and(noted);
         if done.is_err() || last {
             journal.end_run(run, &summary(report))?;
             return done;

@@ -1,27 +1,20 @@
-//! Delivering one batch: intent, bytes, settlement, conclusion.
+//! A batch on its way out: what the destination can hold of it, its intent, its bytes.
 
 use super::cargo::Load;
 use super::conclude::conclude;
+use super::context::{Context, StepRun};
 use super::deliver::{Deliverer, seen};
-use super::settle::{self, Sought};
-use super::{doubt, refusal};
-use crate::error::{Error, Kind, Result};
-use crate::journal::{Intent, IntentId, MessageRow};
+use super::flight::Sent;
+use super::sorting::Sorted;
+use crate::error::Result;
+use crate::failpoint;
+use crate::journal::{Intent, IntentId, MessageRow, SinkFolderId};
 use crate::message::Flags;
 use crate::outcome::Outcome;
+use crate::plan::Target;
 use crate::plan::labels::Labels;
-use crate::plan::{Holds, Target};
-use crate::sink::{BatchLimit, Delivery, Refusal, Stored};
-use std::collections::{HashSet, VecDeque};
-
-/// How far ahead of the floor the UIDs may be that a server tells for a batch, other deliveries being slipped in between: one
-/// further off is not believed but looked for.
-const AHEAD: u32 = 1_000;
-/// Connections that one message may cost before it counts as rejected.
-const LOSSES: u32 = 3;
-/// Connections in a row that may be lost without one message being delivered, before the destination counts as unreachable:
-/// more than one bad message costs, fewer than would have a broken server reject a whole mailbox.
-const BARREN: u32 = 12;
+use crate::sink::{BatchLimit, Delivery, Door};
+use std::sync::Arc;
 
 /// A message waiting to be delivered.
 pub(super) struct Pending {
@@ -32,7 +25,7 @@ pub(super) struct Pending {
     pub(super) row: Option<MessageRow>,
     /// What could not come along, in words.
     pub(super) without: Vec<String>,
-    losses: u32,
+    pub(super) losses: u32,
     pub(super) delays: u32,
 }
 
@@ -81,51 +74,24 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         *self = Batch::default();
     }
-}
 
-/// What is known of a part of a batch once the server has answered and the folder was looked at.
-#[derive(Default)]
-pub(super) struct Sorted {
-    pub(super) done: Vec<(Pending, Option<u32>, Outcome)>,
-    pub(super) refused: Vec<(Pending, String, Outcome)>,
-    pub(super) again: Vec<Vec<Pending>>,
-    /// May still be stored by a session that is dying: looked for again at the end of the run.
-    pub(super) doubtful: usize,
-    /// Ends the account, once what is known is written down.
-    pub(super) fatal: Option<Error>,
-    /// The server asks to wait before anything is sent again.
-    pub(super) put_off: Option<Error>,
-}
-
-/// Delivers the batch that was collected.
-pub(super) fn send(deliverer: &mut Deliverer<'_>) -> Result<()> {
-    let batch = std::mem::take(&mut deliverer.batch);
-    let Some(target) = batch.target else {
-        return Ok(());
-    };
-    let mut parts = VecDeque::from([fit(deliverer, &target, batch.items)?]);
-    while let Some(part) = parts.pop_front() {
-        if part.is_empty() {
-            continue;
-        }
-        let again = send_part(deliverer, &target, part)?;
-        again
-            .into_iter()
-            .rev()
-            .for_each(|part| parts.push_front(part));
+    /// What was collected, and where it goes; `None`: nothing was.
+    pub(super) fn take(&mut self) -> Option<(Target, Vec<Pending>)> {
+        let batch = std::mem::take(self);
+        Some((batch.target?, batch.items))
     }
-    Ok(())
 }
 
 /// Takes off what the destination cannot hold, and out what it would never take.
-fn fit(
+pub(super) fn fit(
     deliverer: &mut Deliverer<'_>,
+    run: &StepRun,
     target: &Target,
     items: Vec<Pending>,
 ) -> Result<Vec<Pending>> {
-    let most = deliverer.link.get()?.batch_limit().message_bytes;
+    let most = deliverer.link.ready()?.batch_limit().message_bytes;
     let labels = deliverer.context.labels();
-    let folder = deliverer.step()?.step.source.clone();
+    let folder = run.step.source.clone();
     let mut fitting = Vec::with_capacity(items.len());
     let mut sorted = Sorted::default();
     for mut item in items {
@@ -135,45 +101,77 @@ fn fit(
             continue;
         }
         let carried = labels.carried(&folder, &item.flags);
-        if !carried.keywords.is_empty() {
-            for keyword in deliverer
-                .link
-                .retry(|sink| sink.unfit_keywords(&target.name, &carried))?
-            {
-                item.flags.keywords.remove(&keyword);
-                Labels::drop_keyword(&mut item.flags, &keyword);
-                item.without.push(format!("keyword {keyword}"));
-            }
+        for keyword in unfit_keywords(deliverer, &target.name, &carried)? {
+            item.flags.keywords.remove(&keyword);
+            Labels::drop_keyword(&mut item.flags, &keyword);
+            item.without.push(format!("keyword {keyword}"));
         }
         fitting.push(item);
     }
     if !sorted.refused.is_empty() {
-        record(deliverer, sorted.refused.iter_mut().map(|(item, ..)| item))?;
-        conclude(deliverer, target, None, sorted)?;
+        record(
+            deliverer.context,
+            run,
+            sorted.refused.iter_mut().map(|(item, ..)| item),
+        )?;
+        conclude(deliverer, run, target, None, sorted)?;
     }
     Ok(fitting)
 }
 
-/// Intent, bytes, answer, settlement, conclusion. Gives back what has to be sent again.
-fn send_part(
+/// What of these flags the folder cannot hold; asks only where that is not known, for asking waits for all that is under way.
+fn unfit_keywords(
     deliverer: &mut Deliverer<'_>,
+    name: &[u8],
+    flags: &Flags,
+) -> Result<Vec<String>> {
+    if flags.keywords.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sink = deliverer.link.ready()?;
+    match sink.knows_keywords(name) {
+        true => sink.unfit_keywords(name, flags),
+        false => deliverer
+            .link
+            .retry(|sink| sink.unfit_keywords(name, flags)),
+    }
+}
+
+/// Writes the intent and sends the bytes, behind what is under way; the folder's answer is not waited for.
+pub(super) fn submit(
+    deliverer: &mut Deliverer<'_>,
+    run: &Arc<StepRun>,
     target: &Target,
-    mut part: Vec<Pending>,
-) -> Result<Vec<Vec<Pending>>> {
+    mut items: Vec<Pending>,
+) -> Result<()> {
+    let context = deliverer.context;
+    deliverer.link.pace(items.len());
+    if deliverer.link.ready()?.only_reads(&target.name) {
+        deliverer
+            .link
+            .retry(|sink| sink.leave_reading(&target.name))?;
+    }
+    let others = deliverer.flights.go_to(&target.name);
     let landing = deliverer
         .landings
-        .get(deliverer.context, &mut deliverer.link, target)?;
-    let (id, door) = (landing.id, landing.door.clone());
-    let intent = intend(deliverer, &mut part, id, door.uid_validity, door.floor)?;
-    deliverer.link.pace(part.len());
-    let texts = source_texts(deliverer, &part)?;
-    let from_pop3 = deliverer.is_from_pop3()?;
-    let (labels, step) = (deliverer.context.labels(), deliverer.step()?);
-    let flags: Vec<Flags> = part
+        .get(context, &mut deliverer.link, target)?;
+    if !others {
+        landing.taken.clear();
+    }
+    let (folder, door) = (landing.id, landing.door.clone());
+    let intent = intend(context, run, &mut items, folder, &door)?;
+    let source = |item: &Pending| context.source_text(&run.step.source, &item.load.key);
+    let texts: Vec<String> = items.iter().map(source).collect();
+    let from_pop3 = context.sources[run.step.source.source as usize]
+        .0
+        .store
+        .is_pop3();
+    let labels = context.labels();
+    let flags: Vec<Flags> = items
         .iter()
-        .map(|item| labels.carried(&step.step.source, &item.flags))
+        .map(|item| labels.carried(&run.step.source, &item.flags))
         .collect();
-    let deliveries: Vec<Delivery<'_>> = part
+    let deliveries: Vec<Delivery<'_>> = items
         .iter()
         .zip(&texts)
         .zip(&flags)
@@ -186,256 +184,59 @@ fn send_part(
             source,
         })
         .collect();
-    let report = deliverer.link.get()?.deliver(&target.name, &deliveries);
+    deliverer.link.submit(&target.name, &deliveries)?;
     drop(deliveries);
-    deliverer.link.cautious |= report.cautious;
-    if report.lost.is_some() {
-        deliverer.link.drop_connection();
-    }
-    if report.stored.contains(&Stored::Unknown) {
-        // Now, and not once it was looked for: the look itself may fail.
-        doubt::begins(deliverer.context);
-    }
-    let mut sorted = sort(
-        deliverer,
-        target,
-        part,
-        report.stored,
-        door.uid_validity,
-        door.floor,
-    )?;
-    if let Some(lost) = report.lost.as_ref()
-        && lost.kind == Kind::Internal
-    {
-        // The local disk, not the server: no message is to be blamed for it.
-        sorted.fatal.get_or_insert(lost.clone());
-    }
-    if !sorted.done.is_empty() {
-        deliverer.barren = 0;
-    }
-    if sorted.done.is_empty()
-        && let Some(lost) = report.lost
-    {
-        deliverer.barren += 1;
-        if deliverer.barren >= BARREN {
-            sorted.fatal.get_or_insert(transient(lost.clone()));
-        }
-        // Nothing went through: wait before the next attempt, and give up in the end.
-        if let Err(error) = deliverer
-            .link
-            .patience
-            .wait(deliverer.context, transient(lost))
-        {
-            sorted.fatal.get_or_insert(error);
-        }
-    } else if !sorted.done.is_empty() {
-        deliverer.link.patience.refill();
-    }
-    let fatal = sorted.fatal.take();
-    let again = std::mem::take(&mut sorted.again);
-    let put_off = sorted.put_off.take();
-    conclude(deliverer, target, Some(intent), sorted)?;
-    if let Some(error) = fatal {
-        return Err(error);
-    }
-    if let Some(error) = put_off {
-        deliverer.link.patience.wait(deliverer.context, error)?;
-    }
-    Ok(again)
-}
-
-/// What names each message among all of the account.
-fn source_texts(deliverer: &Deliverer<'_>, part: &[Pending]) -> Result<Vec<String>> {
-    let step = deliverer.step()?;
-    let text = |item: &Pending| {
-        deliverer
-            .context
-            .source_text(&step.step.source, &item.load.key)
-    };
-    Ok(part.iter().map(text).collect())
-}
-
-/// A connection lost while delivering is worth another, whatever it was lost by.
-fn transient(error: Error) -> Error {
-    let kind = if error.is_transient() {
-        error.kind
-    } else {
-        Kind::Transient
-    };
-    Error { kind, ..error }
+    failpoint::pass("delivery: one more batch under way");
+    deliverer.flights.sent(Sent {
+        run: Arc::clone(run),
+        target: target.clone(),
+        intent,
+        uid_validity: door.uid_validity,
+        floor: door.floor,
+        items,
+    });
+    Ok(())
 }
 
 /// Writes the intent, before the first byte leaves; gives the items their rows.
 fn intend(
-    deliverer: &Deliverer<'_>,
-    part: &mut [Pending],
-    folder: crate::journal::SinkFolderId,
-    uid_validity: u32,
-    floor: u32,
+    context: &Context,
+    run: &StepRun,
+    items: &mut [Pending],
+    folder: SinkFolderId,
+    door: &Door,
 ) -> Result<IntentId> {
-    let (run, sink, source) = (
-        deliverer.context.run,
-        deliverer.context.sink,
-        deliverer.step()?.folder,
-    );
-    let all: Vec<_> = part.iter().map(|item| seen(&item.load)).collect();
-    let (rows, intent) = deliverer.context.ledger.ask(move |journal| {
-        let intent = Intent {
-            sink,
-            folder,
-            uid_validity,
-            floor,
-            messages: Vec::new(),
-        };
-        journal.record_and_intend(run, source, &all, &intent)
-    })?;
-    for (item, row) in part.iter_mut().zip(rows) {
+    let (number, source) = (context.run, run.folder);
+    let all: Vec<_> = items.iter().map(|item| seen(&item.load)).collect();
+    let intent = Intent {
+        sink: context.sink,
+        folder,
+        uid_validity: door.uid_validity,
+        floor: door.floor,
+        messages: Vec::new(),
+    };
+    let (rows, intent) = context
+        .ledger
+        .ask(move |journal| journal.record_and_intend(number, source, &all, &intent))?;
+    for (item, row) in items.iter_mut().zip(rows) {
         item.row = Some(row);
     }
     Ok(intent)
 }
 
 fn record<'p>(
-    deliverer: &Deliverer<'_>,
+    context: &Context,
+    run: &StepRun,
     items: impl Iterator<Item = &'p mut Pending>,
 ) -> Result<()> {
-    let (run, source) = (deliverer.context.run, deliverer.step()?.folder);
+    let (number, source) = (context.run, run.folder);
     let mut items: Vec<&mut Pending> = items.collect();
     let all: Vec<_> = items.iter().map(|item| seen(&item.load)).collect();
-    let rows = deliverer
-        .context
+    let rows = context
         .ledger
-        .ask(move |journal| journal.record(run, source, &all))?;
+        .ask(move |journal| journal.record(number, source, &all))?;
     for (item, row) in items.iter_mut().zip(rows) {
         item.row = Some(row);
     }
     Ok(())
-}
-
-/// Sorts a part by what the server answered; where that leaves a doubt, by what the folder holds.
-fn sort(
-    deliverer: &mut Deliverer<'_>,
-    target: &Target,
-    part: Vec<Pending>,
-    stored: Vec<Stored>,
-    uid_validity: u32,
-    floor: u32,
-) -> Result<Sorted> {
-    let mut sorted = Sorted::default();
-    let mut open: Vec<(Pending, Stored)> = Vec::new();
-    let mut refused = Vec::new();
-    let mut blamed = false;
-    let highest = floor.saturating_add(AHEAD + part.len() as u32);
-    // An archive knows its UIDs; one below the floor is of a message that it kept before.
-    // A server with labels gives the UID of the copy that it has already.
-    let exact = deliverer.context.labels().holds() != Holds::Nothing;
-    for (mut item, stored) in part.into_iter().zip(stored) {
-        match stored {
-            Stored::Yes(Some((validity, uid)))
-                if validity == uid_validity && (exact || (floor..highest).contains(&uid)) =>
-            {
-                sorted.done.push((item, Some(uid), Outcome::Copied));
-            }
-            Stored::No {
-                words,
-                why,
-                batch: false,
-            } => {
-                refused.push((item, words, why));
-            }
-            Stored::NotSent => {
-                if !blamed {
-                    item.losses += 1;
-                    blamed = true;
-                }
-                open.push((item, stored));
-            }
-            stored => open.push((item, stored)),
-        }
-    }
-    if open.iter().any(|(_, stored)| *stored != Stored::NotSent) {
-        let still = look(deliverer, target, (uid_validity, floor), open, &mut sorted)?;
-        refused.extend(still);
-    } else {
-        resend(
-            open.into_iter().map(|(item, _)| item).collect(),
-            &mut sorted,
-        );
-    }
-    refusal::sort_out(deliverer, target, refused, &mut sorted)?;
-    Ok(sorted)
-}
-
-/// Looks at the folder for those of which the answer left a doubt. Gives back those that are refused indeed.
-fn look(
-    deliverer: &mut Deliverer<'_>,
-    target: &Target,
-    (uid_validity, floor): (u32, u32),
-    open: Vec<(Pending, Stored)>,
-    sorted: &mut Sorted,
-) -> Result<Vec<(Pending, String, Refusal)>> {
-    let taken: HashSet<u32> = sorted.done.iter().filter_map(|(_, uid, _)| *uid).collect();
-    let seen = settle::look_afresh(
-        &mut deliverer.link,
-        &target.name,
-        (uid_validity, floor),
-        &taken,
-    )?;
-    if seen.anew {
-        // It is opened afresh when it is needed next.
-        deliverer.landings.forget(&target.name);
-    }
-    let found = seen.found;
-    let sought: Vec<Sought> = open.iter().map(|(item, _)| sought(item)).collect();
-    let mut places = settle::pair(&sought, &found);
-    let uids: Vec<_> = open.iter().map(|(_, stored)| stored.uid()).collect();
-    settle::told(&mut places, &uids, &found, seen.uid_validity);
-    let (mut again, mut refused) = (Vec::new(), Vec::new());
-    for ((item, stored), place) in open.into_iter().zip(places) {
-        match (place, stored) {
-            (Some(place), _) => {
-                let outcome = if place.intact {
-                    Outcome::Copied
-                } else {
-                    Outcome::Altered
-                };
-                sorted.done.push((item, Some(place.uid), outcome));
-            }
-            (None, Stored::Unknown) => sorted.doubtful += 1,
-            (None, Stored::No { words, why, .. }) if why != Refusal::Batch => {
-                refused.push((item, words, why));
-            }
-            (None, Stored::Yes(_)) => {
-                let words =
-                    "the server said OK, but the message does not stand in the folder".to_owned();
-                sorted.refused.push((item, words, Outcome::Failed));
-            }
-            (None, _) => again.push(item),
-        }
-    }
-    resend(again, sorted);
-    Ok(refused)
-}
-
-fn sought(item: &Pending) -> Sought {
-    Sought {
-        digests: item.load.body.digests(),
-        header: item.load.header.clone(),
-        size: item.load.body.size(),
-    }
-}
-
-/// What is known not to be stored goes again, in halves, so that a message nobody can take ends up alone.
-fn resend(mut items: Vec<Pending>, sorted: &mut Sorted) {
-    if items.len() == 1 && items[0].losses >= LOSSES {
-        let words = format!("the destination closed the connection {LOSSES} times at this message");
-        sorted
-            .refused
-            .extend(items.pop().map(|item| (item, words, Outcome::Rejected)));
-        return;
-    }
-    let half = items.split_off(items.len().div_ceil(2));
-    sorted
-        .again
-        .extend([items, half].into_iter().filter(|part| !part.is_empty()));
 }

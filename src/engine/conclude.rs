@@ -1,29 +1,30 @@
 //! Writing down what became of a part of a batch.
 
-use super::batch::{Pending, Sorted};
-use super::context::Context;
+use super::batch::Pending;
+use super::context::{Context, StepRun};
 use super::deliver::Deliverer;
 use super::labels;
 use super::readback;
+use super::sorting::Sorted;
 use super::target::{self, Check};
 use crate::error::Result;
 use crate::identity::Standing;
 use crate::job::Verify;
 use crate::journal::{Conclusion, Delivered, IntentId, MessageRow};
 use crate::message::Flags;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Trouble};
 use crate::plan::Target;
 
 /// Writes down what is known; a part without a doubt settles its intent.
 pub(super) fn conclude(
     deliverer: &mut Deliverer<'_>,
+    run: &StepRun,
     target: &Target,
     intent: Option<IntentId>,
     mut sorted: Sorted,
 ) -> Result<()> {
-    let run = deliverer.step()?;
     let context = deliverer.context;
-    label(deliverer, target, &mut sorted)?;
+    label(deliverer, run, target, &mut sorted)?;
     let claimant = target::claimant(run.folder);
     let store = &context.account.destinations[context.sink as usize].store;
     let verify = store.reads_back(context.account.verify);
@@ -66,16 +67,22 @@ pub(super) fn conclude(
         });
     }
     let (number, settled) = (context.run, sorted.doubtful == 0);
-    context.ledger.ask(move |journal| {
+    // Nobody waits for it: everything that builds on it asks the journal behind it.
+    context.ledger.note(move |journal| {
         journal.conclude(number, intent, &conclusions, settled)?;
         journal.add_standing(number, id, &standing)
     })?;
-    count(deliverer, &sorted)
+    count(context, run, &sorted);
+    Ok(())
 }
 
 /// Sets the labels of what is delivered, before the journal calls it so.
-fn label(deliverer: &mut Deliverer<'_>, target: &Target, sorted: &mut Sorted) -> Result<()> {
-    let run = deliverer.step()?;
+fn label(
+    deliverer: &mut Deliverer<'_>,
+    run: &StepRun,
+    target: &Target,
+    sorted: &mut Sorted,
+) -> Result<()> {
     let (context, link) = (deliverer.context, &mut deliverer.link);
     let landing = deliverer.landings.get(context, link, target)?;
     let uid_validity = landing.door.uid_validity;
@@ -92,15 +99,14 @@ fn label(deliverer: &mut Deliverer<'_>, target: &Target, sorted: &mut Sorted) ->
     Ok(())
 }
 
-fn count(deliverer: &Deliverer<'_>, sorted: &Sorted) -> Result<()> {
-    let run = deliverer.step()?;
+fn count(context: &Context, run: &StepRun, sorted: &Sorted) {
     for outcome in [Outcome::Copied, Outcome::Altered] {
         let of = sorted.done.iter().filter(|(_, _, is)| *is == outcome);
         let (messages, bytes) = of.fold((0, 0), |(n, bytes), (item, ..)| {
             (n + 1, bytes + item.load.body.size())
         });
         if messages > 0 {
-            run.count(deliverer.context, outcome, messages, bytes);
+            run.count(context, outcome, messages, bytes);
         }
     }
     for (item, ..) in sorted
@@ -110,14 +116,32 @@ fn count(deliverer: &Deliverer<'_>, sorted: &Sorted) -> Result<()> {
     {
         let id = item.load.header.message_id.as_deref().unwrap_or_default();
         let key = super::known::shown_key(&item.load.key);
-        deliverer.tell_trouble(key, id, Outcome::Altered, readback::CHANGED)?;
+        tell_trouble(context, run, key, id, Outcome::Altered, readback::CHANGED);
     }
     for (item, words, outcome) in &sorted.refused {
-        run.count(deliverer.context, *outcome, 1, 0);
+        run.count(context, *outcome, 1, 0);
         let id = item.load.header.message_id.as_deref().unwrap_or_default();
-        deliverer.tell_trouble(super::known::shown_key(&item.load.key), id, *outcome, words)?;
+        let key = super::known::shown_key(&item.load.key);
+        tell_trouble(context, run, key, id, *outcome, words);
     }
-    Ok(())
+}
+
+/// A message that did not go as it should, for the report.
+fn tell_trouble(
+    context: &Context,
+    run: &StepRun,
+    key: String,
+    message_id: &[u8],
+    outcome: Outcome,
+    words: &str,
+) {
+    context.trouble(Trouble {
+        folder: run.step.source.folder.to_string(),
+        key,
+        message_id: String::from_utf8_lossy(message_id).into_owned(),
+        outcome,
+        words: words.to_owned(),
+    });
 }
 
 fn conclusion(

@@ -298,6 +298,8 @@ pub(super) struct StepRun {
     pub(super) step: Step,
     pub(super) folder: FolderId,
     report: Mutex<FolderReport>,
+    /// Why the folder cannot be delivered; the rest of it is not tried.
+    failure: Mutex<Option<Error>>,
 }
 
 impl StepRun {
@@ -319,11 +321,36 @@ impl StepRun {
             step,
             folder,
             report: Mutex::new(report),
+            failure: Mutex::new(None),
         })
     }
 
     pub(super) fn report(&self) -> MutexGuard<'_, FolderReport> {
         lock(&self.report)
+    }
+
+    /// The folder cannot be delivered; the first reason counts.
+    pub(super) fn fail(&self, error: Error) {
+        lock(&self.failure).get_or_insert(error);
+    }
+
+    pub(super) fn failure(&self) -> Option<Error> {
+        lock(&self.failure).clone()
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        lock(&self.failure).is_some()
+    }
+
+    /// Keeps what fails for this folder only for its report; `Err`: what ends the account.
+    pub(super) fn spare<T: Default>(&self, result: Result<T>) -> Result<T> {
+        match result {
+            Err(error) if matches!(error.kind, Kind::Folder | Kind::Message) => {
+                self.fail(error);
+                Ok(T::default())
+            }
+            other => other,
+        }
     }
 
     /// Of the messages that counted as failed when the folder ended early, so many turned out otherwise.

@@ -118,8 +118,8 @@ impl Deliverer<'_> {
             );
             return Ok(Some(load));
         }
-        // The first may still be in the batch: it needs a row before another can name it.
-        self.flush()?;
+        // The first may still be under way: it needs a row before another can name it.
+        self.finish()?;
         if self
             .firsts
             .get(&key)
@@ -186,6 +186,8 @@ impl Deliverer<'_> {
 
     /// Adopts by header what stands at the destination; what does not goes back to be fetched.
     pub(super) fn answer_headings(&mut self, reply: &Sender<Vec<Listed>>) -> Result<()> {
+        // What is under way may be what stands for them.
+        self.finish()?;
         let mut wanted = Vec::new();
         for (listed, header) in std::mem::take(&mut self.headings) {
             let known = Known {

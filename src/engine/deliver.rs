@@ -5,24 +5,30 @@ use super::cargo::{Cargo, Ending, FlagWork, Load, Verdict};
 use super::context::{Context, StepRun, interrupted};
 use super::decide::First;
 use super::finish;
+use super::flight::{Ended, Flights};
 use super::link::SinkLink;
 use super::readback;
 use super::target::Landings;
 use crate::error::{Code, Error, Kind, Result};
+use crate::failpoint;
 use crate::identity::{Claim, HeaderIdentity};
 use crate::journal::{Delivered, MessageRow, Seen};
 use crate::message::Digest;
-use crate::outcome::{Outcome, Trouble};
+use crate::outcome::Outcome;
 use crate::plan::Target;
 use crate::sink::Sink;
 use crate::source::Listed;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a batch that is not full waits for more.
 const LINGER: Duration = Duration::from_millis(10);
+/// How often it is looked whether a batch is answered that somebody waits for.
+const TICK: Duration = Duration::from_millis(2);
+/// How long answers may be waited for by looking now and then.
+const SILENCE: Duration = Duration::from_secs(5);
 /// How long a connection may stand idle before it is kept alive with a NOOP.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -42,16 +48,17 @@ pub(super) struct Deliverer<'a> {
     pub(super) link: SinkLink<'a>,
     pub(super) landings: Landings,
     pub(super) batch: Batch,
+    pub(super) flights: Flights,
     pub(super) decided: Vec<Decided>,
     pub(super) flags: Vec<FlagWork>,
     /// Connections lost in a row without one message delivered.
     pub(super) barren: u32,
     step: Option<Arc<StepRun>>,
+    /// When something came down the lane last.
+    heard: Instant,
     pub(super) unread: readback::Waiting,
     pub(super) headings: Vec<(Listed, HeaderIdentity)>,
     pub(super) firsts: HashMap<(Option<Vec<u8>>, Digest), First>,
-    /// Why this folder cannot be delivered; the rest of it is not tried.
-    failed: Option<Error>,
 }
 
 impl<'a> Deliverer<'a> {
@@ -61,48 +68,77 @@ impl<'a> Deliverer<'a> {
             link: SinkLink::new(context, open),
             landings: Landings::default(),
             batch: Batch::default(),
+            flights: Flights::new(),
             decided: Vec::new(),
             flags: Vec::new(),
             barren: 0,
             step: None,
+            heard: Instant::now(),
             unread: readback::Waiting::default(),
             headings: Vec::new(),
             firsts: HashMap::new(),
-            failed: None,
         }
     }
 
     /// Delivers what comes down the lane until it ends. `Err` ends the account.
     pub(super) fn serve(&mut self, lane: &Receiver<Cargo>) -> Result<()> {
         loop {
-            let wait = if self.batch.is_empty() { IDLE } else { LINGER };
-            let cargo = match lane.recv_timeout(wait) {
+            let cargo = match lane.recv_timeout(self.patience()) {
                 Ok(cargo) => cargo,
-                Err(RecvTimeoutError::Timeout) if self.batch.is_empty() => {
-                    if self.link.idle().is_err() {
-                        self.link.drop_connection();
-                    }
-                    continue;
-                }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.guarded(Self::flush)?;
+                    self.lull()?;
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.guarded(Self::flush)?;
+                    self.drain()?;
                     return readback::read_back(self);
                 }
             };
             self.take(cargo)?;
+            self.heard = Instant::now();
             if self.context.budget.starving() && lane.is_empty() {
-                self.guarded(Self::flush)?;
+                if self.flights.is_empty() {
+                    self.guarded(Self::flush)?;
+                }
+                self.conclude_answered()?;
             }
         }
     }
 
+    /// How long the lane may be silent before there is something else to do.
+    fn patience(&self) -> Duration {
+        match (self.batch.is_empty(), self.flights.is_empty()) {
+            (true, true) => IDLE,
+            (_, false) if self.context.budget.starving() => TICK,
+            _ => LINGER,
+        }
+    }
+
+    /// Nothing came down the lane for a while.
+    fn lull(&mut self) -> Result<()> {
+        if self.batch.is_empty() && self.flights.is_empty() {
+            if self.link.idle().is_err() {
+                self.link.drop_connection();
+            }
+            return Ok(());
+        }
+        // Who starves is helped by what is under way too; a batch that leaves at once would be a small one.
+        if self.flights.is_empty() || self.heard.elapsed() >= LINGER {
+            self.guarded(Self::flush)?;
+        }
+        self.conclude_answered()?;
+        // Only who waits for an answer sees that none comes.
+        match self.flights.silence() >= SILENCE {
+            true => self.conclude_next(true).map(drop),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn close(&mut self) {
-        // What is left of a batch after a failure holds permits that the reading side may wait for.
+        // What is left of batches after a failure holds permits that the reading side may wait for.
         self.batch.clear();
+        self.flights.clear();
         if let Err(error) = self.link.close() {
             self.context
                 .warn(format!("the destination ended the session badly: {error}"));
@@ -119,7 +155,7 @@ impl<'a> Deliverer<'a> {
             Cargo::HeadingsEnd(reply) => self.guarded(|me| me.answer_headings(&reply)),
             Cargo::Message(_) if self.context.stop.asked() => {
                 // What is under way is brought to its end, what waits is left to the next run.
-                self.failed.get_or_insert_with(interrupted);
+                self.step()?.fail(interrupted());
                 Ok(())
             }
             Cargo::Message(load) => self.guarded(|me| me.message(load)),
@@ -134,28 +170,28 @@ impl<'a> Deliverer<'a> {
 
     /// Runs `work`; what fails for this folder only is kept for its report, and the rest of the folder is passed over.
     fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        if self.failed.is_some() {
+        let step = self.step.clone();
+        if step.as_ref().is_some_and(|run| run.has_failed()) {
+            self.batch.clear();
             return Ok(());
         }
-        match work(self) {
-            Err(error) if matches!(error.kind, Kind::Folder | Kind::Message) => {
-                self.batch.clear();
-                self.failed = Some(error);
-                Ok(())
-            }
-            other => other,
+        match (work(self), step) {
+            (done, Some(run)) => run.spare(done),
+            (done, None) => done,
         }
     }
 
     fn start(&mut self, run: Arc<StepRun>) -> Result<()> {
-        self.landings.keep_only(&run.step.target.name);
+        let routed = !self.context.account.routes.is_empty();
+        let (target, flights) = (&run.step.target.name, &self.flights);
+        self.landings
+            .keep_only(|name| name == target || flights.need(name, routed));
         self.firsts.clear();
         self.headings.clear();
         // What a failed folder left behind has no outcome: the next run sees it again.
         self.batch.clear();
         self.decided.clear();
         self.flags.clear();
-        self.failed = None;
         self.step = Some(run);
         Ok(())
     }
@@ -170,17 +206,16 @@ impl<'a> Deliverer<'a> {
         })
     }
 
-    /// Does what is delivered now come by POP3?
-    pub(super) fn is_from_pop3(&self) -> Result<bool> {
-        let source = self.step()?.step.source.source as usize;
-        Ok(self.context.sources[source].0.store.is_pop3())
-    }
-
     fn end(&mut self, ending: Ending) -> Result<()> {
         self.guarded(Self::flush)?;
         self.guarded(finish::change_flags)?;
-        let error = self.failed.take().or(ending.error);
-        readback::ended(self, ending.complete, error)
+        let run = self.step()?;
+        self.flights.ended(Ended {
+            run,
+            complete: ending.complete,
+            error: ending.error,
+        });
+        self.conclude_answered()
     }
 
     fn verdict(&mut self, verdict: Verdict) -> Result<()> {
@@ -216,6 +251,13 @@ impl<'a> Deliverer<'a> {
             return Ok(());
         };
         let target = self.target_of(&load)?;
+        if self
+            .flights
+            .go_to_from_elsewhere(&target.name, self.step()?.as_ref())
+        {
+            // A copy of this message may be among them, and would stand for it.
+            self.drain()?;
+        }
         if !self.batch.goes_to(&target.name) {
             self.flush()?;
         }
@@ -237,6 +279,7 @@ impl<'a> Deliverer<'a> {
             ));
         }
         let mut limit = self.link.batch_limit()?;
+        limit.messages = failpoint::batch(limit.messages);
         if self.step()?.again {
             // One of those that are sent once more may be what ends the connections: the others shall not suffer.
             limit.messages = 1;
@@ -249,7 +292,7 @@ impl<'a> Deliverer<'a> {
         }
     }
 
-    /// Writes down what was decided, delivers the batch.
+    /// Writes down what was decided, sends the batch.
     pub(super) fn flush(&mut self) -> Result<()> {
         if self.decided.is_empty() && self.batch.is_empty() {
             return Ok(());
@@ -257,25 +300,19 @@ impl<'a> Deliverer<'a> {
         super::labels::set_decided(self)?;
         let decided = std::mem::take(&mut self.decided);
         finish::write_decided(self.context, self.step()?.as_ref(), decided)?;
-        super::batch::send(self)
+        if let Some((target, items)) = self.batch.take() {
+            self.send(&target, items)?;
+        }
+        match self.step()?.again {
+            true => self.drain(),
+            false => Ok(()),
+        }
     }
 
-    /// A message that did not go as it should, for the report.
-    pub(super) fn tell_trouble(
-        &self,
-        key: String,
-        message_id: &[u8],
-        outcome: Outcome,
-        words: &str,
-    ) -> Result<()> {
-        self.context.trouble(Trouble {
-            folder: self.step()?.step.source.folder.to_string(),
-            key,
-            message_id: String::from_utf8_lossy(message_id).into_owned(),
-            outcome,
-            words: words.to_owned(),
-        });
-        Ok(())
+    /// Brings everything that came so far to its end.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.flush()?;
+        self.drain()
     }
 }
 

@@ -46,8 +46,9 @@ pub(super) fn settle(context: &Context, link: &mut SinkLink<'_>, last: bool) -> 
         .ledger
         .ask(move |journal| journal.open_intents(sink))?;
     let mut settled = Settled::default();
-    for intent in intents {
-        settle_one(context, link, intent, last, &mut settled)?;
+    for mut intents in by_folder(intents) {
+        once_each(&mut intents);
+        settle_folder(context, link, &intents, last, &mut settled)?;
     }
     if !settled.absent.is_empty() {
         begins(context);
@@ -114,61 +115,91 @@ pub(super) fn wait_for_late(context: &Context, messages: usize) -> Result<()> {
     pause(context, left)
 }
 
-fn settle_one(
+/// Several batches of a folder may have been under way at once: they are looked for together, so that no message is taken for one of
+/// another batch.
+fn by_folder(intents: Vec<OpenIntent>) -> Vec<Vec<OpenIntent>> {
+    let mut folders: Vec<Vec<OpenIntent>> = Vec::new();
+    for intent in intents {
+        match folders
+            .iter_mut()
+            .find(|folder| folder[0].folder == intent.folder)
+        {
+            Some(folder) => folder.push(intent),
+            None => folders.push(vec![intent]),
+        }
+    }
+    folders
+}
+
+/// What a later batch holds was known not to be of the earlier one when it was sent again.
+fn once_each(intents: &mut [OpenIntent]) {
+    let mut later = HashSet::new();
+    for intent in intents.iter_mut().rev() {
+        intent
+            .messages
+            .retain(|message| message.concluded || later.insert(message.row));
+    }
+}
+
+/// Looks for all batches of one folder.
+fn settle_folder(
     context: &Context,
     link: &mut SinkLink<'_>,
-    intent: OpenIntent,
+    intents: &[OpenIntent],
     last: bool,
     settled: &mut Settled,
 ) -> Result<()> {
-    let open: Vec<&IntentMessage> = intent
-        .messages
-        .iter()
-        .filter(|message| !message.concluded)
-        .collect();
-    let found = match open.is_empty() {
-        true => Vec::new(),
-        false => standing(context, link, &intent)?,
+    let messages = || intents.iter().flat_map(|intent| &intent.messages);
+    let found = match messages().any(|message| !message.concluded) {
+        true => standing(context, link, intents)?,
+        false => Vec::new(),
     };
-    let sought: Vec<Sought> = open.iter().map(|message| sought(message)).collect();
-    let places = settle::pair(&sought, &found);
-    let mut conclusions = Vec::new();
-    let mut rows = Vec::new();
-    for (message, place) in open.iter().zip(&places) {
-        match place {
-            Some(place) => {
-                let outcome = if place.intact {
-                    Outcome::Copied
-                } else {
-                    Outcome::Altered
-                };
-                *settled.found.entry((message.folder, outcome)).or_default() += 1;
-                conclusions.push(conclusion(context, &intent, message, outcome, *place));
-                rows.extend(
-                    found
-                        .iter()
-                        .find(|found| found.uid == place.uid)
-                        .map(|found| row(message, found)),
-                );
-            }
-            None => {
-                settled.absent.push(Absent {
-                    row: message.row,
-                    folder: message.folder,
-                    key: message.key.clone(),
-                    message_id: message.message_id.clone(),
-                    flags: message.flags.clone(),
-                });
-            }
-        }
-    }
-    let stored: Vec<(&IntentMessage, u32)> = open
-        .iter()
-        .zip(&places)
-        .filter_map(|(message, place)| Some((*message, (*place)?.uid)))
+    let sought: Vec<Sought> = messages()
+        .filter(|message| !message.concluded)
+        .map(sought)
         .collect();
-    labels::set_found(context, link, &intent, &stored)?;
-    let done = last || places.iter().all(Option::is_some);
+    let mut places = settle::pair(&sought, &found).into_iter();
+    for intent in intents {
+        conclude(context, link, intent, (&found, &mut places), last, settled)?;
+    }
+    Ok(())
+}
+
+/// Writes down what of one batch was found; `places`: where each of its messages stands that has no outcome yet, in order.
+fn conclude(
+    context: &Context,
+    link: &mut SinkLink<'_>,
+    intent: &OpenIntent,
+    (found, places): (&[Found], &mut impl Iterator<Item = Option<Place>>),
+    last: bool,
+    settled: &mut Settled,
+) -> Result<()> {
+    let (mut conclusions, mut rows, mut done) = (Vec::new(), Vec::new(), true);
+    let mut stored: Vec<(&IntentMessage, u32)> = Vec::new();
+    for message in intent.messages.iter().filter(|message| !message.concluded) {
+        let Some(place) = places.next().flatten() else {
+            done = last;
+            settled.absent.push(Absent {
+                row: message.row,
+                folder: message.folder,
+                key: message.key.clone(),
+                message_id: message.message_id.clone(),
+                flags: message.flags.clone(),
+            });
+            continue;
+        };
+        let outcome = if place.intact {
+            Outcome::Copied
+        } else {
+            Outcome::Altered
+        };
+        *settled.found.entry((message.folder, outcome)).or_default() += 1;
+        conclusions.push(conclusion(context, intent, message, outcome, place));
+        stored.push((message, place.uid));
+        let stands = found.iter().find(|found| found.uid == place.uid);
+        rows.extend(stands.map(|found| row(message, found)));
+    }
+    labels::set_found(context, link, intent, &stored)?;
     let (run, id, folder) = (context.run, intent.id, intent.folder);
     context.ledger.ask(move |journal| {
         journal.conclude(run, Some(id), &conclusions, done)?;
@@ -176,22 +207,27 @@ fn settle_one(
     })
 }
 
-/// What stands in the intent's folder and is not spoken for. A folder that is gone holds nothing; one made anew is looked through whole.
-fn standing(context: &Context, link: &mut SinkLink<'_>, intent: &OpenIntent) -> Result<Vec<Found>> {
-    let mut taken: HashSet<u32> = intent
-        .messages
-        .iter()
-        .filter_map(|message| message.uid)
-        .collect();
-    let folder = intent.folder;
+/// What stands in the intents' folder and is not spoken for. A folder that is gone holds nothing; one made anew is looked through whole.
+fn standing(
+    context: &Context,
+    link: &mut SinkLink<'_>,
+    intents: &[OpenIntent],
+) -> Result<Vec<Found>> {
+    let Some(first) = intents.first() else {
+        return Ok(Vec::new());
+    };
+    let messages = intents.iter().flat_map(|intent| &intent.messages);
+    let mut taken: HashSet<u32> = messages.filter_map(|message| message.uid).collect();
+    let folder = first.folder;
     let known = context.ledger.ask(move |journal| {
         let mut uids = Vec::new();
         journal.standing(folder, |row| uids.extend(row.row.map(|_| row.uid)))?;
         Ok(uids)
     })?;
     taken.extend(known);
-    let opened = (intent.uid_validity, intent.floor);
-    Ok(settle::look_afresh(link, &intent.name, opened, &taken)?.found)
+    let floors = intents.iter().map(|intent| intent.floor);
+    let opened = (first.uid_validity, floors.min().unwrap_or(first.floor));
+    Ok(settle::look_afresh(link, &first.name, opened, &taken)?.found)
 }
 
 fn sought(message: &IntentMessage) -> Sought {
@@ -237,4 +273,58 @@ fn row(message: &IntentMessage, found: &Found) -> StandingRow {
         Some(message.row),
     );
     super::target::standing_row(&standing, found.uid, Some((message.row, message.folder)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Digest;
+    use crate::message::Digests;
+
+    fn intent(id: i64, folder: i64, messages: &[(i64, bool)]) -> OpenIntent {
+        let message = |&(row, concluded): &(i64, bool)| IntentMessage {
+            row,
+            folder: 1,
+            key: SourceKey::Uid(1),
+            digests: Digests {
+                exact: Digest([0; 32]),
+                loose: Digest([0; 32]),
+            },
+            message_id: None,
+            size: 1,
+            flags: Flags::default(),
+            date: None,
+            place: None,
+            concluded,
+            uid: None,
+        };
+        OpenIntent {
+            id,
+            created_unix: 0,
+            folder,
+            name: b"A".to_vec(),
+            uid_validity: 1,
+            floor: 1,
+            messages: messages.iter().map(message).collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_later_batch_holds_is_sought_once() {
+        let all = vec![
+            intent(1, 5, &[(10, false), (11, true), (12, false)]),
+            intent(2, 6, &[(20, false)]),
+            intent(3, 5, &[(12, false), (13, false)]),
+        ];
+        let mut folders = by_folder(all);
+        folders.iter_mut().for_each(|intents| once_each(intents));
+        let rows: Vec<Vec<Vec<i64>>> = folders
+            .iter()
+            .map(|intents| {
+                let rows = |intent: &OpenIntent| intent.messages.iter().map(|m| m.row).collect();
+                intents.iter().map(rows).collect()
+            })
+            .collect();
+        assert_eq!(rows, [vec![vec![10, 11], vec![12, 13]], vec![vec![20]]]);
+    }
 }

@@ -31,7 +31,7 @@ pub(super) fn write_decided(context: &Context, run: &StepRun, decided: Vec<Decid
     decided
         .iter()
         .for_each(|one| *counts.entry(one.outcome).or_default() += 1);
-    context.ledger.ask(move |journal| {
+    context.ledger.note(move |journal| {
         let mut seen = Vec::with_capacity(decided.len());
         let mut rest = Vec::with_capacity(decided.len());
         for Decided {

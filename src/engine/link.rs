@@ -6,9 +6,10 @@ use super::times;
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
 use crate::outcome::{Event, Wait};
-use crate::sink::{BatchLimit, Sink};
+use crate::sink::{BatchLimit, Delivery, Report, Sink};
 use crate::source::Source;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -223,8 +224,12 @@ pub(super) struct SinkLink<'a> {
     /// Which destination of the account.
     sink: usize,
     open: Option<Box<dyn Sink>>,
+    /// How many messages each batch holds that is under way, the oldest first.
+    under_way: VecDeque<usize>,
+    /// Reports that came before they were asked for: those of the oldest.
+    told: VecDeque<Report>,
     /// The server was seen to mishandle non-synchronising literals.
-    pub(super) cautious: bool,
+    cautious: bool,
     pub(super) patience: Patience,
 }
 
@@ -234,6 +239,8 @@ impl<'a> SinkLink<'a> {
             context,
             sink: context.sink as usize,
             open,
+            under_way: VecDeque::new(),
+            told: VecDeque::new(),
             cautious: false,
             patience: Patience::new(&context.paces.destinations[context.sink as usize]),
         }
@@ -259,21 +266,31 @@ impl<'a> SinkLink<'a> {
     pub(super) fn pace(&mut self, messages: usize) {
         let wait = self.patience.pace.take(messages as u64);
         if wait > LONGEST_PAUSE {
+            self.gather();
             self.drop_connection();
         }
         drop(pause(self.context, wait));
     }
 
-    /// The connection, made if there is none; patient with passing failures. A request to stop does not end it: what is
-    /// in flight is still brought to its end.
+    /// The connection with nothing under way: what was is waited for first. Made if there is none; patient with passing failures. A
+    /// request to stop does not end it: what is in flight is still brought to its end.
     pub(super) fn get(&mut self) -> Result<&mut dyn Sink> {
+        self.gather();
+        self.ready()
+    }
+
+    /// The same for what may be asked though batches are under way: see [`Sink::submit`].
+    pub(super) fn ready(&mut self) -> Result<&mut dyn Sink> {
         match self.patience.pace.ready().map_err(|error| error.kind) {
             // As with what is in flight: a request to stop only ends the wait.
             Err(Kind::Throttled(wait)) if wait <= LONGEST_PAUSE && self.open.is_some() => {
                 drop(pause(self.context, wait));
             }
             // Idle until then it would be closed by the server.
-            Err(_) => self.drop_connection(),
+            Err(_) => {
+                self.gather();
+                self.drop_connection();
+            }
             Ok(()) => {}
         }
         while self.open.is_none() {
@@ -292,12 +309,58 @@ impl<'a> SinkLink<'a> {
     /// What one batch may hold, by the server and by the limits of the job.
     pub(super) fn batch_limit(&mut self) -> Result<BatchLimit> {
         let (messages, bytes) = self.patience.pace.batch();
-        let limit = self.get()?.batch_limit();
+        let limit = self.ready()?.batch_limit();
         Ok(BatchLimit {
             messages: limit.messages.min(messages),
             bytes: limit.bytes.min(bytes),
             ..limit
         })
+    }
+
+    /// Sends a batch behind those under way; [`SinkLink::collect`] tells of each, in order.
+    pub(super) fn submit(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Result<()> {
+        let report = self.ready()?.submit(name, batch);
+        self.under_way.push_back(batch.len());
+        if let Some(report) = report {
+            self.hear(report);
+        }
+        Ok(())
+    }
+
+    /// The report of the oldest batch under way; without `wait` only if it is there. After a loss the connection is dropped, and the
+    /// reports of all are there.
+    pub(super) fn collect(&mut self, wait: bool) -> Option<Report> {
+        if self.told.is_empty() && !self.under_way.is_empty() {
+            match self.open.as_mut().and_then(|sink| sink.collect(wait)) {
+                Some(report) => self.hear(report),
+                None if wait => self.gather(),
+                None => return None,
+            }
+        }
+        self.under_way.pop_front();
+        self.told.pop_front()
+    }
+
+    fn hear(&mut self, report: Report) {
+        let lost = report.lost.is_some();
+        self.cautious |= report.cautious;
+        self.told.push_back(report);
+        if lost {
+            self.drop_connection();
+        }
+    }
+
+    /// Waits for the reports of all that is under way.
+    fn gather(&mut self) {
+        while let Some(&messages) = self.under_way.get(self.told.len()) {
+            let told = self.open.as_mut().and_then(|sink| sink.collect(true));
+            let report = told.unwrap_or_else(|| Report::untold(messages));
+            self.cautious |= report.cautious;
+            self.told.push_back(report);
+        }
+        if self.told.iter().any(|report| report.lost.is_some()) {
+            self.shut();
+        }
     }
 
     /// Keeps an open connection alive.
@@ -330,13 +393,23 @@ impl<'a> SinkLink<'a> {
         }
     }
 
+    /// The connection is of no use any more; what was under way is told of all the same.
     pub(super) fn drop_connection(&mut self) {
+        self.gather();
+        self.shut();
+    }
+
+    fn shut(&mut self) {
         self.tell_warnings();
         self.open = None;
     }
 
     pub(super) fn close(&mut self) -> Result<()> {
         self.tell_warnings();
+        if self.told.len() < self.under_way.len() {
+            // Given up in the middle: the intents of what is under way have the next run look for it.
+            self.open = None;
+        }
         self.open.take().map_or(Ok(()), |sink| sink.close())
     }
 

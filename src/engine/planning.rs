@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::job::Account;
 use crate::journal::Journal;
 use crate::outcome::Event;
-use crate::plan::{self, FolderKnown, Inputs, Landscape, Plan, SourceFolder, Work};
+use crate::plan::{self, FolderKnown, Inputs, Landscape, Plan, SinkFolder, SourceFolder, Work};
+use crate::sink::Door;
 use std::collections::HashMap;
 
 pub(super) fn make_plan(context: &Context, folders: Vec<SourceFolder>) -> Result<Plan> {
@@ -153,27 +154,36 @@ pub(super) fn prepare(sink: &mut SinkLink<'_>, plan: &mut Plan) -> Result<()> {
     Ok(())
 }
 
-/// Looks at all folders that will be written to in one round trip, instead of one each.
+/// Looks at all folders that will be written to in one round trip, instead of one each; what a server's listing has just told is not
+/// asked again, unless a dying session may have stored something since.
 pub(super) fn look_ahead(context: &Context, sink: &mut SinkLink<'_>, plan: &Plan) -> Result<()> {
-    let mut names: Vec<&[u8]> = plan
-        .steps
-        .iter()
-        .filter(|step| !lane::is_idle(&step.work))
-        .map(|step| step.target.name.as_slice())
-        .collect();
+    let listed = context.destination.0.store.server().is_some() && plan.unsettled == 0;
+    let mut doors: HashMap<Vec<u8>, Option<Door>> = HashMap::new();
+    for step in plan.steps.iter().filter(|step| !lane::is_idle(&step.work)) {
+        let standing = step.target.standing.as_ref().filter(|_| listed);
+        doors
+            .entry(step.target.name.clone())
+            .or_insert_with(|| standing.and_then(listed_door));
+    }
+    let unseen = doors.iter().filter(|(_, door)| door.is_none());
+    let mut names: Vec<Vec<u8>> = unseen.map(|(name, _)| name.clone()).collect();
     names.sort_unstable();
-    names.dedup();
-    if names.is_empty() {
-        return Ok(());
+    if !names.is_empty() {
+        let asked: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        let found = sink.retry(|sink| sink.doors(&asked))?;
+        doors.extend(names.into_iter().zip(found));
     }
-    let found = sink.retry(|sink| sink.doors(&names))?;
-    let mut doors = lock(&context.doors);
-    for (name, door) in names.into_iter().zip(found) {
-        if let Some(door) = door {
-            doors.insert(name.to_vec(), door);
-        }
-    }
+    let seen = doors.into_iter();
+    lock(&context.doors).extend(seen.filter_map(|(name, door)| Some((name, door?))));
     Ok(())
+}
+
+fn listed_door(folder: &SinkFolder) -> Option<Door> {
+    Some(Door {
+        uid_validity: folder.uid_validity,
+        floor: folder.uid_next?,
+        messages: folder.messages,
+    })
 }
 
 /// What `run` would do now; connects and looks, writes nothing anywhere.

@@ -56,6 +56,7 @@ impl Waiting {
 /// The step is delivered: `error` says what kept it from being so whole.
 pub(super) fn ended(
     deliverer: &mut Deliverer<'_>,
+    run: Arc<StepRun>,
     complete: Option<Opened>,
     error: Option<Error>,
 ) -> Result<()> {
@@ -73,7 +74,6 @@ pub(super) fn ended(
             });
         }
     }
-    let run = deliverer.step()?;
     deliverer.unread.0.push(Delivery {
         run,
         places,

@@ -1,7 +1,8 @@
 //! What a refusal of messages leads to: once more, somewhat lighter, later, or never.
 
-use super::batch::{Pending, Sorted};
+use super::batch::Pending;
 use super::deliver::Deliverer;
+use super::sorting::Sorted;
 use super::target;
 use crate::error::{Code, End, Error, Kind, Result};
 use crate::net::suggested_wait;

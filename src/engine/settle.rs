@@ -75,6 +75,7 @@ pub(super) fn look(
 }
 
 /// What stands in a folder, and whether it is still the folder that was opened.
+#[derive(Default)]
 pub(super) struct Seen {
     pub(super) found: Vec<Found>,
     /// It is gone, or has another UIDVALIDITY: what was known of its UIDs is of no use.

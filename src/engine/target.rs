@@ -29,6 +29,8 @@ pub(super) struct Landing {
     /// What stands there, for telling what need not be delivered.
     pub(super) index: Index,
     pub(super) checks: Vec<Check>,
+    /// UIDs that batches got, as far as they are not below the floor of every batch under way.
+    pub(super) taken: HashSet<u32>,
 }
 
 /// The destination folders of one lane, opened when they are first needed.
@@ -51,6 +53,11 @@ impl Landings {
         Ok(self.open.entry(target.name.clone()).or_insert(landing))
     }
 
+    /// The folder, if it is open.
+    pub(super) fn opened(&mut self, name: &[u8]) -> Option<&mut Landing> {
+        self.open.get_mut(name)
+    }
+
     /// The folder is no longer the one that was opened.
     pub(super) fn forget(&mut self, name: &[u8]) {
         self.open.remove(name);
@@ -61,8 +68,8 @@ impl Landings {
     }
 
     /// A lane that goes to other folders now needs no index of these any more.
-    pub(super) fn keep_only(&mut self, name: &[u8]) {
-        self.open.retain(|open, _| open == name);
+    pub(super) fn keep_only(&mut self, needed: impl Fn(&[u8]) -> bool) {
+        self.open.retain(|name, _| needed(name));
     }
 }
 
@@ -92,6 +99,7 @@ fn open(context: &Context, link: &mut SinkLink<'_>, target: &Target) -> Result<L
         door,
         index,
         checks: Vec::new(),
+        taken: HashSet::new(),
     })
 }
 

@@ -297,6 +297,29 @@ impl Sink for TimedSink {
         self.inner.deliver(name, batch)
     }
 
+    fn submit(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Option<Report> {
+        let _call = Call::new(&self.times, Wait::Destination);
+        self.inner.submit(name, batch)
+    }
+
+    fn collect(&mut self, wait: bool) -> Option<Report> {
+        let _call = Call::new(&self.times, Wait::Destination);
+        self.inner.collect(wait)
+    }
+
+    fn only_reads(&self, name: &[u8]) -> bool {
+        self.inner.only_reads(name)
+    }
+
+    fn leave_reading(&mut self, name: &[u8]) -> Result<()> {
+        let _call = Call::new(&self.times, Wait::Destination);
+        self.inner.leave_reading(name)
+    }
+
+    fn knows_keywords(&self, name: &[u8]) -> bool {
+        self.inner.knows_keywords(name)
+    }
+
     fn batch_limit(&self) -> BatchLimit {
         self.inner.batch_limit()
     }

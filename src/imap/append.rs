@@ -1,6 +1,5 @@
 //! Bulk APPEND: what goes in, and what came of it (RFC 9051 §6.3.12, RFC 3502, RFC 4315).
 
-use super::deliver::Delivery;
 use super::response::Completion;
 use super::scan::number;
 use super::session::Session;
@@ -51,21 +50,25 @@ pub struct AppendReport {
 }
 
 impl Session {
-    /// Stores messages in a mailbox (wire name), in order: as one MULTIAPPEND where the server has it, else pipelined. How
-    /// many and how large a batch may be is the caller's decision.
+    /// Stores messages in a mailbox (wire name), in order: as one MULTIAPPEND where the server has it, else pipelined. Returns when all
+    /// is sent, and [`Session::collect`] tells what became of it; until it has, the session takes nothing but more batches. How
+    /// many and how large a batch may be, and how many are under way, is the caller's decision.
     ///
     /// Literals do not wait where the server has LITERAL+ (or LITERAL-, to 4096 bytes), but for the session's first, which is small
     /// and awaited as a proof. A refusal before a literal's end closes the connection: what follows could be taken for commands.
-    pub fn append(&mut self, mailbox: &[u8], batch: &[Append<'_>]) -> AppendReport {
+    pub fn submit(&mut self, mailbox: &[u8], batch: &[Append<'_>]) {
         let multi = self.capabilities.multiappend;
-        let mut proved = self.literal_plus_proved;
-        let report = {
-            let mut gate = self.gate();
-            gate.link.doing = "APPEND";
-            Delivery::new(&mut gate.link, mailbox, batch, &mut proved).run(multi)
-        };
-        self.literal_plus_proved = proved;
-        report
+        let mut gate = self.handle.gate();
+        gate.link.doing = "APPEND";
+        self.appends.submit(&mut gate.link, mailbox, batch, multi);
+    }
+
+    /// What became of the oldest batch that is not told of yet. `None`: there is none, or, without `wait`, it is not answered whole
+    /// yet. Once the connection is lost every batch has its report at once, each with what the server still had said.
+    pub fn collect(&mut self, wait: bool) -> Option<AppendReport> {
+        let mut gate = self.handle.gate();
+        gate.link.doing = "APPEND";
+        self.appends.collect(&mut gate.link, wait)
     }
 }
 

@@ -19,6 +19,12 @@ fn appends(bodies: &[Body]) -> Vec<Append<'_>> {
     bodies.iter().map(one).collect()
 }
 
+/// One batch with no other under way.
+fn append(session: &mut Session, mailbox: &[u8], batch: &[Append<'_>]) -> AppendReport {
+    session.submit(mailbox, batch);
+    session.collect(true).unwrap()
+}
+
 fn refused(words: &str, code: Option<&str>, batch: bool) -> Appended {
     Appended::Refused {
         words: words.to_owned(),
@@ -42,7 +48,7 @@ fn a_refusal_in_the_middle_of_a_literal_closes_the_connection() {
     });
     let mut session = open(&endpoint).unwrap();
     let bodies = [body(b"a\r\n"), body(&[b'x'; 20_000_000]), body(b"LAST\r\n")];
-    let report = session.append(b"A", &appends(&bodies));
+    let report = append(&mut session, b"A", &appends(&bodies));
     assert_eq!(
         report.results[0],
         Appended::Stored {
@@ -78,7 +84,7 @@ fn a_server_that_takes_a_message_for_commands_is_left() {
         });
         let mut session = open(&endpoint).unwrap();
         let bodies = [body(b"y: LOGOUT\r\n\r\nabc\r\n"), body(b"second\r\n")];
-        let report = session.append(b"A", &appends(&bodies));
+        let report = append(&mut session, b"A", &appends(&bodies));
         assert_eq!(
             report.results,
             [refused("literal", None, false), Appended::NotSent]
@@ -104,7 +110,7 @@ fn an_honest_refusal_of_the_first_is_no_reason_to_leave() {
     });
     let mut session = open(&endpoint).unwrap();
     let bodies = [body(b"a\r\n"), body(b"b\r\n")];
-    let report = session.append(b"A", &appends(&bodies));
+    let report = append(&mut session, b"A", &appends(&bodies));
     assert_eq!(
         report.results[0],
         refused("[TRYCREATE] none", Some("TRYCREATE"), false)
@@ -139,7 +145,7 @@ fn what_left_and_what_did_not_is_told_apart() {
         body(&vec![b'x'; 20_000_000]),
         small(),
     ];
-    let report = session.append(b"A", &appends(&bodies));
+    let report = append(&mut session, b"A", &appends(&bodies));
     assert_eq!(
         report.results[0],
         Appended::Stored {
@@ -181,7 +187,7 @@ fn synchronising_literals_wait_for_the_go_ahead_only() {
     let mut batch = appends(&bodies);
     batch.iter_mut().for_each(|message| message.flags = &flags);
     batch[3].flags = &bad;
-    let report = session.append(b"A", &batch);
+    let report = append(&mut session, b"A", &batch);
     assert!(report.lost.is_none(), "{:?}", report.lost);
     assert_eq!(
         report.results[0],
@@ -222,7 +228,7 @@ fn a_batch_goes_as_one_command_behind_its_proof() {
     });
     let mut session = open(&endpoint).unwrap();
     let bodies = [body(b"1"), body(b"2"), body(&[b'3'; 5000])];
-    let report = session.append("é".as_bytes(), &appends(&bodies));
+    let report = append(&mut session, "é".as_bytes(), &appends(&bodies));
     assert!(report.lost.is_none(), "{:?}", report.lost);
     let stored = |uid| Appended::Stored {
         uid_validity_uid: uid,
@@ -231,5 +237,97 @@ fn a_batch_goes_as_one_command_behind_its_proof() {
         report.results,
         [stored(None), stored(Some((4, 8))), stored(Some((4, 9)))]
     );
+    thread.join().unwrap();
+}
+
+/// Two batches under way: the second leaves before the first is answered, and a loss tells both what is known of them.
+#[test]
+fn batches_follow_one_another_without_waiting() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("LITERAL+ MULTIAPPEND");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.say("m3 OK [APPENDUID 7 1] ok\r\n");
+        for name in ["A", "B", "C"] {
+            peer.answer(&format!("APPEND \"{name}\" {{3+}}"), "");
+            peer.bytes(5);
+        }
+        peer.say("m4 OK [APPENDUID 7 2] ok\r\nm5 NO [OVERQUOTA] full\r\n* BYE tired\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let bodies = [body(b"a\r\n")];
+    let first = append(&mut session, b"A", &appends(&bodies));
+    assert!(first.lost.is_none());
+    for name in [b"A", b"B", b"C"] {
+        session.submit(name, &appends(&bodies));
+    }
+    let reports: Vec<AppendReport> = (0..3).map(|_| session.collect(true).unwrap()).collect();
+    let stored = Appended::Stored {
+        uid_validity_uid: Some((7, 2)),
+    };
+    assert_eq!(reports[0].results, [stored]);
+    let full = refused("[OVERQUOTA] full", Some("OVERQUOTA"), false);
+    assert_eq!(reports[1].results, [full]);
+    assert!(reports[1].lost.is_none());
+    assert_eq!(reports[2].results, [Appended::Unknown]);
+    assert!(reports[2].lost.is_some());
+    assert!(session.collect(true).is_none());
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_lost_connection_leaves_a_report_for_every_batch() {
+    let (endpoint, thread) = server(|peer| {
+        peer.welcome("LITERAL+");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.say("m3 OK [APPENDUID 7 1] ok\r\n");
+        peer.answer("APPEND \"A\" {3+}", "");
+        peer.bytes(5);
+        peer.answer("APPEND \"A\" {20000000+}", "");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let small = [body(b"a\r\n")];
+    append(&mut session, b"A", &appends(&small));
+    let large = [body(&[b'x'; 20_000_000]), body(b"b\r\n")];
+    session.submit(b"A", &appends(&small));
+    session.submit(b"A", &appends(&large));
+    session.submit(b"A", &appends(&small));
+    let results: Vec<Vec<Appended>> = (0..3)
+        .map(|_| session.collect(false).unwrap())
+        .map(|report| {
+            assert!(report.lost.is_some());
+            report.results
+        })
+        .collect();
+    let unsent = vec![Appended::NotSent; 2];
+    assert_eq!(
+        results,
+        [vec![Appended::Unknown], unsent, vec![Appended::NotSent]]
+    );
+    assert!(!session.is_usable());
+    drop(session);
+    thread.join().unwrap();
+}
+
+#[test]
+fn without_waiting_only_what_is_answered_is_told() {
+    let (go, gone) = std::sync::mpsc::channel();
+    let (endpoint, thread) = server(move |peer| {
+        peer.welcome("");
+        peer.answer("APPEND \"A\" {3}", "+ go\r\n");
+        peer.bytes(5);
+        gone.recv().unwrap();
+        peer.say("m3 OK\r\n");
+    });
+    let mut session = open(&endpoint).unwrap();
+    let bodies = [body(b"a\r\n")];
+    assert!(session.collect(true).is_none());
+    session.submit(b"A", &appends(&bodies));
+    assert!(session.collect(false).is_none());
+    go.send(()).unwrap();
+    let report = session.collect(true).unwrap();
+    assert!(report.lost.is_none() && report.results.len() == 1);
+    drop(session);
     thread.join().unwrap();
 }

@@ -1,96 +1,44 @@
-//! The course of a bulk APPEND: what is sent when, what is awaited when, and what a lost connection leaves known.
+//! Sending a batch of APPENDs: what is sent when, and what has to be awaited before more is.
 
-use super::append::{Append, AppendReport, Appended, results};
+use super::append::{Append, Appended};
 use super::link::{Each, Link, Nothing};
 use super::quote::{Command, Part, append_attributes, is_flag};
 use super::response::{Completion, Line, Status};
+use super::unanswered::{Pending, Unanswered};
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
 use crate::spool::Body;
-use std::collections::VecDeque;
 use std::io::{self, Write};
 
 /// APPEND commands without an answer: their answers fit the system's buffers, so that no end blocks in write.
-const WINDOW: usize = 64;
+const WINDOW: usize = 128;
 /// The largest message that may serve as proof that LITERAL+ works, in bytes.
 const SMALL: u64 = 64 * 1024;
 /// Bytes of a literal that are written between two looks for an early refusal.
 const CHUNK: usize = 64 * 1024;
 
-/// A command on its way, with the places of its messages in the batch.
-struct Pending {
-    tag: u32,
-    members: Vec<usize>,
-    /// It holds a literal that did not wait for a go-ahead.
-    at_once: bool,
+/// One batch being sent, behind those that are under way.
+pub(super) struct Sending<'a> {
+    pub(super) link: &'a mut Link,
+    pub(super) mailbox: &'a [u8],
+    pub(super) batch: &'a [Append<'a>],
+    /// This batch is the newest of them.
+    pub(super) appends: &'a mut Unanswered,
 }
 
-pub(super) struct Delivery<'a> {
-    link: &'a mut Link,
-    mailbox: &'a [u8],
-    batch: &'a [Append<'a>],
-    results: Vec<Option<Appended>>,
-    /// How many bytes the wire had queued when the last byte of a message was.
-    ends: Vec<Option<u64>>,
-    pending: VecDeque<Pending>,
-    proved: &'a mut bool,
-    literal_plus_refused: bool,
-}
-
-impl<'a> Delivery<'a> {
-    pub(super) fn new(
-        link: &'a mut Link,
-        mailbox: &'a [u8],
-        batch: &'a [Append<'a>],
-        proved: &'a mut bool,
-    ) -> Self {
-        Delivery {
-            link,
-            mailbox,
-            batch,
-            results: vec![None; batch.len()],
-            ends: vec![None; batch.len()],
-            pending: VecDeque::new(),
-            proved,
-            literal_plus_refused: false,
-        }
-    }
-
-    pub(super) fn run(mut self, multi: bool) -> AppendReport {
-        let lost = self.deliver(multi).err();
-        if lost.is_some() {
-            self.link.broken = true;
-            self.salvage();
-        }
-        let attempted = self.link.wire.attempted();
-        let unanswered = |end: Option<u64>| match end {
-            Some(end) if end <= attempted => Appended::Unknown,
-            _ => Appended::NotSent,
-        };
-        let results = self.results.into_iter().zip(self.ends);
-        AppendReport {
-            results: results
-                .map(|(result, end)| result.unwrap_or_else(|| unanswered(end)))
-                .collect(),
-            lost,
-            literal_plus_refused: self.literal_plus_refused,
-        }
-    }
-
-    fn deliver(&mut self, multi: bool) -> Result<()> {
+impl Sending<'_> {
+    /// Sends all of it. `Err`: the connection is lost.
+    pub(super) fn run(&mut self, multi: bool) -> Result<()> {
         for members in self.groups(multi) {
-            while self.pending.len() >= WINDOW {
-                self.settle_first()?;
+            while self.appends.commands() >= WINDOW {
+                self.appends.settle_one(self.link)?;
             }
             let on_trial = self.send(members)?;
             if on_trial {
                 self.prove()?;
             }
         }
-        while !self.pending.is_empty() {
-            self.settle_first()?;
-        }
-        Ok(())
+        self.link.flush()
     }
 
     /// Which messages share a command. The proof of LITERAL+ travels alone.
@@ -99,13 +47,14 @@ impl<'a> Delivery<'a> {
         for (at, message) in self.batch.iter().enumerate() {
             match message.flags.iter().find(|flag| !is_flag(flag)) {
                 None => sound.push(at),
-                Some(_) => self.results[at] = Some(unwritable()),
+                Some(_) => self.appends.decide(at, unwritable()),
             }
         }
         if !multi {
             return sound.into_iter().map(|at| vec![at]).collect();
         }
-        let alone = usize::from(self.link.at_once.is_some() && !*self.proved).min(sound.len());
+        let alone =
+            usize::from(self.link.at_once.is_some() && !self.appends.proved).min(sound.len());
         let rest = sound.split_off(alone);
         [sound, rest]
             .into_iter()
@@ -117,7 +66,7 @@ impl<'a> Delivery<'a> {
     fn send(&mut self, members: Vec<usize>) -> Result<bool> {
         failpoint::pass("APPEND: before its first byte");
         let tag = self.link.tag()?;
-        self.pending.push_back(Pending {
+        self.appends.begin(Pending {
             tag,
             members: members.clone(),
             at_once: false,
@@ -153,7 +102,7 @@ impl<'a> Delivery<'a> {
         let message = self.batch[at];
         let size = message.body.size();
         let allowed = self.link.at_once.is_some_and(|limit| size <= limit);
-        let at_once = allowed && (*self.proved || size <= SMALL);
+        let at_once = allowed && (self.appends.proved || size <= SMALL);
         let plus = if at_once { "+" } else { "" };
         let attributes = append_attributes(message.flags, message.date);
         self.link
@@ -161,12 +110,12 @@ impl<'a> Delivery<'a> {
         if !at_once && !self.go_ahead(tag)? {
             return Ok(Sent::Refused);
         }
-        if let Some(pending) = self.pending.back_mut() {
-            pending.at_once |= at_once;
+        if at_once {
+            self.appends.waits_for_nothing();
         }
         self.send_body(tag, message.body, at_once)?;
-        self.ends[at] = Some(self.link.wire.queued());
-        Ok(if at_once && !*self.proved {
+        self.appends.whole(at, self.link.wire.queued());
+        Ok(if at_once && !self.appends.proved {
             Sent::OnTrial
         } else {
             Sent::Whole
@@ -181,7 +130,7 @@ impl<'a> Delivery<'a> {
         let answer = self.link.completed(tag).filter(|answer| !answer.is_ok());
         match answer {
             Some(answer) => {
-                self.record(tag, &answer);
+                self.appends.record(tag, &answer);
                 Ok(false)
             }
             None => Err(self
@@ -204,7 +153,7 @@ impl<'a> Delivery<'a> {
             return Err(failure);
         }
         if let Some(answer) = self.link.completed(tag) {
-            self.literal_plus_refused |= at_once;
+            self.appends.literal_plus_refused |= at_once;
             return Err(self.refused_early(tag, &answer));
         }
         match written {
@@ -221,7 +170,7 @@ impl<'a> Delivery<'a> {
                 .link
                 .protocol("said OK to an APPEND that was not complete");
         }
-        self.record(tag, answer);
+        self.appends.record(tag, answer);
         self.link.broken = true;
         let mut error = self
             .link
@@ -233,53 +182,18 @@ impl<'a> Delivery<'a> {
         error
     }
 
-    fn record(&mut self, tag: u32, answer: &Completion) {
-        let Some(at) = self.pending.iter().position(|pending| pending.tag == tag) else {
-            return;
-        };
-        failpoint::pass("APPEND: answered");
-        if let Some(pending) = self.pending.remove(at) {
-            let results = results(answer, pending.members.len());
-            for (at, result) in pending.members.into_iter().zip(results) {
-                self.results[at] = Some(result);
-            }
-        }
-    }
-
-    fn settle_first(&mut self) -> Result<Option<Completion>> {
-        let Some(pending) = self.pending.front() else {
-            return Ok(None);
-        };
-        let (tag, at_once) = (pending.tag, pending.at_once);
-        let answer = self.link.finish(tag, &mut Nothing)?;
-        self.record(tag, &answer);
-        if at_once && answer.status == Status::Bad {
-            return Err(self.misunderstood(&answer));
-        }
-        Ok(Some(answer))
-    }
-
-    /// BAD to a command with a LITERAL+ literal: Dovecot, for one, then reads the message as commands.
-    fn misunderstood(&mut self, answer: &Completion) -> Error {
-        self.literal_plus_refused = true;
-        self.link.broken = true;
-        self.link
-            .peer
-            .refused(answer, "an APPEND with LITERAL+", Kind::Transient)
-    }
-
     /// Awaits everything sent so far. After a refusal a NOOP shows whether the server took the literal for one, or for commands.
     fn prove(&mut self) -> Result<()> {
         let mut last = None;
-        while let Some(answer) = self.settle_first()? {
+        while let Some(answer) = self.appends.settle_one(self.link)? {
             last = Some(answer);
         }
         if !last.is_some_and(|answer| answer.is_ok()) {
             let in_step = self.in_step();
-            self.literal_plus_refused = in_step.is_err();
+            self.appends.literal_plus_refused = in_step.is_err();
             in_step?;
         }
-        *self.proved = true;
+        self.appends.proved = true;
         Ok(())
     }
 
@@ -297,17 +211,6 @@ impl<'a> Delivery<'a> {
                 .protocol("does not take literals of LITERAL+, though it offers it"));
         }
         Ok(())
-    }
-
-    /// What has arrived before the connection was lost still counts.
-    fn salvage(&mut self) {
-        while self.link.poll(&mut Nothing).unwrap_or(false) {}
-        let tags: Vec<u32> = self.pending.iter().map(|pending| pending.tag).collect();
-        for tag in tags {
-            if let Some(answer) = self.link.completed(tag) {
-                self.record(tag, &answer);
-            }
-        }
     }
 }
 

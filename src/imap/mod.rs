@@ -25,6 +25,7 @@ mod labels;
 mod link;
 mod list;
 mod login;
+mod making;
 #[cfg(any(test, feature = "failpoints"))]
 pub(crate) mod pieces;
 mod quota;
@@ -38,6 +39,7 @@ mod state;
 mod status;
 mod stream;
 mod tour;
+mod unanswered;
 mod vet;
 mod wire;
 
@@ -47,6 +49,7 @@ pub use capability::Capabilities;
 pub use fetch::{Head, Listed};
 pub use introduction::Introduction;
 pub use list::{Mailbox, Namespace, folders};
+pub use making::{Made, Making};
 pub use quota::Quota;
 pub use session::Session;
 pub use state::{PermanentFlags, Selected};

@@ -10,6 +10,7 @@ use super::response::{Completion, Line};
 use super::sign_in::{SignedIn, sign_in};
 use super::state::Selected;
 use super::stream::UnderWay;
+use super::unanswered::Unanswered;
 use super::vet::{Gate, Handle};
 use crate::auth::{Credentials, Mechanism, with_fresh_secret};
 use crate::error::{Error, Kind, Result};
@@ -32,8 +33,7 @@ pub struct Session {
     peer_address: Option<SocketAddr>,
     signed_in_by: Option<Mechanism>,
     pub(super) synchronising: bool,
-    /// An APPEND with a LITERAL+ literal was taken in this session.
-    pub(super) literal_plus_proved: bool,
+    pub(super) appends: Unanswered,
     /// Asked for while something else flowed, in this order.
     pub(super) ahead: VecDeque<UnderWay>,
 }
@@ -83,7 +83,7 @@ impl Session {
             peer_address,
             signed_in_by: by,
             synchronising: false,
-            literal_plus_proved: false,
+            appends: Unanswered::default(),
             ahead: VecDeque::new(),
         };
         session.set_synchronising(false);
@@ -339,7 +339,7 @@ impl Session {
         self.each(commands, "SUBSCRIBE")
     }
 
-    fn each(
+    pub(super) fn each(
         &mut self,
         commands: impl Iterator<Item = Command>,
         what: &'static str,
@@ -360,7 +360,7 @@ impl Session {
     }
 }
 
-fn create(name: &[u8], special: Option<SpecialUse>) -> Command {
+pub(super) fn create(name: &[u8], special: Option<SpecialUse>) -> Command {
     let command = Command::new("CREATE ").string(name);
     match special {
         Some(special) => command.text(&format!(" (USE ({}))", special.attribute())),
@@ -368,13 +368,13 @@ fn create(name: &[u8], special: Option<SpecialUse>) -> Command {
     }
 }
 
-fn refuses_use(error: &Error) -> bool {
+pub(super) fn refuses_use(error: &Error) -> bool {
     let words = error.words.as_deref().unwrap_or_default();
     words.to_ascii_uppercase().starts_with("[USEATTR")
 }
 
 /// By RFC 5530's code, or in the words of servers older than that.
-fn exists_already(answer: &Completion) -> bool {
+pub(super) fn exists_already(answer: &Completion) -> bool {
     answer.code().as_deref() == Some("ALREADYEXISTS")
         || answer
             .words()

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::journal::fault;
-use rusqlite::{Result as SqlResult, Row as SqlRow, Transaction, params};
+use rusqlite::{Connection, Result as SqlResult, Row as SqlRow, params};
 
 const OPEN: &str = "
 SELECT i.*, f.name FROM intent i JOIN sink_folder f ON f.id = i.sink_folder
@@ -80,7 +80,7 @@ impl Journal {
 }
 
 fn intend(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     run: RunId,
     intent: &Intent,
     more: &[MessageRow],

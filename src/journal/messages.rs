@@ -5,7 +5,7 @@ use super::outcomes::flags_delivered;
 use super::{Delivered, FolderId, Journal, MessageRow, Row, RunId, Seen, signed, unsigned};
 use crate::error::Result;
 use crate::message::Flags;
-use rusqlite::{Result as SqlResult, Row as SqlRow, Transaction, params};
+use rusqlite::{Connection, Result as SqlResult, Row as SqlRow, params};
 
 /// What a later look does not tell (a listing knows no digest) does not wipe out what is known.
 const RECORD: &str = "
@@ -144,7 +144,7 @@ impl Journal {
 
 /// Notes what mailhaul itself does to the flags at the source; `by` is the run that is about to.
 fn mark(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     by: Option<RunId>,
     rows: &[MessageRow],
     set: impl Fn(&mut Flags),
@@ -161,7 +161,7 @@ fn mark(
 }
 
 pub(super) fn record(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     run: RunId,
     folder: FolderId,
     seen: &[Seen],

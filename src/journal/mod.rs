@@ -1,7 +1,7 @@
 //! The journal: what was seen, intended and delivered, in one SQLite file an account.
 //!
-//! Intent before effect, outcome after it; each write is one durable transaction and is refused once a later run has
-//! begun. One thread owns the [`Journal`]. Nothing is deleted and no outcome overwritten. `docs/journal.md` shows the tables.
+//! Intent before effect, outcome after it; each write is one durable transaction, or a part of one that is gathered, and is refused
+//! once a later run has begun. One thread owns the [`Journal`]. Nothing is deleted and no outcome overwritten. `docs/journal.md` shows the tables.
 
 mod ends;
 mod fault;
@@ -28,7 +28,7 @@ pub use values::*;
 
 use crate::error::{Code, Error, Kind, Result};
 use crate::failpoint;
-use rusqlite::{Connection, Row as SqlRow, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row as SqlRow, params};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -40,6 +40,8 @@ pub struct Journal {
     /// Rows of the job's ends; `None` for one that a journal opened for reading does not know.
     sources: Vec<Option<i64>>,
     sinks: Vec<Option<i64>>,
+    /// Writes wait for one commit: `Some(true)` once there were any.
+    gathering: Option<bool>,
 }
 
 impl Journal {
@@ -86,6 +88,7 @@ impl Journal {
             path,
             sources: ends.sources,
             sinks: ends.sinks,
+            gathering: None,
         })
     }
 
@@ -163,28 +166,79 @@ impl Journal {
         Ok(open == 0)
     }
 
-    /// One durable transaction, fenced by the run's number.
+    /// From now on writes wait for [`Journal::commit`], each still whole or not at all by itself.
+    pub fn gather(&mut self) {
+        self.gathering = Some(false);
+    }
+
+    /// Makes durable, at once, what was written since [`Journal::gather`].
+    ///
+    /// # Errors
+    /// `Code::Disk`, `Code::Journal`: then nothing of it is written, whatever those writes had said.
+    pub fn commit(&mut self) -> Result<()> {
+        if self.gathering.take() != Some(true) {
+            return Ok(());
+        }
+        failpoint::pass("journal: before a commit");
+        if let Err(e) = self.connection.execute_batch("COMMIT") {
+            // Where SQLite has not taken it back itself. Nothing is committed either way.
+            drop(self.connection.execute_batch("ROLLBACK"));
+            return Err(fault::refused(&self.path, &e));
+        }
+        failpoint::pass("journal: after a commit");
+        Ok(())
+    }
+
+    /// One durable transaction, fenced by the run's number; part of a larger one while writes are gathered.
     fn write<T>(
         &mut self,
         run: RunId,
-        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let alone = self.gathering.is_none();
+        if alone {
+            self.gather();
+        }
+        let done = self.write_part(run, work);
+        match (alone, done) {
+            (true, Ok(done)) => self.commit().map(|()| done),
+            (true, Err(error)) => {
+                // Nothing was written in it; its failure counts.
+                drop(self.connection.execute_batch("ROLLBACK"));
+                self.gathering = None;
+                Err(error)
+            }
+            (false, done) => done,
+        }
+    }
+
+    fn write_part<T>(
+        &mut self,
+        run: RunId,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let path = &self.path;
         let refused = |e: rusqlite::Error| fault::refused(path, &e);
-        let tx = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(refused)?;
-        let newest: Option<i64> = tx
-            .query_row("SELECT MAX(id) FROM run", [], |row| row.get(0))
+        if self.gathering == Some(false) {
+            self.connection
+                .execute_batch("BEGIN IMMEDIATE")
+                .map_err(refused)?;
+            self.gathering = Some(true);
+        }
+        // Without the transaction, which SQLite ends by itself where the disk fails, this would be one of its own.
+        if self.connection.is_autocommit() {
+            return Err(taken_back(path));
+        }
+        let part = self.connection.savepoint().map_err(refused)?;
+        let newest: Option<i64> = part
+            .prepare_cached("SELECT MAX(id) FROM run")
+            .and_then(|mut newest| newest.query_row([], |row| row.get(0)))
             .map_err(refused)?;
         if newest != Some(run.0) {
             return Err(overtaken(path, run));
         }
-        let done = work(&tx).map_err(refused)?;
-        failpoint::pass("journal: before a commit");
-        tx.commit().map_err(refused)?;
-        failpoint::pass("journal: after a commit");
+        let done = work(&part).map_err(refused)?;
+        part.commit().map_err(refused)?;
         Ok(done)
     }
 
@@ -243,6 +297,15 @@ fn end(ends: &[Option<i64>], index: u32) -> Option<i64> {
 fn unknown(what: &str, index: u32) -> Error {
     let what = format!("the journal knows no {what} number {index}");
     Error::new(Kind::Internal, Code::Internal, what)
+}
+
+fn taken_back(path: &Path) -> Error {
+    let what = format!(
+        "a write to {} failed, and took others with it",
+        path.display()
+    );
+    Error::new(Kind::Account, Code::Journal, what)
+        .hint("run the same command again: it goes on where this run stopped")
 }
 
 fn overtaken(path: &Path, run: RunId) -> Error {

@@ -3,7 +3,7 @@
 use super::{Conclusion, IntentId, Journal, MessageRow, RunId, now};
 use crate::error::Result;
 use crate::message::Flags;
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, params};
 
 const CONCLUDE: &str = "
 INSERT INTO outcome (message, sink, n, outcome, words, sink_folder, uid, flags, same_as, intent, at, run)
@@ -47,7 +47,7 @@ impl Journal {
 
 /// The sink has these messages with these flags now. A message without an outcome there is passed over.
 pub(super) fn flags_delivered(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     run: RunId,
     sink: i64,
     changes: &[(MessageRow, Flags)],
@@ -61,7 +61,7 @@ pub(super) fn flags_delivered(
 
 /// Writes down outcomes at one sink that no intent is about.
 pub(super) fn conclude(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     run: RunId,
     sink: i64,
     conclusions: &[Conclusion],
@@ -71,7 +71,7 @@ pub(super) fn conclude(
 }
 
 fn insert(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     run: RunId,
     sink: i64,
     c: &Conclusion,

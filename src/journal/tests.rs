@@ -323,3 +323,30 @@ fn ten_thousand_messages() {
 
 mod opening;
 mod undo;
+
+#[test]
+fn writes_that_are_gathered_are_durable_together_and_fail_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(dir.path(), &identity()).unwrap();
+    let run = journal.begin_run("job").unwrap();
+    let folder = journal.folder(run, 0, b"INBOX", 7).unwrap();
+    let beside = |count: usize| {
+        let other = Journal::open_read_only(dir.path(), &identity()).unwrap();
+        assert_eq!(rows(&other.unwrap(), folder).len(), count);
+    };
+    journal.gather();
+    journal.record(run, folder, &[seen(1)]).unwrap();
+    // No such folder: this one alone is taken back.
+    assert!(journal.record(run, 99, &[seen(2)]).is_err());
+    journal.record(run, folder, &[seen(3)]).unwrap();
+    assert_eq!(rows(&journal, folder).len(), 2);
+    beside(0);
+    journal.commit().unwrap();
+    beside(2);
+    // Alone again, each is durable by itself.
+    journal.record(run, folder, &[seen(4)]).unwrap();
+    beside(3);
+    assert!(journal.record(run, 99, &[seen(5)]).is_err());
+    journal.record(run, folder, &[seen(6)]).unwrap();
+    beside(4);
+}

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::imap::{self, Append, Appended, PermanentFlags, Selected, Session, Status};
+use crate::imap::{self, Append, Appended, Making, PermanentFlags, Selected, Session, Status};
 use crate::job::providers::{Behaviour, Preset};
 use crate::job::{Protocol, Server};
 use crate::message::{FlagChange, Flags, UidRanges};
@@ -17,10 +17,10 @@ use crate::source::Traces;
 use crate::spool::{Body, Budget};
 use std::collections::{HashMap, HashSet};
 
-/// One MULTIAPPEND at most: large enough that a round trip does not count, small enough that what is in doubt after a
-/// crash is looked for quickly.
-const BATCH_MESSAGES: usize = 200;
-const BATCH_BYTES: u64 = 4 << 20;
+/// One MULTIAPPEND at most. Several are under way at once, so a round trip costs nothing whatever their size: large enough that the
+/// journal's commits do not count, small enough that the first bytes leave soon and that little is sent again after a loss.
+const BATCH_MESSAGES: usize = 100;
+const BATCH_BYTES: u64 = 1 << 20;
 
 pub(super) struct ImapSink {
     session: Session,
@@ -33,6 +33,8 @@ pub(super) struct ImapSink {
     made: HashSet<String>,
     /// One folder lets a client store any keyword: then the others are believed to, for asking each costs a round trip.
     any_keyword: bool,
+    /// Folders as they were when they were made, to be told once.
+    prepared: HashMap<Vec<u8>, Door>,
 }
 
 impl ImapSink {
@@ -46,6 +48,7 @@ impl ImapSink {
             own: HashMap::new(),
             made: HashSet::new(),
             any_keyword: false,
+            prepared: HashMap::new(),
         })
     }
 
@@ -95,20 +98,6 @@ impl ImapSink {
         })
     }
 
-    /// A folder that is open for reading alone is opened for writing before something is stored in it: Courier refuses that else,
-    /// though RFC 9051 §6.3.12 has nothing against it. Error: the connection is lost.
-    fn leave_reading(&mut self, name: &[u8]) -> Result<()> {
-        let reads = |(selected, writable): (&[u8], bool)| selected == name && !writable;
-        if !self.session.selected().is_some_and(reads) {
-            return Ok(());
-        }
-        match self.select_afresh(name) {
-            // Whatever is wrong with the folder, the server says it to the APPEND too.
-            Err(error) if self.session.is_usable() && error.kind == Kind::Folder => Ok(()),
-            other => other.map(drop),
-        }
-    }
-
     fn highest_uid(&mut self, exists: u32) -> Result<u32> {
         let mut highest = 0;
         if exists > 0 {
@@ -119,40 +108,6 @@ impl ImapSink {
                 })?;
         }
         Ok(highest)
-    }
-
-    fn create(&mut self, targets: &[&Target]) -> Result<Vec<Result<()>>> {
-        let special = self.session.capabilities().create_special_use;
-        let missing: Vec<_> = targets
-            .iter()
-            .filter(|target| target.standing.is_none() && !target.folder.is_inbox())
-            .map(|target| {
-                (
-                    target.name.as_slice(),
-                    target.special_use.filter(|_| special),
-                )
-            })
-            .collect();
-        let mut created = self.session.create(&missing)?.into_iter();
-        Ok(targets
-            .iter()
-            .map(
-                |target| match target.standing.is_none() && !target.folder.is_inbox() {
-                    true => created.next().unwrap_or(Ok(())),
-                    false => Ok(()),
-                },
-            )
-            .collect())
-    }
-
-    fn subscribe(&mut self, targets: &[&Target]) -> Result<()> {
-        let names: Vec<&[u8]> = targets
-            .iter()
-            .filter(|target| target.subscribe)
-            .map(|target| target.name.as_slice())
-            .collect();
-        // A folder that cannot be subscribed holds its mail all the same.
-        self.session.subscribe(&names).map(drop)
     }
 }
 
@@ -200,15 +155,24 @@ impl Sink for ImapSink {
     }
 
     fn prepare(&mut self, targets: &[&Target]) -> Result<Vec<Result<()>>> {
-        let created = self.create(targets)?;
-        // Some servers repeat the name of a folder that is not there, raw, in their refusal.
-        let there = targets
+        let mailboxes: Vec<Making<'_>> = targets
             .iter()
-            .zip(&created)
-            .filter(|(_, made)| made.is_ok());
-        let there: Vec<&Target> = there.map(|(target, _)| *target).collect();
-        self.subscribe(&there)?;
-        Ok(created)
+            .map(|target| {
+                let missing = target.standing.is_none() && !target.folder.is_inbox();
+                Making {
+                    name: &target.name,
+                    create: missing.then_some(target.special_use),
+                    subscribe: target.subscribe,
+                }
+            })
+            .collect();
+        let made = self.session.make(&mailboxes)?;
+        for (target, made) in targets.iter().zip(&made) {
+            let door = made.status.as_ref().and_then(seen_door);
+            self.prepared
+                .extend(door.map(|door| (target.name.clone(), door)));
+        }
+        Ok(made.into_iter().map(|made| made.created).collect())
     }
 
     fn door(&mut self, name: &[u8]) -> Result<Door> {
@@ -223,11 +187,19 @@ impl Sink for ImapSink {
     }
 
     fn doors(&mut self, names: &[&[u8]]) -> Result<Vec<Option<Door>>> {
-        let statuses = self.session.status(names)?;
-        Ok(statuses
-            .into_iter()
-            .map(|status| seen_door(&status.ok()?))
-            .collect())
+        let mut doors: Vec<Option<Door>> = names
+            .iter()
+            .map(|name| self.prepared.remove(*name))
+            .collect();
+        let unseen: Vec<usize> = (0..names.len()).filter(|&at| doors[at].is_none()).collect();
+        if unseen.is_empty() {
+            return Ok(doors);
+        }
+        let asked: Vec<&[u8]> = unseen.iter().map(|&at| names[at]).collect();
+        for (at, status) in unseen.into_iter().zip(self.session.status(&asked)?) {
+            doors[at] = status.ok().as_ref().and_then(seen_door);
+        }
+        Ok(doors)
     }
 
     fn heads(
@@ -297,13 +269,24 @@ impl Sink for ImapSink {
     }
 
     fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report {
-        if let Err(error) = self.leave_reading(name) {
-            return Report {
-                stored: batch.iter().map(|_| Stored::NotSent).collect(),
-                lost: Some(error),
-                cautious: false,
-            };
+        let told = self.submit(name, batch).or_else(|| self.collect(true));
+        told.unwrap_or_else(|| Report::untold(batch.len()))
+    }
+
+    fn only_reads(&self, name: &[u8]) -> bool {
+        let selected = self.session.selected();
+        selected.is_some_and(|(selected, writable)| selected == name && !writable)
+    }
+
+    fn leave_reading(&mut self, name: &[u8]) -> Result<()> {
+        match self.select_afresh(name) {
+            // Whatever is wrong with the folder, the server says it to the APPEND too.
+            Err(error) if self.session.is_usable() && error.kind == Kind::Folder => Ok(()),
+            other => other.map(drop),
         }
+    }
+
+    fn submit(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Option<Report> {
         let atoms: Vec<Vec<String>> = batch
             .iter()
             .map(|delivery| delivery.flags.atoms())
@@ -317,12 +300,17 @@ impl Sink for ImapSink {
                 body: delivery.body,
             })
             .collect();
-        let report = self.session.append(name, &appends);
-        Report {
+        self.session.submit(name, &appends);
+        None
+    }
+
+    fn collect(&mut self, wait: bool) -> Option<Report> {
+        let report = self.session.collect(wait)?;
+        Some(Report {
             stored: report.results.into_iter().map(stored).collect(),
             lost: report.lost,
             cautious: report.literal_plus_refused,
-        }
+        })
     }
 
     fn batch_limit(&self) -> BatchLimit {
@@ -355,11 +343,15 @@ impl Sink for ImapSink {
         Ok(true)
     }
 
+    fn knows_keywords(&self, name: &[u8]) -> bool {
+        self.any_keyword || self.permanent.contains_key(name)
+    }
+
     fn unfit_keywords(&mut self, name: &[u8], flags: &Flags) -> Result<Vec<String>> {
         if flags.keywords.is_empty() {
             return Ok(Vec::new());
         }
-        if !self.any_keyword && !self.permanent.contains_key(name) {
+        if !self.knows_keywords(name) {
             self.select(name)?;
         }
         let permanent = self.permanent.get(name).and_then(Option::as_ref);

@@ -10,7 +10,7 @@ mod maildir;
 mod mbox;
 
 use crate::auth::Credentials;
-use crate::error::{End, Error, Kind, Result};
+use crate::error::{Code, End, Error, Kind, Result};
 use crate::job::{DestinationSpec, Local, LocalFormat, Store};
 use crate::message::{FlagChange, Flags, InternalDate, SourceKey, UidRanges};
 use crate::net::Flow;
@@ -93,6 +93,19 @@ pub struct Report {
     pub lost: Option<Error>,
     /// The server mishandled a non-synchronising literal: the next connection must do without.
     pub cautious: bool,
+}
+
+impl Report {
+    /// Nobody told what became of these messages.
+    #[must_use]
+    pub fn untold(messages: usize) -> Self {
+        let what = "the destination told nothing of a batch";
+        Report {
+            stored: vec![Stored::Unknown; messages],
+            lost: Some(Error::new(Kind::Transient, Code::Protocol, what).at(End::Destination)),
+            cautious: false,
+        }
+    }
 }
 
 /// A message that stands at the destination, by its headers.
@@ -184,8 +197,20 @@ pub trait Sink: Send {
         Ok(results)
     }
 
-    /// Stores a batch, in order.
+    /// Stores a batch, in order, with no other under way.
     fn deliver(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Report;
+
+    /// Stores a batch, in order, behind those that are under way. `None`: now this one is under way too, and [`Sink::collect`] tells what
+    /// becomes of it. While any is, nothing may be asked of the sink but these two and what takes `&self`.
+    fn submit(&mut self, name: &[u8], batch: &[Delivery<'_>]) -> Option<Report> {
+        Some(self.deliver(name, batch))
+    }
+
+    /// The report of the oldest batch under way; without `wait` only if it is there already. Once a connection is lost the reports of
+    /// all are there.
+    fn collect(&mut self, _wait: bool) -> Option<Report> {
+        None
+    }
 
     fn batch_limit(&self) -> BatchLimit;
 
@@ -197,6 +222,22 @@ pub trait Sink: Send {
         uids: &[u32],
         change: &FlagChange,
     ) -> Result<bool>;
+
+    /// Is the folder open for reading only? Courier then refuses to store anything in it, though RFC 9051 §6.3.12 has nothing against it:
+    /// [`Sink::leave_reading`] first.
+    fn only_reads(&self, _name: &[u8]) -> bool {
+        false
+    }
+
+    /// Opens for writing what [`Sink::only_reads`] says is not.
+    fn leave_reading(&mut self, _name: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Does [`Sink::unfit_keywords`] answer for this folder without asking anybody?
+    fn knows_keywords(&self, _name: &[u8]) -> bool {
+        true
+    }
 
     /// The flags of `flags` that the folder cannot hold (keywords, mostly): they are not sent.
     fn unfit_keywords(&mut self, name: &[u8], flags: &Flags) -> Result<Vec<String>>;

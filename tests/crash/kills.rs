@@ -1,10 +1,12 @@
 //! Copying, killed at every step: the next run makes it what an uninterrupted one would have made, and a third does nothing.
 
-use super::steps::{each, killed, passed, resumed, same};
+use super::steps::{each, killed, killed_with, passed, passed_with, resumed, same};
 use crate::support::job::ARCHIVE;
+use crate::support::proxy::{Fault, Proxy, Side};
 use crate::support::{
     Corpus, Dovecot, End, Imap, Job, Mail, Snapshot, fresh_user, maildir, shared,
 };
+use std::time::Duration;
 
 const MULTIAPPEND: &str = "capability=IMAP4rev1 LITERAL+ NAMESPACE UNSELECT MULTIAPPEND";
 const UIDPLUS: &str = "capability=IMAP4rev1 LITERAL+ NAMESPACE UNSELECT UIDPLUS";
@@ -101,4 +103,29 @@ fn imap_to_imap_without_uidplus() {
 #[test]
 fn imap_to_imap_without_multiappend() {
     imap("IMAP to IMAP, no MULTIAPPEND", &Dovecot::start(&[UIDPLUS]));
+}
+
+/// Batches of two messages whose answers take a while: at most steps several are under way, with copies of each other in them.
+#[test]
+fn imap_to_imap_with_several_batches_under_way() {
+    let server = shared();
+    let old = fresh_user("crash-way");
+    fill(server, &old);
+    Imap::login(server.imap, &old).append("INBOX", &mails(true));
+    let want = Snapshot::of(server.imap, &old).without_empty();
+    let late = |_| vec![Fault::Delay(Side::Down, Duration::from_millis(30))];
+    let proxy = Proxy::start(server.imap, late);
+    let job = |user: &str| {
+        let new = End::at("imap", "127.0.0.1", proxy.port, user).line("security = \"plain\"");
+        Job::new("", &End::imap(server, &old), &new, "")
+    };
+    let small = [("MAILHAUL_FAIL_BATCH", "2".as_ref())];
+    let steps = passed_with(&job(&fresh_user("steps")), &small);
+    each("IMAP to IMAP, several batches under way", &steps, |n| {
+        let user = fresh_user("crash-new");
+        let job = job(&user);
+        let was_killed = killed_with(&job, n, &small);
+        let right = || same(&Snapshot::of(server.imap, &user).without_empty(), &want);
+        resumed(&job, &right).map(|()| was_killed)
+    });
 }

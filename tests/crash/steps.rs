@@ -15,8 +15,13 @@ const SHARE: u64 = 8;
 
 /// Runs to the end; the names of the steps that were passed.
 pub fn passed(job: &Job) -> Vec<String> {
+    passed_with(job, &[])
+}
+
+/// The same with more in its environment.
+pub fn passed_with(job: &Job, more: &[(&str, &OsStr)]) -> Vec<String> {
     let log = job.dir().join("steps");
-    armed(job, "MAILHAUL_FAIL_LOG", log.as_os_str()).exits(0);
+    armed(job, "MAILHAUL_FAIL_LOG", log.as_os_str(), more).exits(0);
     let text = std::fs::read_to_string(&log).expect("the log of steps");
     let name = |line: &str| line.split_once(' ').expect("a number").1.to_owned();
     text.lines().map(name).collect()
@@ -24,14 +29,21 @@ pub fn passed(job: &Job) -> Vec<String> {
 
 /// `mailhaul run JOB`, aborted at step `n`. Was it?
 pub fn killed(job: &Job, n: u64) -> bool {
-    let run = armed(job, "MAILHAUL_FAIL_AT", n.to_string().as_ref());
+    killed_with(job, n, &[])
+}
+
+/// The same with more in its environment.
+pub fn killed_with(job: &Job, n: u64, more: &[(&str, &OsStr)]) -> bool {
+    let run = armed(job, "MAILHAUL_FAIL_AT", n.to_string().as_ref(), more);
     run.code.is_none()
 }
 
-fn armed(job: &Job, key: &str, value: &OsStr) -> Run {
+fn armed(job: &Job, key: &str, value: &OsStr, more: &[(&str, &OsStr)]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailhaul"));
     command.arg("run").arg(job.path());
-    spawn_as(command, &[(key, value)]).wait()
+    let mut all = vec![(key, value)];
+    all.extend(more);
+    spawn_as(command, &all).wait()
 }
 
 /// The run after a kill, and one more, which must find nothing to do. What is wrong comes back in words.

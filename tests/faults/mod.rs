@@ -12,6 +12,8 @@ mod secrets;
 mod session;
 mod tls;
 mod trace;
+#[cfg(feature = "failpoints")]
+mod under_way;
 
 use crate::support::proxy::Rewrite;
 use crate::support::{Corpus, Dovecot, End, Imap, Job, Mail, Run, Snapshot, fresh_user, mailhaul};
