@@ -290,10 +290,6 @@ impl Sink for TimedSink {
         self.inner.collect(wait)
     }
 
-    fn knows_keywords(&self, name: &[u8]) -> bool {
-        self.inner.knows_keywords(name)
-    }
-
     fn batch_limit(&self) -> BatchLimit {
         self.inner.batch_limit()
     }
@@ -307,6 +303,10 @@ impl Sink for TimedSink {
     ) -> Result<bool> {
         let _call = Call::new(&self.times, Wait::Destination);
         self.inner.change_flags(name, uid_validity, uids, change)
+    }
+
+    fn knows_keywords(&self, name: &[u8]) -> bool {
+        self.inner.knows_keywords(name)
     }
 
     fn unfit_keywords(&mut self, name: &[u8], flags: &Flags) -> Result<Vec<String>> {
