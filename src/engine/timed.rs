@@ -307,19 +307,6 @@ impl Sink for TimedSink {
         self.inner.collect(wait)
     }
 
-    fn only_reads(&self, name: &[u8]) -> bool {
-        self.inner.only_reads(name)
-    }
-
-    fn leave_reading(&mut self, name: &[u8]) -> Result<()> {
-        let _call = Call::new(&self.times, Wait::Destination);
-        self.inner.leave_reading(name)
-    }
-
-    fn knows_keywords(&self, name: &[u8]) -> bool {
-        self.inner.knows_keywords(name)
-    }
-
     fn batch_limit(&self) -> BatchLimit {
         self.inner.batch_limit()
     }
@@ -333,6 +320,19 @@ impl Sink for TimedSink {
     ) -> Result<bool> {
         let _call = Call::new(&self.times, Wait::Destination);
         self.inner.change_flags(name, uid_validity, uids, change)
+    }
+
+    fn only_reads(&self, name: &[u8]) -> bool {
+        self.inner.only_reads(name)
+    }
+
+    fn leave_reading(&mut self, name: &[u8]) -> Result<()> {
+        let _call = Call::new(&self.times, Wait::Destination);
+        self.inner.leave_reading(name)
+    }
+
+    fn knows_keywords(&self, name: &[u8]) -> bool {
+        self.inner.knows_keywords(name)
     }
 
     fn unfit_keywords(&mut self, name: &[u8], flags: &Flags) -> Result<Vec<String>> {
