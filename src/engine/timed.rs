@@ -216,6 +216,10 @@ impl Source for TimedSource {
         self.inner.peer()
     }
 
+    fn assumed(&self) -> Vec<String> {
+        self.inner.assumed()
+    }
+
     fn traces(&mut self) -> Result<Traces> {
         let _call = Call::new(&self.times, Wait::Source);
         self.inner.traces()
@@ -363,6 +367,10 @@ impl Sink for TimedSink {
     fn traces(&mut self) -> Result<Traces> {
         let _call = Call::new(&self.times, Wait::Destination);
         self.inner.traces()
+    }
+
+    fn assumed(&self) -> Vec<String> {
+        self.inner.assumed()
     }
 
     fn warnings(&mut self) -> Vec<String> {
