@@ -117,6 +117,9 @@ fn wait_until_ready(context: &Context, pace: &Pace) -> Result<()> {
 
 /// Sleeps, but not past a request to stop.
 pub(super) fn pause(context: &Context, wait: Duration) -> Result<()> {
+    if wait.is_zero() {
+        return context.check_stop();
+    }
     let end = Instant::now() + wait;
     times::during(context.times.as_deref(), Wait::Pause, || {
         loop {

@@ -158,7 +158,7 @@ fn look_up(
         };
         ids.known += usize::from(ordinal == 0);
         // One of the size that is listed, and no other, is most of them: nothing is kept of those.
-        if ordinal > 0 || row.size != size {
+        if ordinal > 0 || !is_of_size(row.size, size) {
             all.entry(name).or_default().push(Known {
                 ordinal,
                 size: row.size,
@@ -171,8 +171,14 @@ fn look_up(
     Ok(ids)
 }
 
+/// Does a message of this size, as it was read, fit the size that is listed? A last line without an end is listed without, and sent with one.
+fn is_of_size(read: u64, listed: u64) -> bool {
+    read == listed || read == listed + 2
+}
+
 /// The newest of this size.
 fn by_size(known: &[Known], size: u64) -> Option<u32> {
-    let same = known.iter().rev().find(|known| known.size == size);
+    let mut newest_first = known.iter().rev();
+    let same = newest_first.find(|known| is_of_size(known.size, size));
     same.map(|known| known.ordinal)
 }

@@ -33,7 +33,7 @@ pub(super) fn read_write(path: &Path) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags).map_err(|e| refused(path, &e))?;
     let version = recognise(&connection, path)?;
     prepare(&connection, path).map_err(|e| refused(path, &e))?;
-    upgrade(&connection, version).map_err(|e| refused(path, &e))?;
+    upgrade(&connection, path, version)?;
     Ok(connection)
 }
 
@@ -130,21 +130,43 @@ fn recognise(connection: &Connection, path: &Path) -> Result<i32> {
     Ok(version)
 }
 
-/// Makes an older mailhaul's journal one of ours, whole or not at all. Nothing in it is lost.
-fn upgrade(connection: &Connection, version: i32) -> rusqlite::Result<()> {
-    let done = usize::try_from(version - 1).unwrap_or(0);
+/// Makes an older mailhaul's journal one of ours, whole or not at all; a copy of it as it was is kept beside it. Nothing in it is lost.
+fn upgrade(connection: &Connection, path: &Path, from: i32) -> Result<()> {
+    let done = usize::try_from(from - 1).unwrap_or(0);
     let missing = schema::UPGRADES.get(done..).unwrap_or_default();
     if missing.is_empty() {
         return Ok(());
     }
+    keep_copy(connection, path, from)?;
     failpoint::pass("journal: before an upgrade");
     let version = schema::VERSION;
-    connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {} PRAGMA user_version = {version}; COMMIT;",
-        missing.concat()
-    ))?;
+    connection
+        .execute_batch(&format!(
+            "BEGIN IMMEDIATE; {} PRAGMA user_version = {version}; COMMIT;",
+            missing.concat()
+        ))
+        .map_err(|e| refused(path, &e))?;
     failpoint::pass("journal: after an upgrade");
     Ok(())
+}
+
+/// `journal.v1.db`, durable; one that a killed upgrade left is as good and is replaced.
+fn keep_copy(connection: &Connection, path: &Path, version: i32) -> Result<()> {
+    let copy = path.with_file_name(format!("journal.v{version}.db"));
+    let broken = |e: &std::io::Error| Error::disk("copy the journal to", &copy, e);
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let file = tempfile::Builder::new()
+        .prefix(".journal.")
+        .tempfile_in(dir)
+        .map_err(|e| broken(&e))?;
+    let name = file.path().to_string_lossy();
+    connection
+        .execute("VACUUM INTO ?1", [name])
+        .map_err(|e| refused(&copy, &e))?;
+    failpoint::pass("journal: copied, the copy not in place");
+    let file = file.persist(&copy).map_err(|e| broken(&e.error))?;
+    file.sync_all().map_err(|e| broken(&e))?;
+    fs::sync_dir(dir)
 }
 
 fn prepare(connection: &Connection, path: &Path) -> rusqlite::Result<()> {

@@ -1,6 +1,6 @@
 //! Journals that are not ours, newer or damaged, an archive in use, and what somebody planted in it: refused in words, nothing changed.
 
-use super::run;
+use super::{run, steps};
 use crate::support::job::ARCHIVE;
 use crate::support::{Corpus, End, Imap, Job, Snapshot, fresh_user, maildir, shared};
 use rusqlite::Connection;
@@ -53,6 +53,32 @@ fn a_journal_that_is_not_ours_or_newer() {
             before == fs::read(job.journal()).expect("read"),
             "it was changed"
         );
+    }
+}
+
+/// Killed at every step of taking over a journal of the first version, the next run takes it over and goes on.
+#[test]
+fn an_upgrade_that_was_killed_is_done_by_the_next_run() {
+    let older = || {
+        let (job, new) = job_through_archive();
+        Connection::open(job.journal())
+            .and_then(|old| old.execute_batch("DROP TABLE usage; PRAGMA user_version = 1"))
+            .expect("an older journal");
+        (job, new)
+    };
+    let steps = steps::passed(&older().0);
+    let of_it = |step: &&String| step.contains("upgrade") || step.contains("the copy");
+    let names: Vec<_> = steps.iter().filter(of_it).collect();
+    assert_eq!(names.len(), 3, "{steps:?}");
+    for (at, name) in steps.iter().enumerate().filter(|(_, step)| of_it(step)) {
+        let (job, new) = older();
+        assert!(steps::killed(&job, at as u64 + 1), "{name}");
+        run(&job).exits(0);
+        assert_eq!(Snapshot::of(shared().imap, &new).total(), 11, "{name}");
+        let kept = Connection::open(archive(&job).join("journal.v1.db"))
+            .and_then(|copy| copy.query_row("SELECT count(*) FROM message", [], |row| row.get(0)))
+            .unwrap_or(0i64);
+        assert_eq!(kept, 8, "{name}");
     }
 }
 

@@ -136,6 +136,13 @@ fn an_older_journal_becomes_one_of_ours() {
     drop(read);
     let mut journal = Journal::open(dir.path(), &identity()).unwrap();
     assert_eq!(journal.runs().unwrap().len(), runs);
+    let copy = dir.path().join("journal.v1.db");
+    let mode = std::fs::metadata(&copy).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let copy = Connection::open(&copy).unwrap();
+    let count = |sql: &str| copy.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT user_version FROM pragma_user_version"), 1);
+    assert_eq!(count("SELECT count(*) FROM message"), 500);
     let run = journal.begin_run("j").unwrap();
     journal
         .use_up_to(run, "imap://a@old", Way::Down, 3, 700)
