@@ -7,7 +7,7 @@ use super::response::{Completion, Line};
 use super::session::{Session, create, exists_already, refuses_use};
 use super::status::{self, Status};
 use crate::error::{Kind, Result};
-use crate::message::SpecialUse;
+use crate::message::{SpecialUse, utf7};
 use std::collections::BTreeMap;
 
 /// What STATUS told, by name.
@@ -45,7 +45,7 @@ impl Asked {
     fn of(mailboxes: &[Making<'_>]) -> Self {
         let mut asked = Asked::default();
         for (at, mailbox) in mailboxes.iter().enumerate() {
-            let plain = quoted(mailbox.name).is_some();
+            let plain = is_plain(mailbox.name);
             asked.create.extend(mailbox.create.map(|_| at));
             asked
                 .subscribe
@@ -56,11 +56,16 @@ impl Asked {
     }
 }
 
+/// Can a server repeat the name in any way without breaking its own lines? Dovecot writes it decoded, line ends and all.
+fn is_plain(name: &[u8]) -> bool {
+    let decoded = utf7::decode(name);
+    quoted(name).is_some() && decoded.is_some_and(|name| !name.contains(char::is_control))
+}
+
 impl Session {
     /// Creates, subscribes and looks at mailboxes, pipelined; one result each, in order.
     ///
-    /// Only names that can be quoted are subscribed and looked at before it is known that they are there: some servers repeat others,
-    /// raw, in a refusal.
+    /// Only plain names are subscribed and looked at before it is known that they are there: some servers repeat others, raw, in a refusal.
     pub fn make(&mut self, mailboxes: &[Making<'_>]) -> Result<Vec<Made>> {
         let asked = Asked::of(mailboxes);
         let (answers, found) = self.make_at_once(mailboxes, &asked)?;
