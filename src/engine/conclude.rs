@@ -53,6 +53,7 @@ pub(super) fn conclude(
             let digest = item.load.body.digests().exact;
             landing.checks.push(Check {
                 row,
+                of: run.folder,
                 uid,
                 digest,
                 outcome: *outcome,

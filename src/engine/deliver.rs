@@ -82,6 +82,15 @@ impl<'a> Deliverer<'a> {
 
     /// Delivers what comes down the lane until it ends. `Err` ends the account.
     pub(super) fn serve(&mut self, lane: &Receiver<Cargo>) -> Result<()> {
+        let served = self.serve_all(lane);
+        if served.is_err() {
+            // What is answered by then counts, whatever ends the account; the next run looks for what this cannot conclude.
+            drop(self.conclude_answered());
+        }
+        served
+    }
+
+    fn serve_all(&mut self, lane: &Receiver<Cargo>) -> Result<()> {
         loop {
             let cargo = match lane.recv_timeout(self.patience()) {
                 Ok(cargo) => cargo,

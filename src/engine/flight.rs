@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::failpoint;
 use crate::journal::IntentId;
 use crate::plan::Target;
+use crate::plan::labels::Take;
 use crate::sink::Report;
 use crate::source::Opened;
 use std::collections::VecDeque;
@@ -100,11 +101,14 @@ impl Flights {
         self.since.elapsed()
     }
 
-    /// Does anything under way still need what is known of this folder of the destination? With routes it may be any.
+    /// Does anything under way still need what is known of this folder of the destination? With routes, or labels that send messages
+    /// anywhere, it may be any.
     pub(super) fn need(&self, name: &[u8], routed: bool) -> bool {
         self.queue.iter().any(|flight| match flight {
             Flight::Batch(batch) => batch.target.name == name,
-            Flight::End(ended) => routed || ended.run.step.target.name == name,
+            Flight::End(Ended { run, .. }) => {
+                routed || run.step.take == Take::Routed || run.step.target.name == name
+            }
         })
     }
 

@@ -154,6 +154,7 @@ impl Part {
         opened: &mut Option<Opened>,
     ) -> Result<()> {
         let deleted_too = context.sources[self.source()].0.copy_deleted;
+        let pace = &context.paces.sources[self.source()];
         let mut seen = HashSet::new();
         let flow = || match context.stop.asked() {
             true => Flow::Stop,
@@ -176,6 +177,9 @@ impl Part {
                 }
                 if let Some(cargo) = arrived(context, arrival, &mut seen, false, deleted_too)? {
                     self.down.send(Some(cargo)).map_err(|_| lane_closed())?;
+                }
+                if !context.stop.asked() {
+                    pace.arrived()?;
                 }
                 Ok(flow())
             },

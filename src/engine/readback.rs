@@ -64,7 +64,10 @@ pub(super) fn ended(
     let interrupted = error.as_ref().is_some_and(|e| e.kind == Kind::Interrupted);
     let mut places = Vec::new();
     for landing in deliverer.landings.all() {
-        let checks = std::mem::take(&mut landing.checks);
+        // What else was concluded together with the last of this folder is read back at the end of its own.
+        let all = std::mem::take(&mut landing.checks).into_iter();
+        let (checks, others): (Vec<Check>, _) = all.partition(|check| check.of == run.folder);
+        landing.checks = others;
         if !checks.is_empty() && !interrupted {
             places.push(Place {
                 name: landing.name.clone(),

@@ -16,6 +16,8 @@ use std::collections::{HashMap, HashSet};
 #[derive(Debug, Clone)]
 pub(super) struct Check {
     pub(super) row: MessageRow,
+    /// The source folder that the message is of: others may deliver into the same lane meanwhile.
+    pub(super) of: FolderId,
     pub(super) uid: u32,
     pub(super) digest: Digest,
     /// Its outcome before the check.

@@ -1,12 +1,14 @@
 //! Mail with labels: from and to a server with X-GM-EXT-1, real runs with Dovecot or an archive at the other end.
 
 use crate::support::gmail::Gmail;
+use crate::support::proxy::{Fault, Proxy, Side};
 use crate::support::run::spawn_as;
 use crate::support::{
     Corpus, Dovecot, End, Imap, Job, Mail, Run, fresh_user, impatient, mailhaul, shared,
 };
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
 /// Labels of the messages in [`mails`], in their order.
 const LABELS: [&[&str]; 10] = [
@@ -350,4 +352,40 @@ fn killed_between_storing_and_labelling() {
         run_again(&job);
     }
     assert!(killed > 3, "{killed} of {steps:?}");
+}
+
+/// The next folder begins while the last messages of All Mail are under way: those that went elsewhere are read back all the same.
+#[test]
+fn every_folder_of_labels_is_read_back() {
+    let server = Gmail::start();
+    let mut corpus = Corpus::new("labels-back", 6);
+    corpus.flags = false;
+    for label in ["A", "B", "C", "\\Spam", "\\Trash"] {
+        let mut mail = corpus.mail();
+        mail.bytes
+            .extend(format!("here it is: {label}\r\n").into_bytes());
+        server.put(&mail, &[label]);
+    }
+    let (new, user) = (shared(), user("labels-back"));
+    let from = Proxy::start(server.port(), |_| {
+        vec![Fault::Delay(Side::Down, Duration::from_millis(50))]
+    });
+    let to = Proxy::start(new.imap, |_| {
+        let change = |line: Vec<u8>| match line.starts_with(b"here it is: A") {
+            true => b"here it IS: A\r\n".to_vec(),
+            false => line,
+        };
+        vec![Fault::Lines(Side::Up, Box::new(change))]
+    });
+    let old = format!("budi-{}", server.port());
+    let from = End::at("imap", "127.0.0.1", from.port, &old).line("security = \"plain\"");
+    let to = End::at("imap", "127.0.0.1", to.port, &user)
+        .line("security = \"plain\"")
+        .line("connections = 1");
+    let job = Job::new("verify = \"all\"", &from, &to, "");
+    let done = mailhaul(&["run".as_ref(), job.path().as_os_str()]);
+    let balance = done.balance();
+    balance.assert_adds_up();
+    let parts = (balance.part("copied"), balance.part("altered"));
+    assert_eq!(parts, (4, 1), "{}", done.stderr);
 }

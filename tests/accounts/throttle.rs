@@ -1,8 +1,11 @@
 //! Limits: a day's bytes over midnights, on a clock that stands still but for the waits for another day; rates; connections to a host.
 
 use crate::support::fake::{self, first_times};
+use crate::support::proxy::{Fault, Proxy, Side};
 use crate::support::run::{Running, spawn_as};
-use crate::support::{Corpus, Dovecot, End, Imap, Job, Mail, Run, Snapshot, fresh_user, shared};
+use crate::support::{
+    Corpus, Dovecot, End, Imap, Job, Mail, Run, Snapshot, fresh_user, maildir, shared,
+};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -400,4 +403,49 @@ fn many_accounts_share_the_connections_of_a_host() {
         "{}",
         refused.stderr
     );
+}
+
+/// Nobody may read more than the day allows by reading a large folder in parts.
+#[test]
+fn a_folder_read_in_parts_keeps_to_the_day_s_limit_too() {
+    let (old, new) = (fresh_user("parts-day-old"), fresh_user("parts-day"));
+    let mails: Vec<Mail> = (0..10).flat_map(|n| mails(&format!("{n}.{old}"))).collect();
+    maildir::fill(shared(), &old, &mails);
+    let limit = total(&mails) * 2 / 5;
+    let from = End::imap(shared(), &old)
+        .line(&format!("max-per-day = {limit}"))
+        .line("connections = 3");
+    let to = End::imap(shared(), &new).line("connections = 1");
+    let job = Job::new("", &from, &to, "");
+    let run = at(NOON, &["run"], &job).exits(0);
+    assert_eq!(run.balance().part("copied"), 600);
+    three_days(&job, "down", limit, total(&mails));
+    Snapshot::of(shared().imap, &new)
+        .without_empty()
+        .assert_same_order(&Snapshot::one("INBOX", &mails));
+}
+
+/// What the server had taken by then is told as copied, and not as failed.
+#[test]
+fn what_was_under_way_when_the_day_ended_is_told_as_it_is() {
+    let (old, new) = (fresh_user("told-old"), fresh_user("told"));
+    let mails = mails(&old);
+    Imap::login(shared().imap, &old).append("INBOX", &mails);
+    let limit = total(&mails) * 2 / 3;
+    let late = Proxy::start(shared().imap, |_| {
+        vec![Fault::Delay(Side::Down, Duration::from_millis(100))]
+    });
+    let to = End::at("imap", "127.0.0.1", late.port, &new)
+        .line("security = \"plain\"")
+        .line(&format!("max-per-day = {limit}"));
+    let rest = "[limits]\non-daily-limit = \"stop\"\n";
+    let job = Job::new("", &End::imap(shared(), &old), &to, rest);
+    let first = at(NOON, &["run"], &job).exits(3);
+    let there = Imap::login(shared().imap, &new).count("INBOX");
+    assert!((20..60).contains(&there), "{there}");
+    let balance = first.balance();
+    balance.assert_adds_up();
+    assert_eq!(balance.part("copied"), u64::from(there), "{balance:?}");
+    at(NOON + DAY, &["run"], &job).exits(0);
+    assert_eq!(Imap::login(shared().imap, &new).count("INBOX"), 60);
 }

@@ -3,7 +3,7 @@
 use super::{assert_arrived, filled, find, mail, open_intents, small_mails, through};
 use crate::support::proxy::{Fault, Proxy, Rewrite, Side};
 use crate::support::run::spawn_as;
-use crate::support::{Corpus, End, Job, Mail, Run, Snapshot, fresh_user, maildir, shared};
+use crate::support::{Corpus, End, Imap, Job, Mail, Run, Snapshot, fresh_user, maildir, shared};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -188,4 +188,61 @@ fn silence_is_noticed_while_nothing_else_happens() {
     let job = Job::new("budget = \"1 MiB\"", &source, &sink, "");
     run(&job).exits(0).balance().assert_adds_up();
     assert_arrived(shared(), &new, &mails, &job);
+}
+
+/// Two folders are under way; the server calls a batch of the first refused which it has stored, and everything is looked at together.
+/// What it changed in the second is told of the second.
+#[test]
+fn what_is_read_back_is_told_of_its_own_folder() {
+    let (old, new) = (fresh_user("own-old"), fresh_user("own"));
+    let mut imap = Imap::login(shared().imap, &old);
+    for (folder, count) in [("A", 4), ("B", 2)] {
+        let mails: Vec<Mail> = (0..count)
+            .map(|n| {
+                let head = format!("From: a@example.org\r\nMessage-ID: <{n}.{folder}@example.org>");
+                mail(&head, &format!("body {folder}{n}"))
+            })
+            .collect();
+        imap.create(folder);
+        imap.append(folder, &mails);
+    }
+    let proxy = Proxy::start(shared().imap, |_| {
+        let mut answers = 0;
+        let change = |line: Vec<u8>| match line.starts_with(b"body B1") {
+            true => b"BODY B1\r\n".to_vec(),
+            false => line,
+        };
+        let refuse = move |line: Vec<u8>| {
+            if find(&line, " Append completed").is_none() {
+                return line;
+            }
+            std::thread::sleep(LATE);
+            answers += 1;
+            // Behind the proof of LITERAL+ and the rest of the first batch.
+            match (answers, line.split(|b| *b == b' ').next()) {
+                (3, Some(tag)) => [tag, b" NO [CANNOT] not these\r\n"].concat(),
+                _ => line,
+            }
+        };
+        vec![
+            Fault::Lines(Side::Up, Box::new(change)),
+            Fault::Lines(Side::Down, Box::new(refuse)),
+        ]
+    });
+    let sink = through("imap", proxy.port, &new).line("connections = 1");
+    let job = Job::new("verify = \"all\"", &End::imap(shared(), &old), &sink, "");
+    let done = run(&job);
+    let balance = done.balance();
+    balance.assert_adds_up();
+    assert_eq!(
+        (balance.part("copied"), balance.part("altered")),
+        (5, 1),
+        "{}\n{}",
+        done.stdout,
+        done.stderr
+    );
+    let told = |line: &&str| line.contains("changed its bytes");
+    let mut lines = done.stdout.lines().chain(done.stderr.lines());
+    let line = lines.find(told).expect("a word of it");
+    assert!(line.contains("B") && !line.contains("A "), "{line}");
 }
