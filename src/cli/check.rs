@@ -15,7 +15,7 @@ pub(super) fn run(args: &CheckArgs, options: &Options, terminal: &Terminal) -> E
     };
     let mut code = ExitCode::Done;
     for account in &job.accounts {
-        for seen in survey::account(account) {
+        for seen in survey::account(account, &job.limits) {
             if terminal.json {
                 terminal.data(&render::json::survey(&account.name, &seen));
             } else {

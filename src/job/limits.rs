@@ -89,11 +89,17 @@ pub(super) fn check_connections(
     }
 }
 
-/// Of `[limits.per-host]`.
+/// Of `[limits.per-host] max-connections`.
 fn place(limits: &Node) -> &Place {
-    match &limits.value {
-        Value::Table(table) => table.get("per-host").map_or(&limits.place, |n| &n.place),
-        _ => &limits.place,
+    let of = below(limits, "per-host");
+    &below(of, "max-connections").place
+}
+
+/// What a table holds by that name, or the table.
+fn below<'a>(node: &'a Node, key: &str) -> &'a Node {
+    match &node.value {
+        Value::Table(table) => table.get(key).unwrap_or(node),
+        _ => node,
     }
 }
 

@@ -246,12 +246,23 @@ fn work(folder: &SourceFolder, standing: u32, known: FolderKnown) -> Work {
         return Work::Update {
             messages,
             known: known.known,
-            waiting: known.waiting,
+            waiting: known.waiting + unseen(folder, known),
         };
     }
     match standing {
         0 => Work::CopyWhole { messages },
         standing => Work::Match { messages, standing },
+    }
+}
+
+/// Messages that no run has seen: those that came since a complete one, or all that an interrupted one did not get to.
+fn unseen(folder: &SourceFolder, known: FolderKnown) -> u64 {
+    let messages = u64::from(folder.messages);
+    match (folder.uid_next, known.uid_next) {
+        (Some(now), Some(then)) if known.complete => {
+            u64::from(now.saturating_sub(then)).min(messages)
+        }
+        _ => messages.saturating_sub(known.known),
     }
 }
 
@@ -355,6 +366,35 @@ password = { env = "NEW" }
             .filter(|step| matches!(step.work, Work::Refused { .. }))
             .map(|step| step.source.folder.to_string())
             .collect()
+    }
+
+    #[test]
+    fn an_update_counts_what_no_run_has_seen() {
+        let folder = |messages, uid_next| SourceFolder {
+            messages,
+            uid_next: Some(uid_next),
+            ..folder("INBOX")
+        };
+        let waiting = |folder: &SourceFolder, known| work(folder, 0, known).waiting();
+        // Stopped by the wish of a person, with 64 of 1,500 in the journal, two of them in doubt.
+        let cut = FolderKnown {
+            ever: true,
+            known: 64,
+            waiting: 2,
+            ..FolderKnown::default()
+        };
+        assert_eq!(waiting(&folder(1_500, 1_501), cut), 1_438);
+        // Three went and five came since a complete run.
+        let complete = FolderKnown {
+            ever: true,
+            known: 10,
+            complete: true,
+            messages: Some(10),
+            uid_next: Some(11),
+            ..FolderKnown::default()
+        };
+        assert_eq!(waiting(&folder(12, 16), complete), 5);
+        assert_eq!(waiting(&folder(9, 11), complete), 0);
     }
 
     #[test]

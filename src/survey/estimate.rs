@@ -1,5 +1,6 @@
 //! How long a job will take, as a range: from what both ends hold and how fast they answered while they were looked at.
 
+use crate::job::Limits;
 use std::time::Duration;
 
 /// Bytes a second where nothing could be measured: a slow line and a fast one.
@@ -25,6 +26,19 @@ pub struct Measured {
     pub connections: usize,
     /// Bytes that may pass in a day.
     pub daily: Option<u64>,
+    /// What may pass in a second, by the job.
+    pub limits: Limits,
+}
+
+impl Measured {
+    /// Limits that hold besides its own: the strictest counts.
+    pub fn limit(&mut self, more: Limits) {
+        let strictest = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
+        self.limits = Limits {
+            rate: strictest(self.limits.rate, more.rate),
+            messages: strictest(self.limits.messages, more.messages),
+        };
+    }
 }
 
 /// From the quickest to the slowest that is likely.
@@ -63,13 +77,29 @@ pub fn estimate(from: &[Measured], to: &Measured) -> Option<Estimate> {
     let high = size / slow + count * (EACH.1 + asking);
     let most = from.iter().chain([to]).filter_map(|end| end.daily).min();
     let days = most.map(|most| bytes.div_ceil(most.max(1)));
+    let allowed = allowed(from, to);
     Some(Estimate {
         messages,
         bytes,
-        low: whole(low),
-        high: whole(high.max(low)),
+        low: whole(low.max(allowed)),
+        high: whole(high.max(low).max(allowed)),
         days: days.filter(|days| *days > 1),
     })
+}
+
+/// Seconds that the job's own limits make of it. Each end has its own share of all that passes.
+fn allowed(from: &[Measured], to: &Measured) -> f64 {
+    let seconds = |end: &Measured, messages: u64, bytes: u64| {
+        let time = |all: u64, a_second: Option<u64>| {
+            a_second.map_or(0.0, |a_second| all as f64 / a_second.max(1) as f64)
+        };
+        time(bytes, end.limits.rate).max(time(messages, end.limits.messages))
+    };
+    let messages = from.iter().map(|end| end.messages).sum();
+    let bytes = from.iter().filter_map(|end| end.bytes).sum();
+    from.iter()
+        .map(|end| seconds(end, end.messages, end.bytes.unwrap_or(0)))
+        .fold(seconds(to, messages, bytes), f64::max)
 }
 
 /// Seconds as a duration that pretends to no more than it knows: whole seconds, then minutes, then tens of minutes.
@@ -115,7 +145,31 @@ mod tests {
             connections: 4,
             at_once: true,
             daily: None,
+            limits: Limits::default(),
         }
+    }
+
+    #[test]
+    fn limits_of_the_job_count() {
+        let from = [end(3_000, Some(24_000_000), Some(50_000_000.0))];
+        let slow = |limits| Measured {
+            limits,
+            ..end(0, None, None)
+        };
+        let rate = Limits {
+            rate: Some(50_000),
+            messages: None,
+        };
+        let found = estimate(&from, &slow(rate)).unwrap();
+        assert_eq!((found.low.as_secs(), found.high.as_secs()), (480, 480));
+        let messages = Limits {
+            rate: None,
+            messages: Some(1),
+        };
+        let mut slowest = slow(messages);
+        slowest.limit(rate);
+        let found = estimate(&from, &slowest).unwrap();
+        assert_eq!(found.low.as_secs(), 3_000);
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Survey {
                 self.advise("make room at the destination before running: it is nearly full");
             }
         }
-        self.limits(preset.provider(), &capabilities);
+        self.limits(server, preset.provider(), &capabilities);
         self.habits(preset.provider(), &capabilities, server.connections);
         self.measured = match self.measure(&mut session, &mailboxes, server, preset.provider()) {
             // A folder that cannot be opened is no reason to call the server unfit.
@@ -55,19 +55,22 @@ impl Survey {
         Ok(Measured {
             at_once: c.multiappend || c.literal_plus,
             connections: server.connections,
-            daily: self.daily(provider).map(|size| size.0),
+            daily: self.daily(server, provider).map(|size| size.0),
+            limits: server.limits,
             ..measured
         })
     }
 
-    fn daily(&self, provider: &Provider) -> Option<Size> {
-        match self.end {
+    /// Bytes a day: the job's word, else what is known of the provider that was recognised.
+    fn daily(&self, server: &Server, provider: &Provider) -> Option<Size> {
+        let known = match self.end {
             End::Source => provider.daily.imap_down,
             End::Destination => provider.daily.imap_up,
-        }
+        };
+        server.per_day.map(Size).or(known)
     }
 
-    fn limits(&mut self, provider: &Provider, capabilities: &Capabilities) {
+    fn limits(&mut self, server: &Server, provider: &Provider, capabilities: &Capabilities) {
         let told = capabilities.append_limit;
         let most = told.or(provider.append_limit.map(|size| size.0));
         let mut limits = Vec::new();
@@ -77,7 +80,10 @@ impl Survey {
         if let Some(connections) = provider.connections {
             limits.push(format!("{connections} connections at once"));
         }
-        limits.extend(self.daily(provider).map(|size| format!("{size} a day")));
+        limits.extend(
+            self.daily(server, provider)
+                .map(|size| format!("{size} a day")),
+        );
         if !limits.is_empty() {
             self.tell(Topic::Limits, limits.join("; "));
         }

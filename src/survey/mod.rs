@@ -11,7 +11,7 @@ mod pop3;
 use crate::auth::{Credentials, Mechanism, Secret, SecretRef};
 use crate::error::{End, Error, Result};
 use crate::job::providers::{Book, Known, Preset};
-use crate::job::{Account, Local, Protocol, Server, SourceSpec, Store};
+use crate::job::{Account, JobLimits, Local, Protocol, Server, SourceSpec, Store};
 use crate::net::{Security, Shown, Trust, certificate, loopback};
 use crate::source;
 use estimate::{Measured, estimate};
@@ -96,14 +96,18 @@ fn recognised(preset: &Preset) -> String {
     }
 }
 
-/// Looks at every end of an account, sources first. Asks for secrets, at the terminal where the job says so.
+/// Looks at every end of an account, sources first. `limits` are the job's. Asks for secrets, at the terminal where the job says so.
 #[must_use]
-pub fn account(account: &Account) -> Vec<Survey> {
+pub fn account(account: &Account, limits: &JobLimits) -> Vec<Survey> {
     let sources = account.sources.iter();
     let sources = sources.map(|s| store(&s.store, End::Source, Some(s)));
     let destinations = account.destinations.iter();
     let destinations = destinations.map(|d| store(&d.store, End::Destination, None));
     let mut surveys: Vec<Survey> = sources.chain(destinations).collect();
+    for measured in surveys.iter_mut().filter_map(|s| s.measured.as_mut()) {
+        measured.limit(limits.whole);
+        measured.limit(limits.per_host);
+    }
     add_time(&mut surveys);
     surveys
 }

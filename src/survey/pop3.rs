@@ -5,6 +5,7 @@ use super::{Survey, Topic};
 use crate::auth::Credentials;
 use crate::error::Result;
 use crate::job::Server;
+use crate::job::providers::Size;
 use crate::pop3::{Capabilities, Expire, Session};
 use bytesize::ByteSize;
 
@@ -24,7 +25,8 @@ impl Survey {
             messages: u64::from(messages),
             bytes: Some(bytes),
             connections: server.connections,
-            daily: server.preset.provider().daily.pop3_down.map(|size| size.0),
+            daily: server.daily_limit(),
+            limits: server.limits,
             ..Measured::default()
         });
         self.pop3_limits(server, &capabilities);
@@ -47,7 +49,11 @@ impl Survey {
         if let Some(most) = provider.pop3_lists_at_most {
             limits.push(format!("about {most} messages a session"));
         }
-        limits.extend(provider.daily.pop3_down.map(|size| format!("{size} a day")));
+        limits.extend(
+            server
+                .daily_limit()
+                .map(|bytes| format!("{} a day", Size(bytes))),
+        );
         match capabilities.expire {
             Some(Expire::Days(0)) => {
                 limits.push("may drop mail once it was fetched".to_owned());
