@@ -103,7 +103,7 @@ fn each_account<T: Send>(
     stop: &Stop,
     work_on: impl Fn(&Frame<'_>, Result<Logins>) -> T + Sync,
 ) -> Vec<T> {
-    let budget = Budget::new(job.budget);
+    let workers = job.parallel_accounts.clamp(1, job.accounts.len().max(1));
     let pacing = Pacing::new(job);
     // Secrets first, one after another: some are asked for at the terminal.
     let work: VecDeque<_> = job
@@ -115,13 +115,15 @@ fn each_account<T: Send>(
     let work = Mutex::new(work);
     let reports = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..job.parallel_accounts.clamp(1, job.accounts.len().max(1)) {
+        for _ in 0..workers {
             scope.spawn(|| {
                 loop {
                     let Some((at, account, logins)) = lock(&work).pop_front() else {
                         break;
                     };
-                    let (budget, events) = (budget.clone(), events.clone());
+                    // One that waits for its server holds what it has read: the others need room of their own.
+                    let budget = Budget::new(job.budget / workers as u64);
+                    let events = events.clone();
                     let _places = pacing.enter(account, stop);
                     let frame = Frame {
                         account,

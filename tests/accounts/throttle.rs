@@ -449,3 +449,34 @@ fn what_was_under_way_when_the_day_ended_is_told_as_it_is() {
     at(NOON + DAY, &["run"], &job).exits(0);
     assert_eq!(Imap::login(shared().imap, &new).count("INBOX"), 60);
 }
+
+/// One account waits for another day, hours away, with more mail behind it than the run may hold: the other goes on.
+#[test]
+fn an_account_that_pauses_leaves_the_others_their_memory() {
+    let stem = fresh_user("memory");
+    let user = |name: &str| format!("{stem}-{name}");
+    let (mut many, few) = (mails(&user("a")), mails(&user("b")));
+    for mail in &mut many {
+        mail.bytes.extend(b"more and more of it\r\n".repeat(2_000));
+    }
+    Imap::login(shared().imap, &user("a")).append("INBOX", &many);
+    Imap::login(shared().imap, &user("b")).append("INBOX", &few);
+    let limit = total(&many) / 4;
+    let from = End::imap(shared(), "{old}").line("max-messages-per-second = 15");
+    let to = End::imap(shared(), "{old}-new").line(&format!("max-per-day = {limit}"));
+    let top = "accounts = \"users.csv\"\nbudget = \"1 MiB\"";
+    let job = Job::new(top, &from, &to, "");
+    let csv = format!("name;old\na;{}\nb;{}\n", user("a"), user("b"));
+    std::fs::write(job.dir().join("users.csv"), csv).expect("write");
+    let running = start(&["run"], &job, None, &[]);
+    let mut new = Imap::login(shared().imap, &user("b-new"));
+    let begun = std::time::Instant::now();
+    while new.count("INBOX") < 60 && begun.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let arrived = new.count("INBOX");
+    running.signal("INT");
+    let run = running.wait().exits(130);
+    assert!(run.stderr.contains("paused until"), "{}", run.stderr);
+    assert_eq!(arrived, 60, "{}", run.stderr);
+}
