@@ -55,7 +55,7 @@ pub fn table(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// As [`table`], in lines of `wide` characters where that can be: the columns that may be cut share what the others leave, but get no
-/// narrower than [`NARROWEST`].
+/// narrower than `NARROWEST`.
 #[must_use]
 pub fn fitted(columns: &[Column], rows: &[Vec<String>], wide: usize) -> Vec<String> {
     let lines = table(columns, rows);
