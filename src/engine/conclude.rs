@@ -39,10 +39,10 @@ pub(super) fn conclude(
         let delivered = Delivered {
             folder: id,
             uid_validity,
-            uid: *uid,
+            uid: Some(*uid),
         };
         conclusions.push(conclusion(context, row, *outcome, item, Some(delivered)));
-        let Some(uid) = *uid else { continue };
+        let uid = *uid;
         // Where it stood before it was sent, only its bytes say that it is the same.
         let older = uid < landing.door.floor && !context.destination.0.store.is_archive();
         landing.door.floor = landing.door.floor.max(uid.saturating_add(1));
@@ -88,14 +88,12 @@ fn label(
     let landing = deliverer.landings.get(context, link, target)?;
     let uid_validity = landing.door.uid_validity;
     let done = sorted.done.iter();
-    let messages: Vec<(u32, &Flags)> = done
-        .filter_map(|(item, uid, _)| Some(((*uid)?, &item.flags)))
-        .collect();
+    let messages: Vec<(u32, &Flags)> = done.map(|(item, uid, _)| (*uid, &item.flags)).collect();
     let at = (target.name.as_slice(), uid_validity);
     let refused = labels::set(context, link, at, &run.step.source, &messages)?;
     for (item, uid, _) in &mut sorted.done {
-        let without = uid.and_then(|uid| refused.get(&uid));
-        item.without.extend(without.into_iter().flatten().cloned());
+        item.without
+            .extend(refused.get(uid).into_iter().flatten().cloned());
     }
     Ok(())
 }

@@ -255,7 +255,16 @@ impl<'a> Deliverer<'a> {
         }
     }
 
+    /// Where nothing may be sent for a time, and that may be a day, what is under way is concluded before it is waited for.
+    pub(super) fn settle_before_waiting(&mut self) -> Result<()> {
+        match self.link.is_held_back() {
+            true => self.drain(),
+            false => Ok(()),
+        }
+    }
+
     fn message(&mut self, load: Load) -> Result<()> {
+        self.settle_before_waiting()?;
         let Some(load) = self.folded(load)? else {
             return Ok(());
         };

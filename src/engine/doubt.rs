@@ -3,7 +3,8 @@
 use super::context::{Context, lock};
 use super::known::shown_key;
 use super::labels;
-use super::link::{SinkLink, pause};
+use super::link::SinkLink;
+use super::patience::pause;
 use super::settle::{self, Found, Place, Sought};
 use crate::error::Result;
 use crate::failpoint;

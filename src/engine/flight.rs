@@ -150,6 +150,7 @@ enum Rest {
 impl Deliverer<'_> {
     /// Sends messages of a folder behind what is under way.
     pub(super) fn send(&mut self, target: &Target, items: Vec<Pending>) -> Result<()> {
+        self.settle_before_waiting()?;
         let run = self.step()?;
         let items = batch::fit(self, &run, target, items)?;
         if items.is_empty() {

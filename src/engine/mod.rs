@@ -32,6 +32,7 @@ mod listing;
 mod look;
 mod pace;
 mod parts;
+mod patience;
 mod planning;
 mod readback;
 mod reading;

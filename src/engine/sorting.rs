@@ -20,7 +20,8 @@ const LOSSES: u32 = 3;
 /// What is known of a batch once the server has answered and the folder was looked at.
 #[derive(Default)]
 pub(super) struct Sorted {
-    pub(super) done: Vec<(Pending, Option<u32>, Outcome)>,
+    /// Delivered, under this UID.
+    pub(super) done: Vec<(Pending, u32, Outcome)>,
     pub(super) refused: Vec<(Pending, String, Outcome)>,
     pub(super) again: Vec<Vec<Pending>>,
     /// May still be stored by a session that is dying: looked for again at the end of the run.
@@ -73,7 +74,7 @@ impl Sorting {
     ) {
         match stored {
             Stored::Yes(Some(told)) if belief.holds(deliverer, &self.sent, told) => {
-                self.sorted.done.push((item, Some(told.1), Outcome::Copied));
+                self.sorted.done.push((item, told.1, Outcome::Copied));
             }
             Stored::No {
                 words,
@@ -127,7 +128,7 @@ impl Sorting {
                     true => Outcome::Copied,
                     false => Outcome::Altered,
                 };
-                self.sorted.done.push((item, Some(place.uid), outcome));
+                self.sorted.done.push((item, place.uid, outcome));
             }
             (None, Stored::Unknown) => self.sorted.doubtful += 1,
             (None, Stored::No { words, why, .. }) if why != Refusal::Batch => {

@@ -1,20 +1,22 @@
 //! An IMAP account as a sink.
 
+mod answers;
 mod labels;
+mod opening;
 
-use super::{
-    BatchLimit, Content, Delivery, Door, Refusal, Removed, Report, Sink, StandingHead, Stored,
-};
+use super::{BatchLimit, Content, Delivery, Door, Removed, Report, Sink, StandingHead};
 use crate::auth::Credentials;
 use crate::error::{Code, End, Error, Kind, Result};
-use crate::imap::{self, Append, Appended, Making, PermanentFlags, Selected, Session, Status};
+use crate::imap::{self, Append, Making, PermanentFlags, Selected, Session};
 use crate::job::providers::{Behaviour, Preset};
 use crate::job::{Protocol, Server};
 use crate::message::{FlagChange, Flags, UidRanges};
-use crate::net::{Flow, says_day_is_used, suggested_wait};
+use crate::net::Flow;
 use crate::plan::{Holds, Naming, SinkFolder, Target};
 use crate::source::Traces;
 use crate::spool::{Body, Budget};
+use answers::stored;
+use opening::seen_door;
 use std::collections::{HashMap, HashSet};
 
 /// One MULTIAPPEND at most. Several are under way at once, so a round trip costs nothing whatever their size: large enough that the
@@ -50,64 +52,6 @@ impl ImapSink {
             any_keyword: false,
             prepared: HashMap::new(),
         })
-    }
-
-    /// Selects a folder, read-write, unless it is selected already.
-    fn select(&mut self, name: &[u8]) -> Result<()> {
-        if self
-            .session
-            .selected()
-            .is_some_and(|(selected, writable)| selected == name && writable)
-        {
-            return Ok(());
-        }
-        self.select_afresh(name).map(drop)
-    }
-
-    fn select_afresh(&mut self, name: &[u8]) -> Result<Door> {
-        let selected = self.session.select(name)?;
-        self.permanent
-            .insert(name.to_vec(), selected.permanent.clone());
-        self.seen_by_opening(&selected)
-    }
-
-    /// Opens the folder afresh for reading: not even `\Recent` changes.
-    fn examine_afresh(&mut self, name: &[u8]) -> Result<Door> {
-        let selected = self.session.examine(name)?;
-        self.seen_by_opening(&selected)
-    }
-
-    /// Opens it afresh as it is open now: whoever only reads goes on so.
-    fn open_afresh(&mut self, name: &[u8]) -> Result<Door> {
-        let reads = |(selected, writable): (&[u8], bool)| selected == name && !writable;
-        match self.session.selected().is_some_and(reads) {
-            true => self.examine_afresh(name),
-            false => self.select_afresh(name),
-        }
-    }
-
-    fn seen_by_opening(&mut self, selected: &Selected) -> Result<Door> {
-        let floor = match selected.uid_next {
-            Some(next) => next,
-            None => self.highest_uid(selected.exists)?.saturating_add(1),
-        };
-        Ok(Door {
-            uid_validity: selected.uid_validity,
-            floor,
-            messages: selected.exists,
-        })
-    }
-
-    fn highest_uid(&mut self, exists: u32) -> Result<u32> {
-        let mut highest = 0;
-        if exists > 0 {
-            self.session
-                .flags(&[(u32::MAX, u32::MAX)], None, &mut |uid, _| {
-                    highest = highest.max(uid);
-                    Ok(())
-                })?;
-        }
-        Ok(highest)
     }
 }
 
@@ -438,61 +382,4 @@ impl Sink for ImapSink {
 
 fn no_body() -> Error {
     Error::new(Kind::Message, Code::Refused, "the destination gave no body").at(End::Destination)
-}
-
-/// A STATUS as a door; `None` where it lacks UIDNEXT.
-fn seen_door(status: &Status) -> Option<Door> {
-    Some(Door {
-        uid_validity: status.uid_validity,
-        floor: status.uid_next?,
-        messages: status.messages,
-    })
-}
-
-fn stored(result: Appended) -> Stored {
-    match result {
-        Appended::Stored { uid_validity_uid } => Stored::Yes(uid_validity_uid),
-        Appended::NotSent => Stored::NotSent,
-        Appended::Unknown => Stored::Unknown,
-        Appended::Refused { words, code, batch } => Stored::No {
-            why: refusal(code.as_deref(), &words, batch),
-            words,
-            batch,
-        },
-    }
-}
-
-/// What a refusal's response code (RFC 5530, RFC 4469) says about what to do next.
-fn refusal(code: Option<&str>, words: &str, batch: bool) -> Refusal {
-    if says_day_is_used(words) {
-        return Refusal::Tomorrow;
-    }
-    if suggested_wait(words).is_some() {
-        return Refusal::Later;
-    }
-    match code.map(str::to_ascii_uppercase).as_deref() {
-        Some("OVERQUOTA") => Refusal::Full,
-        Some("TRYCREATE" | "NONEXISTENT") => Refusal::NoFolder,
-        Some("UNAVAILABLE" | "INUSE" | "LIMIT" | "THROTTLED" | "SERVERBUG") => Refusal::Later,
-        _ if batch => Refusal::Batch,
-        _ => Refusal::Message,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_that_is_used_up_is_no_want_of_room() {
-        let gmail = "[OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)";
-        assert_eq!(refusal(Some("OVERQUOTA"), gmail, true), Refusal::Tomorrow);
-        // Exchange, without any code.
-        let exchange = "Request is throttled. Suggested Backoff Time: 2500 milliseconds";
-        assert_eq!(refusal(None, exchange, false), Refusal::Later);
-        assert_eq!(
-            refusal(Some("OVERQUOTA"), "[OVERQUOTA] Mailbox is full", true),
-            Refusal::Full
-        );
-    }
 }

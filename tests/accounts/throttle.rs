@@ -255,8 +255,11 @@ fn ctrl_c_ends_the_pause_and_the_next_run_goes_on() {
     running.signal("INT");
     let run = running.wait().exits(130);
     assert!(run.stderr.contains("paused until"), "{}", run.stderr);
+    assert!(!run.stderr.contains("going on"), "{}", run.stderr);
     let there = Imap::login(shared().imap, &new).count("INBOX");
     assert!((10..60).contains(&there), "{there}");
+    // What was under way when the day ended was concluded before the pause.
+    assert_eq!(run.balance().part("copied"), there as u64, "{}", run.stderr);
     job.rewrite("", &End::imap(shared(), &old), &to(""), "");
     start(&["run"], &job, None, &[]).wait().exits(0);
     assert_eq!(Imap::login(shared().imap, &new).count("INBOX"), 60);

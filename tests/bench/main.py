@@ -25,7 +25,7 @@ def arguments():
     parser.add_argument("--only", metavar="ROW[,ROW…]", default=",".join(names), help="rows to measure")
     parser.add_argument("--rtt", type=int, nargs="*", default=[0, 20, 100], help="of the rows' round trips these, milliseconds")
     parser.add_argument("--times", type=int, default=3, help="turns; the median counts")
-    parser.add_argument("--quick", action="store_true", help="a twelfth of the mail, one turn, two minutes")
+    parser.add_argument("--quick", action="store_true", help="a twelfth of the mail, one turn")
     parser.add_argument("--no-rivals", dest="rivals", action="store_false", help="mailhaul and the limit alone")
     parser.add_argument("--million", action="store_true", help="a million messages in the row growth")
     parser.add_argument("--window", type=int, default=WINDOW, help="a connection's window, bytes; 0: the distance costs only time")

@@ -66,12 +66,11 @@ impl Pace {
         if context.account.on_daily_limit == OnDailyLimit::Stop {
             return Err(ended(error, until));
         }
-        let paused = Paused::begin(context, until, &error);
+        let _paused = Paused::begin(context, until, &error);
         while self.clock.unix() < until {
             context.check_stop()?;
             self.clock.doze(until);
         }
-        drop(paused);
         Ok(())
     }
 }
@@ -111,7 +110,8 @@ impl Drop for Paused<'_> {
     fn drop(&mut self) {
         let mut paused = lock(&self.context.paces.paused);
         *paused -= 1;
-        if *paused == 0 {
+        // A request to stop ends the pause too, and nothing goes on then.
+        if *paused == 0 && !self.context.stop.asked() {
             self.context.tell(Event::Resumed {
                 account: self.context.account.name.clone(),
             });
