@@ -1,4 +1,4 @@
-//! Which lanes work, and when one joins or leaves: the pace decides, folders are where it happens.
+//! Which lanes work, and when one joins or leaves: the headcount decides, folders are where it happens.
 
 use super::agenda::Queue;
 use super::context::{Context, lock};
@@ -8,7 +8,7 @@ use crate::outcome::{CrewChange, Event};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-/// How often the pace is looked at.
+/// How often the headcount is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Tells that a lane, or somebody who only helps one to read, has ended, however it did.
@@ -55,7 +55,7 @@ impl Working {
     }
 }
 
-/// Waits for all to end; has others begin where the pace allows and there is work for them. `start` begins a lane of that number;
+/// Waits for all to end; has others begin where the headcount allows and there is work for them. `start` begins a lane of that number;
 /// without one, somebody who helps.
 pub(super) fn watch(
     context: &Context,
@@ -65,7 +65,7 @@ pub(super) fn watch(
     start: &dyn Fn(Option<usize>),
 ) {
     let began = Instant::now();
-    let mut pace = Headcount::new(crew.lanes, crew.connections);
+    let mut headcount = Headcount::new(crew.lanes, crew.connections);
     let mut started = crew.lanes;
     let mut working = Working {
         lanes: crew.lanes,
@@ -78,25 +78,25 @@ pub(super) fn watch(
             Ok(ended) => {
                 working.without(&ended);
                 if let Some(words) = ended.refused {
-                    pace.refused(now, working.all());
-                    tell(context, pace.lanes(), CrewChange::Refused, Some(words));
+                    headcount.refused(now, working.all());
+                    tell(context, headcount.lanes(), CrewChange::Refused, Some(words));
                 }
             }
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
         }
         if let Some(words) = context.throttled()
-            && let Some(why) = pace.throttled(now)
+            && let Some(why) = headcount.throttled(now)
         {
-            tell(context, pace.lanes(), why, Some(words));
+            tell(context, headcount.lanes(), why, Some(words));
         }
         let for_lanes = || working.lanes < crew.most && !lock(work).is_empty();
         let waits = (for_lanes() || context.board.has_parts()) && !context.stop.asked();
-        if waits && let Some(why) = pace.measured(now, context.moved()) {
-            tell(context, pace.lanes(), why, None);
+        if waits && let Some(why) = headcount.measured(now, context.moved()) {
+            tell(context, headcount.lanes(), why, None);
         }
-        context.board.aim(pace.lanes());
-        if waits && working.all() < pace.lanes() {
+        context.board.aim(headcount.lanes());
+        if waits && working.all() < headcount.lanes() {
             context.board.lane_begins();
             if for_lanes() {
                 start(Some(started));

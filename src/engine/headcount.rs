@@ -116,30 +116,30 @@ mod tests {
 
     /// A server whose rate hangs on the number of lanes; seconds go by one after another.
     struct Server {
-        pace: Headcount,
+        headcount: Headcount,
         now: u64,
         done: u64,
     }
 
     impl Server {
         fn new(lanes: usize, most: usize) -> Self {
-            let pace = Headcount::new(lanes, most);
+            let headcount = Headcount::new(lanes, most);
             Server {
-                pace,
+                headcount,
                 now: 0,
                 done: 0,
             }
         }
 
-        /// What the pace decided in so many seconds, and the number of lanes then.
+        /// What the headcount decided in so many seconds, and the number of lanes then.
         fn go(&mut self, seconds: u64, rate: impl Fn(usize) -> u64) -> Vec<(CrewChange, usize)> {
             let mut told = Vec::new();
             for _ in 0..seconds {
                 self.now += 1;
-                self.done += rate(self.pace.lanes());
+                self.done += rate(self.headcount.lanes());
                 let now = Duration::from_secs(self.now);
-                if let Some(why) = self.pace.measured(now, self.done) {
-                    told.push((why, self.pace.lanes()));
+                if let Some(why) = self.headcount.measured(now, self.done) {
+                    told.push((why, self.headcount.lanes()));
                 }
             }
             told
@@ -177,9 +177,9 @@ mod tests {
     #[test]
     fn what_is_refused_is_tried_again_later() {
         let mut server = Server::new(4, 4);
-        server.pace.refused(Duration::from_secs(1), 2);
+        server.headcount.refused(Duration::from_secs(1), 2);
         server.now = 1;
-        assert_eq!(server.pace.lanes(), 2);
+        assert_eq!(server.headcount.lanes(), 2);
         assert!(server.go(14, |lanes| lanes as u64).is_empty());
         let told = server.go(20, |lanes| lanes as u64 * 100);
         assert_eq!(told, [(CrewChange::Trying, 3), (CrewChange::Trying, 4)]);
@@ -187,11 +187,11 @@ mod tests {
 
     #[test]
     fn a_server_that_asks_for_patience_has_fewer_and_always_one() {
-        let mut pace = Headcount::new(2, 4);
+        let mut headcount = Headcount::new(2, 4);
         let now = Duration::from_secs(1);
-        assert_eq!(pace.throttled(now), Some(CrewChange::Throttled));
-        assert_eq!((pace.throttled(now), pace.lanes()), (None, 1));
-        pace.refused(now, 0);
-        assert_eq!(pace.lanes(), 1);
+        assert_eq!(headcount.throttled(now), Some(CrewChange::Throttled));
+        assert_eq!((headcount.throttled(now), headcount.lanes()), (None, 1));
+        headcount.refused(now, 0);
+        assert_eq!(headcount.lanes(), 1);
     }
 }

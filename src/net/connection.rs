@@ -2,9 +2,9 @@
 
 use super::brake::{Brakes, Way};
 use super::endpoint::{Endpoint, Security};
-use super::pace::{Arrived, Pace};
 use super::socket::{Socket, timed_out};
 use super::trace::Tap;
+use super::trickle::{Arrived, Trickle};
 use super::{Shown, Stream, dial, tls};
 use crate::error::{Code, Kind, Result};
 use native_tls::TlsStream;
@@ -62,7 +62,7 @@ fn plain(endpoint: &Endpoint) -> Result<Connection> {
             written: 0,
             tap,
             brakes: endpoint.brakes.clone(),
-            pace: Pace::new(endpoint.minimum_rate, endpoint.timeout),
+            trickle: Trickle::new(endpoint.minimum_rate, endpoint.timeout),
         },
     })
 }
@@ -162,7 +162,7 @@ impl Connection {
     ) -> io::Error {
         let slow = e.kind() == ErrorKind::WouldBlock && longest.is_some_and(|most| waited >= most);
         if slow {
-            return self.origin.pace.too_slow(does);
+            return self.origin.trickle.too_slow(does);
         }
         timed_out(e)
     }
@@ -190,7 +190,7 @@ struct Origin {
     read: u64,
     written: u64,
     tap: Tap,
-    pace: Pace,
+    trickle: Trickle,
     brakes: Brakes,
 }
 
@@ -216,11 +216,11 @@ impl Read for Connection {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let most = self.origin.brakes.piece(buf.len());
         let buf = &mut buf[..most];
-        let longest = self.origin.pace.left();
+        let longest = self.origin.trickle.left();
         let (got, waited) = self.within(longest, |connection| connection.read_some(buf));
         match got {
             Ok(n) if n > 0 => {
-                self.origin.pace.heard(waited, n)?;
+                self.origin.trickle.heard(waited, n)?;
                 self.origin.brakes.passed(Way::Down, n)?;
                 Ok(n)
             }
@@ -233,11 +233,11 @@ impl Read for Connection {
 impl Write for Connection {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let buf = &buf[..self.origin.brakes.piece(buf.len())];
-        let longest = self.origin.pace.longest_write();
+        let longest = self.origin.trickle.longest_write();
         let (put, waited) = self.within(longest, |connection| connection.write_some(buf));
         let put = put.map_err(|e| self.ran_out(e, longest, waited, "takes"))?;
         self.origin.written += put as u64;
-        self.origin.pace.said(waited, put)?;
+        self.origin.trickle.said(waited, put)?;
         self.origin.brakes.passed(Way::Up, put)?;
         Ok(put)
     }
@@ -267,7 +267,7 @@ impl Stream for Connection {
     }
 
     fn arrived(&mut self, what: Arrived) {
-        self.origin.pace.arrived(what);
+        self.origin.trickle.arrived(what);
     }
 
     fn tap(&self) -> Tap {

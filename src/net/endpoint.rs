@@ -1,8 +1,8 @@
 //! Where to connect to, and the errors that name it.
 
 use super::brake::Brakes;
-use super::pace::{SLOW_HINT, too_slow};
 use super::trace::Trace;
+use super::trickle::{SLOW_HINT, too_slow};
 use crate::error::{Code, End, Error, Kind, Result};
 use std::io;
 use std::net::IpAddr;

@@ -5,13 +5,13 @@ mod connection;
 mod dial;
 mod endpoint;
 pub mod http;
-mod pace;
 mod reason;
 mod shown;
 mod socket;
 mod tls;
 mod trace;
 mod transcript;
+mod trickle;
 
 #[cfg(test)]
 mod tests;
@@ -19,10 +19,10 @@ mod tests;
 pub use brake::{Brake, Brakes, Way, says_day_is_used, suggested_wait};
 pub use connection::{Connection, certificate, connect};
 pub use endpoint::{Endpoint, Security, Trust, loopback};
-pub use pace::{Arrived, SLOW_HINT, too_slow};
 pub use shown::Shown;
 pub use trace::{Tap, Trace};
 pub use transcript::Transcript;
+pub use trickle::{Arrived, SLOW_HINT, too_slow};
 
 use std::io::{Read, Write};
 

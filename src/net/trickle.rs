@@ -1,7 +1,7 @@
 //! A peer that makes progress, but so little that waiting for it would never end.
 //!
 //! A deadline for each read or write lets a byte a minute pass for ever. So what takes long is measured: once something has begun, be it
-//! a line, a message or our own bytes on their way out, at least [`Pace::least`] bytes have to pass in a [`Pace::window`] of waiting. What
+//! a line, a message or our own bytes on their way out, at least [`Trickle::least`] bytes have to pass in a [`Trickle::window`] of waiting. What
 //! is not waited for does not count, nor does the wait for the first byte, for which there is the deadline; and a server that only says that
 //! it is still there, in whole lines, may do so for [`PATIENT`] windows.
 
@@ -23,7 +23,7 @@ pub enum Arrived {
 
 /// What is counted of one connection.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Trickle {
     /// Bytes a second; 0: any.
     rate: u64,
     window: Duration,
@@ -52,10 +52,10 @@ impl Meter {
     }
 }
 
-impl Pace {
+impl Trickle {
     /// `timeout`: the longest wait for any progress. The window is twice that, so that a peer may pause once and still be quick enough.
     pub(super) fn new(rate: u64, timeout: Duration) -> Self {
-        Pace {
+        Trickle {
             rate,
             window: timeout * 2,
             part: Meter::default(),
@@ -149,18 +149,18 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// A window of 10 seconds, 640 bytes.
-    fn pace() -> Pace {
-        Pace::new(64, 5 * SECOND)
+    fn peer() -> Trickle {
+        Trickle::new(64, 5 * SECOND)
     }
 
     #[test]
     fn a_trickle_is_too_slow_and_a_thin_line_is_not() {
-        let mut trickle = pace();
+        let mut trickle = peer();
         let seconds = (1..).find(|_| trickle.heard(SECOND, 1).is_err());
         assert_eq!(seconds, Some(11));
-        let mut thin = pace();
+        let mut thin = peer();
         assert!((0..1000).all(|_| thin.heard(SECOND, 65).is_ok()));
-        let mut out = pace();
+        let mut out = peer();
         let wrong = (0..100).find_map(|_| out.said(SECOND, 10).err());
         assert_eq!(
             too_slow(&wrong.unwrap()).unwrap(),
@@ -170,30 +170,30 @@ mod tests {
 
     #[test]
     fn a_long_pause_before_the_first_byte_is_not_counted() {
-        let mut pace = pace();
-        pace.heard(100 * SECOND, 1).unwrap();
-        assert_eq!(pace.left(), Some(10 * SECOND));
-        pace.heard(4 * SECOND, 1).unwrap();
-        assert_eq!(pace.left(), Some(6 * SECOND));
-        pace.heard(SECOND, 638).unwrap();
-        assert_eq!(pace.left(), Some(10 * SECOND));
+        let mut peer = peer();
+        peer.heard(100 * SECOND, 1).unwrap();
+        assert_eq!(peer.left(), Some(10 * SECOND));
+        peer.heard(4 * SECOND, 1).unwrap();
+        assert_eq!(peer.left(), Some(6 * SECOND));
+        peer.heard(SECOND, 638).unwrap();
+        assert_eq!(peer.left(), Some(10 * SECOND));
     }
 
     #[test]
     fn whole_lines_may_come_slowly_but_not_for_ever() {
-        let mut pace = pace();
+        let mut peer = peer();
         let mut line = || {
-            pace.heard(5 * SECOND, 30)?;
-            pace.arrived(Arrived::Part);
+            peer.heard(5 * SECOND, 30)?;
+            peer.arrived(Arrived::Part);
             Ok::<_, io::Error>(())
         };
         let lines = (0..100).take_while(|_| line().is_ok()).count();
         // 640 bytes are there sooner than 12 windows of them are over.
         assert_eq!(lines, 100);
-        pace.arrived(Arrived::Answer);
+        peer.arrived(Arrived::Answer);
         let mut word = || {
-            pace.heard(5 * SECOND, 2)?;
-            pace.arrived(Arrived::Part);
+            peer.heard(5 * SECOND, 2)?;
+            peer.arrived(Arrived::Part);
             Ok::<_, io::Error>(())
         };
         let words = (0..100).take_while(|_| word().is_ok()).count();
@@ -202,8 +202,8 @@ mod tests {
 
     #[test]
     fn any_pace_will_do_where_the_job_says_so() {
-        let mut pace = Pace::new(0, SECOND);
-        assert!((0..1000).all(|_| pace.heard(SECOND, 0).is_ok()));
-        assert_eq!((pace.left(), pace.longest_write()), (None, None));
+        let mut peer = Trickle::new(0, SECOND);
+        assert!((0..1000).all(|_| peer.heard(SECOND, 0).is_ok()));
+        assert_eq!((peer.left(), peer.longest_write()), (None, None));
     }
 }
